@@ -1,0 +1,1 @@
+"""Decode latency: engine, timing, benchmark and law."""

@@ -1,0 +1,1 @@
+"""Scaling laws: forms, least squares, Bayesian posteriors and ranking."""

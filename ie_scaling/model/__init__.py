@@ -1,0 +1,1 @@
+"""The Flax decoder whose shape is an Architecture."""

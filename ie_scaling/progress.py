@@ -1,0 +1,58 @@
+"""Progress of long work: a bar on a terminal, a line now and then in a log; with time left."""
+
+import sys
+import time
+from collections.abc import Callable
+
+import tqdm
+
+LINE_EVERY_S = 10.0
+
+
+class Progress:
+    """Counts `total` units of one labelled piece of work; use as a context manager."""
+
+    def __init__(self, label: str, total: int, unit: str = "it", clock: Callable[[], float] = time.monotonic):
+        self._label, self._total, self._unit, self._clock = label, total, unit, clock
+        self._done = 0
+        self._start = self._said = clock()
+        self._bar = None
+        if sys.stderr.isatty():
+            self._bar = tqdm.tqdm(total=total, desc=label, unit=unit, dynamic_ncols=True, leave=True)
+
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+        elif self._done:
+            self._say(self._clock(), "")
+
+    def advance(self, amount: int = 1, note: str = "") -> None:
+        """Count `amount` more units; `note` (such as the loss) is shown beside the count."""
+        self._done += amount
+        if self._bar is not None:
+            self._bar.set_postfix_str(note, refresh=False)
+            self._bar.update(amount)
+            return
+        now = self._clock()
+        if now - self._said >= LINE_EVERY_S:
+            self._say(now, note)
+
+    def _say(self, now: float, note: str) -> None:
+        elapsed = now - self._start
+        left = elapsed / max(self._done, 1) * (self._total - self._done)
+        tail = f", {left:.0f} s left" if self._done < self._total else ""
+        print(
+            f"{self._label}: {self._done}/{self._total} {self._unit} in {elapsed:.0f} s{tail} {note}".rstrip(),
+            file=sys.stderr,
+            flush=True,
+        )
+        self._said = now
+
+
+def say(message: str) -> None:
+    """One line about what goes on, on stderr, clear of a running bar."""
+    tqdm.tqdm.write(message, file=sys.stderr)
+    sys.stderr.flush()

@@ -1,0 +1,1 @@
+"""Decisions: which shape to train, and which run to do next."""

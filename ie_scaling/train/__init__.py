@@ -1,0 +1,1 @@
+"""Training runs: data, optimiser, checkpoint, loop and sweep."""

@@ -1,0 +1,105 @@
+"""One experiment's directory: its lock, config.json, environment.json, and DONE last."""
+
+import contextlib
+import fcntl
+import importlib.metadata
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ie_scaling import files
+
+PACKAGES = ("ie_scaling", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpyro", "numpy", "scipy")
+PACKAGES += ("pandas", "arviz", "tokenizers")
+
+
+@contextlib.contextmanager
+def opened(directory: Path, config: Mapping[str, Any]) -> Iterator[Path]:
+    """Hold `directory` for one experiment: lock it, record config and environment, and mark it DONE at a clean end.
+
+    Args:
+      directory: made if absent. One left unfinished by the same config is taken up again.
+      config: the resolved configuration, JSON-ready; it must equal that of an earlier start in the same place.
+
+    Raises:
+      ValueError: another process holds the directory, or it was started with another configuration.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    with _locked(directory):
+        _match_config(directory, config)
+        files.write_json(directory / "config.json", config)
+        files.write_json(directory / "environment.json", describe_environment())
+        yield directory
+        files.write_text(directory / "DONE", "")
+
+
+def is_done(directory: Path, config: Mapping[str, Any]) -> bool:
+    """Whether `directory` holds the finished results of this very configuration.
+
+    Raises:
+      ValueError: it holds those of another one.
+    """
+    if not (directory / "DONE").exists():
+        return False
+    _match_config(directory, config)
+    return True
+
+
+@contextlib.contextmanager
+def _locked(directory: Path) -> Iterator[None]:
+    with (directory / ".lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(f"workdir={directory}: in use by another process; wait for it or choose another") from None
+        yield
+
+
+def _match_config(directory: Path, config: Mapping[str, Any]) -> None:
+    path = directory / "config.json"
+    if not path.exists():
+        return
+    earlier = files.read_json(path)
+    if earlier != config:
+        names = sorted(set(earlier) | set(config))
+        name = next(name for name in names if earlier.get(name) != config.get(name))
+        raise ValueError(
+            f"workdir={directory}: started with {name}={earlier.get(name)!r}, now {config.get(name)!r}; "
+            "choose another --workdir or remove this one"
+        )
+
+
+def describe_environment() -> dict[str, Any]:
+    """Versions, devices, XLA flags and git revision, JSON-ready."""
+    import jax  # here, so that what only needs the lock stays free of JAX
+
+    versions = {}
+    for package in PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[package] = importlib.metadata.version(package)
+    return {
+        "python": sys.version.split()[0],
+        "platform": platform.platform(),
+        "machine": platform.machine(),
+        "cpu_count": os.cpu_count(),
+        "packages": versions,
+        "backend": jax.default_backend(),
+        "devices": [device.device_kind for device in jax.devices()],
+        "process_count": jax.process_count(),
+        "XLA_FLAGS": os.environ.get("XLA_FLAGS", ""),
+        "git_revision": git_revision(),
+    }
+
+
+def git_revision() -> str:
+    """The commit of the source tree (with -dirty where it has changes), or "unknown" outside a checkout."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--match="]
+    root = Path(__file__).resolve().parent.parent
+    try:
+        return subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
