@@ -1,0 +1,134 @@
+"""One decoder layer: RMSNorm, grouped-query attention with rotary positions, SwiGLU.
+
+B batch, T query positions, S cache positions, M model width, H query heads, K kv heads, G = H/K, C head width,
+F MLP width.
+"""
+
+import math
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax.typing import DTypeLike
+
+from ie_scaling.architecture import Architecture
+from ie_scaling.model import kv_cache
+
+NORM_EPSILON = 1e-5
+
+
+def fan_in_init(fan_in: int, scale: float = 1.0) -> nnx.Initializer:
+    """Truncated normal of standard deviation scale/√fan_in."""
+    return jax.nn.initializers.truncated_normal(stddev=scale / math.sqrt(fan_in))
+
+
+def rms_norm(x: jax.Array, gain: jax.Array) -> jax.Array:
+    """x / rms(x) · gain over the last axis, computed in float32."""
+    x32 = x.astype(jnp.float32)
+    scale = jax.lax.rsqrt(jnp.mean(jnp.square(x32), axis=-1, keepdims=True) + NORM_EPSILON)
+    return (x32 * scale * gain.reshape((1,) * (x.ndim - 1) + (-1,))).astype(x.dtype)
+
+
+class RMSNorm(nnx.Module):
+    """`rms_norm` with its gain as a parameter."""
+
+    def __init__(self, width: int):
+        self.gain = nnx.Param(jnp.ones((width,), jnp.float32))
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return rms_norm(x, self.gain[...])
+
+
+def rotate(x_BTHC: jax.Array, position_T: jax.Array, base: float) -> jax.Array:
+    """Rotary embedding: pairs (i, i + C/2) turned by position · base^(−2i/C), as Hugging Face's Llama lays them out."""
+    half = x_BTHC.shape[-1] // 2
+    frequency = base ** (-jnp.arange(half, dtype=jnp.float32) / half)
+    angle_TC = position_T.astype(jnp.float32)[:, None] * frequency[None, :]
+    cos, sin = jnp.cos(angle_TC)[None, :, None, :], jnp.sin(angle_TC)[None, :, None, :]
+    x32 = x_BTHC.astype(jnp.float32)
+    first, second = x32[..., :half], x32[..., half:]
+    turned = jnp.concatenate([first * cos - second * sin, second * cos + first * sin], axis=-1)
+    return turned.astype(x_BTHC.dtype)
+
+
+def attend_to_cache(q_BTHC: jax.Array, k_BKSC: jax.Array, v_BKSC: jax.Array, position_T: jax.Array) -> jax.Array:
+    """Attention of T queries at these positions over the cache, each KV head read once for its G query heads."""
+    B, T, H, C = q_BTHC.shape
+    K, S = k_BKSC.shape[1], k_BKSC.shape[2]
+    q_BKGTC = q_BTHC.reshape(B, T, K, H // K, C).transpose(0, 2, 3, 1, 4)
+    logits_BKGTS = jnp.einsum("BKGTC,BKSC->BKGTS", q_BKGTC, k_BKSC, preferred_element_type=jnp.float32)
+    visible_TS = jnp.arange(S)[None, :] <= position_T[:, None]
+    logits_BKGTS = jnp.where(visible_TS[None, None, None], logits_BKGTS / math.sqrt(C), -jnp.inf)
+    weights_BKGTS = jax.nn.softmax(logits_BKGTS, axis=-1).astype(v_BKSC.dtype)
+    mixed_BKGTC = jnp.einsum("BKGTS,BKSC->BKGTC", weights_BKGTS, v_BKSC)
+    return mixed_BKGTC.transpose(0, 3, 1, 2, 4).reshape(B, T, H, C)
+
+
+class Attention(nnx.Module):
+    """Causal grouped-query self-attention, over its own positions or over a cache."""
+
+    def __init__(self, a: Architecture, dtype: DTypeLike, rngs: nnx.Rngs):
+        M, H, K, C = a.d_model, a.n_heads, a.n_kv_heads, a.d_head
+        into, out = fan_in_init(M), fan_in_init(H * C, 1 / math.sqrt(2 * a.n_layers))
+        self.query = nnx.Einsum("BTM,MHC->BTHC", (M, H, C), dtype=dtype, kernel_init=into, rngs=rngs)
+        self.key = nnx.Einsum("BTM,MKC->BTKC", (M, K, C), dtype=dtype, kernel_init=into, rngs=rngs)
+        self.value = nnx.Einsum("BTM,MKC->BTKC", (M, K, C), dtype=dtype, kernel_init=into, rngs=rngs)
+        self.output = nnx.Einsum("BTHC,HCM->BTM", (H, C, M), dtype=dtype, kernel_init=out, rngs=rngs)
+        self.query_norm = RMSNorm(C) if a.qk_norm else None
+        self.key_norm = RMSNorm(C) if a.qk_norm else None
+        self.rope_base = a.rope_base
+
+    def project(self, x_BTM: jax.Array, position_T: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """Rotated queries (B,T,H,C) and keys (B,T,K,C), and values (B,T,K,C)."""
+        q_BTHC, k_BTKC, v_BTKC = self.query(x_BTM), self.key(x_BTM), self.value(x_BTM)
+        if self.query_norm is not None and self.key_norm is not None:
+            q_BTHC, k_BTKC = self.query_norm(q_BTHC), self.key_norm(k_BTKC)
+        return rotate(q_BTHC, position_T, self.rope_base), rotate(k_BTKC, position_T, self.rope_base), v_BTKC
+
+    def __call__(self, x_BTM: jax.Array, position_T: jax.Array) -> jax.Array:
+        """Over its own T positions."""
+        q_BTHC, k_BTKC, v_BTKC = self.project(x_BTM, position_T)
+        return self.output(jax.nn.dot_product_attention(q_BTHC, k_BTKC, v_BTKC, is_causal=True))
+
+    def decode(
+        self, x_BTM: jax.Array, position_T: jax.Array, k_BKSC: jax.Array, v_BKSC: jax.Array
+    ) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """Over the cache with these T positions written into it; returns the output and the new cache arrays."""
+        q_BTHC, k_BTKC, v_BTKC = self.project(x_BTM, position_T)
+        k_BKSC = kv_cache.write(k_BKSC, k_BTKC.transpose(0, 2, 1, 3), position_T[0])
+        v_BKSC = kv_cache.write(v_BKSC, v_BTKC.transpose(0, 2, 1, 3), position_T[0])
+        mixed_BTHC = attend_to_cache(q_BTHC, k_BKSC, v_BKSC, position_T)
+        return self.output(mixed_BTHC), k_BKSC, v_BKSC
+
+
+class MLP(nnx.Module):
+    """SwiGLU: (silu(x·gate) ∘ x·up)·down."""
+
+    def __init__(self, a: Architecture, dtype: DTypeLike, rngs: nnx.Rngs):
+        M, F = a.d_model, a.d_ff
+        into, out = fan_in_init(M), fan_in_init(F, 1 / math.sqrt(2 * a.n_layers))
+        self.gate = nnx.Einsum("BTM,MF->BTF", (M, F), dtype=dtype, kernel_init=into, rngs=rngs)
+        self.up = nnx.Einsum("BTM,MF->BTF", (M, F), dtype=dtype, kernel_init=into, rngs=rngs)
+        self.down = nnx.Einsum("BTF,FM->BTM", (F, M), dtype=dtype, kernel_init=out, rngs=rngs)
+
+    def __call__(self, x_BTM: jax.Array) -> jax.Array:
+        return self.down(jax.nn.silu(self.gate(x_BTM)) * self.up(x_BTM))
+
+
+class Layer(nnx.Module):
+    """Pre-norm attention and MLP, each added to the residual stream."""
+
+    def __init__(self, a: Architecture, dtype: DTypeLike, rngs: nnx.Rngs):
+        self.attention_norm, self.attention = RMSNorm(a.d_model), Attention(a, dtype, rngs)
+        self.mlp_norm, self.mlp = RMSNorm(a.d_model), MLP(a, dtype, rngs)
+
+    def __call__(self, x_BTM: jax.Array, position_T: jax.Array) -> jax.Array:
+        x_BTM = x_BTM + self.attention(self.attention_norm(x_BTM), position_T)
+        return x_BTM + self.mlp(self.mlp_norm(x_BTM))
+
+    def decode(
+        self, x_BTM: jax.Array, position_T: jax.Array, k_BKSC: jax.Array, v_BKSC: jax.Array
+    ) -> tuple[jax.Array, jax.Array, jax.Array]:
+        mixed_BTM, k_BKSC, v_BKSC = self.attention.decode(self.attention_norm(x_BTM), position_T, k_BKSC, v_BKSC)
+        x_BTM = x_BTM + mixed_BTM
+        return x_BTM + self.mlp(self.mlp_norm(x_BTM)), k_BKSC, v_BKSC

@@ -1,0 +1,114 @@
+"""The decoder as pure functions of its parameters: one parameter tree, scanned for training, unrolled for decoding.
+
+B batch, T query positions, S cache positions, M model width, V vocabulary. `Parameters` is the nnx state of a
+`Transformer` as a plain nested dict, in which each leaf under `layers` has a leading axis of n_layers.
+"""
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax.typing import DTypeLike
+
+from ie_scaling.architecture import Architecture
+from ie_scaling.model.kv_cache import KVCache
+from ie_scaling.model.layers import Layer, RMSNorm, fan_in_init, rms_norm
+
+Parameters = dict[str, Any]
+EMBEDDING_SCALE = 0.02
+
+
+class Transformer(nnx.Module):
+    """The parameters of a decoder: embedding, stacked layers, final norm, and an output matrix where untied."""
+
+    def __init__(self, a: Architecture, dtype: DTypeLike, rngs: nnx.Rngs):
+        @nnx.split_rngs(splits=a.n_layers)
+        @nnx.vmap(in_axes=0, out_axes=0)
+        def stack(rngs: nnx.Rngs) -> Layer:
+            return Layer(a, dtype, rngs)
+
+        embed, unembed = jax.nn.initializers.truncated_normal(stddev=EMBEDDING_SCALE), fan_in_init(a.d_model)
+        self.embedding = nnx.Param(embed(rngs.params(), (a.vocab_size, a.d_model)))
+        self.layers = stack(rngs)
+        self.final_norm = RMSNorm(a.d_model)
+        self.unembedding = None if a.tied_embeddings else nnx.Param(unembed(rngs.params(), (a.d_model, a.vocab_size)))
+
+
+@functools.lru_cache(maxsize=256)
+def _layer_graph(a: Architecture, dtype: DTypeLike) -> nnx.GraphDef:
+    """The static structure of one layer; with parameters from the tree, `nnx.merge` makes it callable."""
+    return nnx.graphdef(nnx.eval_shape(lambda: Layer(a, dtype, nnx.Rngs(0))))
+
+
+def init(a: Architecture, key: jax.Array) -> Parameters:
+    """Fresh float32 parameters; a pure function of the key, to be jitted (with out_shardings on a mesh)."""
+    return nnx.to_pure_dict(nnx.state(Transformer(a, jnp.float32, nnx.Rngs(params=key)), nnx.Param))
+
+
+def abstract_parameters(a: Architecture) -> Parameters:
+    """Shapes and dtypes of the parameters, nothing allocated."""
+    return jax.eval_shape(functools.partial(init, a), jax.random.key(0))
+
+
+def unstack_layers(a: Architecture, parameters: Parameters) -> tuple[Parameters, ...]:
+    """One parameter tree a layer, as decoding reads them; each its own buffer once outside a jit."""
+    stacked = parameters["layers"]
+    return tuple(jax.tree.map(lambda leaf_L: leaf_L[layer], stacked) for layer in range(a.n_layers))
+
+
+def _embed(parameters: Parameters, token_BT: jax.Array, dtype: DTypeLike) -> jax.Array:
+    return jnp.take(parameters["embedding"], token_BT, axis=0).astype(dtype)
+
+
+def _logits(a: Architecture, parameters: Parameters, x_BTM: jax.Array, dtype: DTypeLike) -> jax.Array:
+    """Final norm and output projection, accumulated and returned in float32."""
+    x_BTM = rms_norm(x_BTM, parameters["final_norm"]["gain"])
+    if a.tied_embeddings:
+        weight_VM = parameters["embedding"].astype(dtype)
+        return jnp.einsum("BTM,VM->BTV", x_BTM, weight_VM, preferred_element_type=jnp.float32)
+    weight_MV = parameters["unembedding"].astype(dtype)
+    return jnp.einsum("BTM,MV->BTV", x_BTM, weight_MV, preferred_element_type=jnp.float32)
+
+
+def forward(
+    a: Architecture, parameters: Parameters, token_BT: jax.Array, dtype: DTypeLike = jnp.float32, remat: bool = False
+) -> jax.Array:
+    """Logits (B,T,V) in float32 of every position given those before it; layers scanned over the stacked weights."""
+    graph = _layer_graph(a, dtype)
+    position_T = jnp.arange(token_BT.shape[1])
+
+    def body(x_BTM: jax.Array, layer_parameters: Parameters) -> tuple[jax.Array, None]:
+        return nnx.merge(graph, layer_parameters)(x_BTM, position_T), None
+
+    if remat:
+        body = jax.checkpoint(body)
+    x_BTM, _ = jax.lax.scan(body, _embed(parameters, token_BT, dtype), parameters["layers"])
+    return _logits(a, parameters, x_BTM, dtype)
+
+
+def forward_cached(
+    a: Architecture,
+    parameters: Parameters,
+    layers: tuple[Parameters, ...],
+    token_BT: jax.Array,
+    cache: KVCache,
+    dtype: DTypeLike = jnp.float32,
+) -> tuple[jax.Array, KVCache]:
+    """Logits (B,V) of the last of T new positions, and the cache with them in it; layers unrolled.
+
+    Args:
+      layers: `unstack_layers(a, parameters)`, made once outside the loop.
+      cache: must have room for T more positions; the caller sees to it, as lengths are static there.
+    """
+    graph = _layer_graph(a, dtype)
+    position_T = cache.length + jnp.arange(token_BT.shape[1], dtype=jnp.int32)
+    x_BTM = _embed(parameters, token_BT, dtype)
+    keys, values = [], []
+    for layer_parameters, k_BKSC, v_BKSC in zip(layers, cache.k_BKSC, cache.v_BKSC, strict=True):
+        x_BTM, k_BKSC, v_BKSC = nnx.merge(graph, layer_parameters).decode(x_BTM, position_T, k_BKSC, v_BKSC)
+        keys.append(k_BKSC)
+        values.append(v_BKSC)
+    logits_BV = _logits(a, parameters, x_BTM[:, -1:], dtype)[:, 0]
+    return logits_BV, KVCache(tuple(keys), tuple(values), cache.length + token_BT.shape[1])
