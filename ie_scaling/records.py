@@ -36,12 +36,13 @@ def run_record(
     architecture: Architecture, *, source: str, run_id: str, n_tokens: int, loss: float, loss_split: str, **extra: Any
 ) -> dict[str, Any]:
     """One row of the run table for a model trained here: shape and counts come from its architecture."""
-    row = {"source": source, "run_id": run_id, "model_id": run_id, "fit_set": "", "notes": ""}
+    row: dict[str, Any] = dict.fromkeys(RUN_COLUMNS, "")
+    row |= {"source": source, "run_id": run_id, "model_id": run_id}
     row |= {field: getattr(architecture, field) for field in SHAPE_FIELDS}
     row["n_params_total"] = accounting.count_parameters(architecture)
     row["n_params_non_embedding"] = accounting.count_non_embedding_parameters(architecture)
     row |= {"n_tokens": n_tokens, "loss": loss, "loss_split": loss_split}
-    return {column: row[column] for column in RUN_COLUMNS} | extra
+    return row | extra
 
 
 def append_run(path: Path, row: Mapping[str, Any]) -> None:

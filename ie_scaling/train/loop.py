@@ -1,0 +1,159 @@
+"""One training run from its config to its row in the run table; resumable to the bit."""
+
+import json
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from ie_scaling import accounting, files, records, workdir
+from ie_scaling import config as config_lib
+from ie_scaling.progress import Progress, say
+from ie_scaling.train import checkpoint, corpus, data, optimizer, step
+from ie_scaling.train.config import TrainConfig
+
+
+def run(config: TrainConfig, directory: Path) -> dict[str, Any]:
+    """Train, evaluate, and write `directory`; a finished run is read back, an unfinished one goes on.
+
+    Writes metrics.jsonl, checkpoints/ and runs.csv with this run's one row, which it returns.
+
+    Raises:
+      ValueError: bad configuration or corpus.
+      FloatingPointError: the loss is not finite.
+    """
+    resolved = {"experiment": "train"} | config_lib.to_plain(config)
+    if not workdir.is_done(directory, resolved):
+        recipe = config.recipe
+        corpus.prepare(recipe.corpus)
+        tokens = {split: corpus.load_tokens(Path(recipe.corpus.directory), split) for split in corpus.SPLITS}
+        shape = recipe.sequence_length, recipe.batch_size
+        batches = data.training_batches(tokens["train"], *shape, config.seed)
+        held_out = data.evaluation_batches(tokens["validation"], *shape, recipe.eval_tokens)
+        program = step.build(config.architecture, recipe)
+        with workdir.opened(directory, resolved):
+            state = _train(config, program, batches, directory)
+            loss = _evaluate(program, state, held_out)
+            say(f"{config.run_id}: validation loss {loss:.4f} nats/token")
+            files.write_json(directory / "evaluation.json", {"loss": loss, "n_tokens": held_out[..., 1:].size})
+            records.append_run(directory / "runs.csv", _row(config, loss))
+    return records.read_runs(directory / "runs.csv").to_dict("records")[0]
+
+
+def _train(config: TrainConfig, program: step.Program, batches: Any, directory: Path) -> step.TrainState:
+    """Every step from the newest checkpoint (or from nothing) to the last one.
+
+    The metrics of a step are read back only after the next one is dispatched, so the device never waits for the log.
+    """
+    recipe, n_steps = config.recipe, config.n_steps
+    learning_rates = optimizer.learning_rates(recipe.optimizer, n_steps)
+    with checkpoint.opened(directory / "checkpoints", recipe.keep_checkpoints, recipe.checkpoint_every_s) as saved:
+        state, first = _begin(config, program, batches, saved)
+        with (
+            MetricsLog(directory / "metrics.jsonl", first, recipe.log_every_steps, n_steps) as log,
+            Progress(config.run_id, n_steps - first, "steps") as progress,
+        ):
+            previous = None
+            for index in range(first, n_steps):
+                if index > first and saved.due():
+                    saved.save(index, state, batches.get_state())
+                batch = program.shard_batch(next(batches))
+                state, metrics = program.train(state, batch, learning_rates[index])
+                if previous is not None:
+                    progress.advance(note=log.record(index, recipe.tokens_per_step, *previous))
+                previous = metrics, learning_rates[index]
+            if previous is not None:
+                progress.advance(note=log.record(n_steps, recipe.tokens_per_step, *previous))
+        if first < n_steps:
+            saved.save(n_steps, state, batches.get_state())
+    return state
+
+
+def _begin(
+    config: TrainConfig, program: step.Program, batches: Any, saved: checkpoint.Checkpoints
+) -> tuple[step.TrainState, int]:
+    """The state to start from and the steps already done, the data iterator put where it was."""
+    key = jax.random.key(config.seed)
+    if saved.latest_step is None:
+        return program.init(key), 0
+    state_shape = jax.eval_shape(program.init, key)
+    state, data_state = saved.restore(saved.latest_step, checkpoint.abstract(state_shape, program.shardings))
+    batches.set_state(data_state)
+    say(f"{config.run_id}: resumed at step {saved.latest_step} of {config.n_steps}")
+    return state, saved.latest_step
+
+
+def _evaluate(program: step.Program, state: step.TrainState, held_out: np.ndarray) -> float:
+    """Cross-entropy in nats per token over all held-out windows, summed in float64 on the host."""
+    sums = [program.evaluate(state.parameters, program.shard_batch(batch)) for batch in held_out]
+    return float(np.sum(jax.device_get(sums), dtype=np.float64) / held_out[..., 1:].size)
+
+
+def _row(config: TrainConfig, loss: float) -> dict[str, Any]:
+    recipe = config.recipe
+    n_tokens = config.n_steps * recipe.tokens_per_step
+    # model_id names the shape: runs of one shape share what the law misses about it (laws: the per-model effect).
+    return records.run_record(
+        config.architecture,
+        source=recipe.source,
+        run_id=config.run_id,
+        n_tokens=n_tokens,
+        loss=loss,
+        loss_split=f"{Path(recipe.corpus.text).name}_validation",
+        model_id=config.architecture.name,
+        seed=config.seed,
+        n_steps=config.n_steps,
+        learning_rate=recipe.optimizer.learning_rate,
+        batch_size=recipe.batch_size,
+        sequence_length=recipe.sequence_length,
+        training_flops=accounting.training_flops(config.architecture, n_tokens, recipe.sequence_length),
+    )
+
+
+class MetricsLog:
+    """metrics.jsonl: one object for every logged step, each step once however often the run was resumed."""
+
+    def __init__(self, path: Path, first_step: int, every: int, last_step: int):
+        self._every, self._last_step = every, last_step
+        kept = []
+        if path.exists():
+            kept = [line for line in path.read_text().splitlines() if _step_of(line) <= first_step]
+        files.write_text(path, "".join(f"{line}\n" for line in kept))
+        self._stream = path.open("a", encoding="utf-8")
+        self._start, self._first = time.monotonic(), first_step
+
+    def __enter__(self) -> "MetricsLog":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stream.close()
+
+    def record(self, n_done: int, tokens_per_step: int, metrics: dict[str, jax.Array], learning_rate: float) -> str:
+        """Log the step that made `n_done` done, where it is due; returns a note for the progress bar.
+
+        Raises:
+          FloatingPointError: its loss is not finite.
+        """
+        if n_done % self._every and n_done != self._last_step:
+            return ""
+        values = {name: float(value) for name, value in jax.device_get(metrics).items()}
+        if not math.isfinite(values["loss"]):
+            raise FloatingPointError(f"step {n_done}: loss is {values['loss']}; the last checkpoint is good")
+        elapsed = time.monotonic() - self._start
+        entry = {"step": n_done, "n_tokens": n_done * tokens_per_step} | values
+        entry |= {"learning_rate": float(learning_rate)}
+        entry |= {"tokens_per_s": (n_done - self._first) * tokens_per_step / elapsed}
+        self._stream.write(json.dumps(entry) + "\n")
+        self._stream.flush()
+        return f"loss {values['loss']:.3f}"
+
+
+def _step_of(line: str) -> float:
+    """The step of a metrics line; infinite for a line cut off by an interruption."""
+    try:
+        return json.loads(line)["step"]
+    except (ValueError, KeyError, TypeError):
+        return math.inf
