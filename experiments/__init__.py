@@ -1,0 +1,1 @@
+"""One file per verb; each offers Config, main(config, directory) and estimate(config) to run.py."""

@@ -1,0 +1,22 @@
+"""Many training runs into one run table."""
+
+from pathlib import Path
+
+from ie_scaling.train import sweep
+from ie_scaling.train.config import SweepConfig as Config
+
+ASSUMED_FLOPS_PER_S = 3e10
+
+
+def main(config: Config, directory: Path) -> list[str]:
+    """Run what is not done yet, and print the table."""
+    runs = sweep.run(config, directory)
+    print(runs[["run_id", "n_params_total", "n_tokens", "loss"]].to_string(index=False))
+    return []
+
+
+def estimate(config: Config) -> str:
+    """Each run's parameters, steps and FLOPs, and the sum."""
+    table = sweep.price(config)
+    total = table["training_flops"].sum()
+    return f"{table.to_string(index=False)}\n{total:.3g} FLOPs, about {total / ASSUMED_FLOPS_PER_S:.0f} s on two cores"

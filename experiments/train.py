@@ -1,0 +1,29 @@
+"""One training run."""
+
+from pathlib import Path
+
+from ie_scaling import accounting
+from ie_scaling.train import loop
+from ie_scaling.train.config import TrainConfig as Config
+
+ASSUMED_FLOPS_PER_S = 3e10
+
+
+def main(config: Config, directory: Path) -> list[str]:
+    """Train, and print the row of the run table."""
+    row = loop.run(config, directory)
+    print(f"{row['run_id']}: {row['n_params_total']:,.0f} parameters, {row['n_tokens']:,.0f} tokens, ", end="")
+    print(f"loss {row['loss']:.4f} nats/token on {row['loss_split']}")
+    return []
+
+
+def estimate(config: Config) -> str:
+    """Parameters, steps, FLOPs, bytes and a rough time."""
+    a, recipe = config.architecture, config.recipe
+    flops = accounting.training_flops(a, config.n_steps * recipe.tokens_per_step, recipe.sequence_length)
+    state = 4 * accounting.weight_bytes(a, 4)  # parameters, gradient, two moments
+    return (
+        f"{accounting.count_parameters(a):,} parameters ({accounting.count_non_embedding_parameters(a):,} "
+        f"non-embedding), {config.n_steps:,} steps, {flops:.3g} FLOPs, {state / 2**20:.0f} MiB of training state; "
+        f"about {flops / ASSUMED_FLOPS_PER_S:.0f} s at {ASSUMED_FLOPS_PER_S / 1e9:.0f} GFLOP/s"
+    )

@@ -1,0 +1,90 @@
+"""Run one experiment:  python run.py --config=configs/NAME.py [--config.field=value ...] [--workdir=DIR]
+
+  configs/quickstart.py    the whole story on a CPU: text -> sweep -> latency -> laws -> recommendation -> report.html
+  configs/prepare_data.py  text to a tokenizer and token arrays
+  configs/train.py         one training run
+  configs/sweep.py         many runs into one run table
+  configs/time_decode.py   time decoding of a list of architectures
+  configs/fit.py           fit a scaling law to a run table: least squares, posterior, diagnostics
+  configs/select.py        rank candidate shapes under a latency bound and recommend one
+
+--dry_run prints the resolved config and what it would cost. --strict makes a failed diagnostic exit 1. Bad input is one
+line on stderr and exit 2; --debug shows the traceback instead. An interrupted run goes on when started again.
+"""
+
+import importlib
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from absl import app, flags
+from ml_collections import config_flags
+
+from ie_scaling import config as config_lib
+
+ROOT = Path(__file__).resolve().parent
+_CONFIG = config_flags.DEFINE_config_file(
+    "config", None, "Path of a config file.", lock_config=False, accept_new_attributes=True
+)
+_WORKDIR = flags.DEFINE_string("workdir", None, "Directory of the results; runs/NAME by default.")
+_DRY_RUN = flags.DEFINE_bool("dry_run", False, "Print the resolved config and a cost estimate; run nothing.")
+_STRICT = flags.DEFINE_bool("strict", False, "Exit 1 if a diagnostic fails.")
+_DEBUG = flags.DEFINE_bool("debug", False, "Show the traceback of an error.")
+flags.mark_flag_as_required("config")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Exit status: 0 done, 1 failed diagnostics under --strict, 2 bad input, 130 interrupted."""
+    try:
+        return _run(argv[1:])
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from here", file=sys.stderr)
+        return 130
+    except (ValueError, FloatingPointError, OSError) as error:
+        if _DEBUG.value:
+            raise
+        print(f"error: {_one_line(error)}", file=sys.stderr)
+        return 2
+
+
+def _run(rest: Sequence[str]) -> int:
+    if rest:
+        raise ValueError(f"argument {rest[0]!r}: not understood; fields are set as --config.field=value")
+    values = _CONFIG.value.to_dict()
+    name = values.pop("experiment", None)
+    known = sorted(path.stem for path in (ROOT / "experiments").glob("*.py"))
+    if name not in known:
+        raise ValueError(f"config.experiment={name!r}: must be one of {', '.join(known)}")
+    sys.path.insert(0, str(ROOT))
+    experiment = importlib.import_module(f"experiments.{name}")
+    config = config_lib.build(experiment.Config, values)
+    workdir = Path(_WORKDIR.value or f"runs/{Path(config_flags.get_config_filename(flags.FLAGS['config'])).stem}")
+    if _DRY_RUN.value:
+        resolved = {"experiment": name, "workdir": str(workdir)} | config_lib.to_plain(config)
+        print(json.dumps(resolved, indent=2))
+        print(experiment.estimate(config))
+        return 0
+    failures = experiment.main(config, workdir)
+    for failure in failures:
+        print(f"warning: {failure}", file=sys.stderr)
+    return 1 if failures and _STRICT.value else 0
+
+
+def _parse_flags(argv: Sequence[str]) -> list[str]:
+    """absl's own parsing, with its errors in one line; a config file can raise anything."""
+    try:
+        return flags.FLAGS(argv)
+    except Exception as error:
+        if "--debug" in argv:
+            raise
+        print(f"error: {_one_line(error)}", file=sys.stderr)
+        sys.exit(2)
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+if __name__ == "__main__":
+    app.run(main, flags_parser=_parse_flags)
