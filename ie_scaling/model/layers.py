@@ -39,16 +39,27 @@ class RMSNorm(nnx.Module):
         return rms_norm(x, self.gain[...])
 
 
-def rotate(x_BTHC: jax.Array, position_T: jax.Array, base: float) -> jax.Array:
-    """Rotary embedding: pairs (i, i + C/2) turned by position · base^(−2i/C), as Hugging Face's Llama lays them out."""
-    half = x_BTHC.shape[-1] // 2
+def rotary_table(position_T: jax.Array, width: int, base: float) -> tuple[jax.Array, jax.Array]:
+    """Cosine and sine (T, width/2) of the angles position · base^(−2i/width)."""
+    half = width // 2
     frequency = base ** (-jnp.arange(half, dtype=jnp.float32) / half)
     angle_TC = position_T.astype(jnp.float32)[:, None] * frequency[None, :]
-    cos, sin = jnp.cos(angle_TC)[None, :, None, :], jnp.sin(angle_TC)[None, :, None, :]
+    return jnp.cos(angle_TC), jnp.sin(angle_TC)
+
+
+def turn(x_BTHC: jax.Array, cos_TC: jax.Array, sin_TC: jax.Array) -> jax.Array:
+    """Each pair (i, i + C/2) turned by its angle, as Hugging Face's Llama lays them out."""
+    half = x_BTHC.shape[-1] // 2
+    cos, sin = cos_TC[None, :, None, :], sin_TC[None, :, None, :]
     x32 = x_BTHC.astype(jnp.float32)
     first, second = x32[..., :half], x32[..., half:]
     turned = jnp.concatenate([first * cos - second * sin, second * cos + first * sin], axis=-1)
     return turned.astype(x_BTHC.dtype)
+
+
+def rotate(x_BTHC: jax.Array, position_T: jax.Array, base: float) -> jax.Array:
+    """Rotary embedding of these positions."""
+    return turn(x_BTHC, *rotary_table(position_T, x_BTHC.shape[-1], base))
 
 
 def attend_to_cache(q_BTHC: jax.Array, k_BKSC: jax.Array, v_BKSC: jax.Array, position_T: jax.Array) -> jax.Array:

@@ -34,9 +34,7 @@ def make_mesh(data: int = 1, fsdp: int = 1, tensor: int = 1) -> Mesh:
         raise ValueError(
             f"mesh data={data}, fsdp={fsdp}, tensor={tensor}: needs {wanted} devices, which must divide {available}"
         )
-    return jax.make_mesh(
-        (data, fsdp, tensor), AXES, axis_types=(AxisType.Auto,) * 3, devices=jax.devices()[:wanted]
-    )
+    return jax.make_mesh((data, fsdp, tensor), AXES, axis_types=(AxisType.Auto,) * 3, devices=jax.devices()[:wanted])
 
 
 def spec_of(path: tuple) -> P:

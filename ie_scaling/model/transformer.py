@@ -5,6 +5,7 @@ B batch, T query positions, S cache positions, M model width, V vocabulary. `Par
 """
 
 import functools
+import operator
 from typing import Any
 
 import jax
@@ -55,7 +56,7 @@ def abstract_parameters(a: Architecture) -> Parameters:
 def unstack_layers(a: Architecture, parameters: Parameters) -> tuple[Parameters, ...]:
     """One parameter tree a layer, as decoding reads them; each its own buffer once outside a jit."""
     stacked = parameters["layers"]
-    return tuple(jax.tree.map(lambda leaf_L: leaf_L[layer], stacked) for layer in range(a.n_layers))
+    return tuple(jax.tree.map(operator.itemgetter(layer), stacked) for layer in range(a.n_layers))
 
 
 def _embed(parameters: Parameters, token_BT: jax.Array, dtype: DTypeLike) -> jax.Array:

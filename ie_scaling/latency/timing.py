@@ -1,0 +1,167 @@
+"""Pure measuring: interleaved samples, each blocked on its outputs, a stop rule, and summaries."""
+
+import contextlib
+import dataclasses
+import gc
+import math
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import jax
+import jax.monitoring
+import numpy as np
+
+COMPILE_EVENTS = "/jax/core/compile/"
+
+
+@dataclasses.dataclass(frozen=True)
+class Candidate:
+    """Something to time: stages run one after the other, each on what the one before returned.
+
+    Attributes:
+      state: what the first stage takes; the last stage returns such a state again, for the next sample.
+    """
+
+    name: str
+    stages: tuple[Callable[[Any], Any], ...]
+    state: Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Sample:
+    """One request: when it started, and the time from that start to the end of each stage, in seconds."""
+
+    name: str
+    round: int
+    started_s: float
+    ends_s: tuple[float, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StopRule:
+    """At least `repeats` rounds; then until every median is known to `relative_error`, or a cap is met."""
+
+    repeats: int
+    max_repeats: int
+    relative_error: float
+    max_seconds: float
+
+    def is_met(self, series: Sequence[Sequence[float]], elapsed_s: float) -> bool:
+        """Whether to stop, given each candidate's values so far (equally many) and the time spent."""
+        rounds = len(series[0])
+        if rounds < self.repeats:
+            return False
+        if rounds >= self.max_repeats or elapsed_s >= self.max_seconds:
+            return True
+        return all(median_relative_error(values) <= self.relative_error for values in series)
+
+
+@dataclasses.dataclass(frozen=True)
+class Summary:
+    """Median, 10th, 90th and 99th percentile (linear between order statistics), and how many values."""
+
+    median: float
+    p10: float
+    p90: float
+    p99: float
+    count: int
+
+
+def summarize(values: Sequence[float]) -> Summary:
+    """The Summary of these values."""
+    median, p10, p90, p99 = (float(q) for q in np.quantile(values, (0.5, 0.1, 0.9, 0.99)))
+    return Summary(median, p10, p90, p99, len(values))
+
+
+def median_relative_error(values: Sequence[float]) -> float:
+    """Half the width of a 95 % interval of the median, over the median; infinite below six values.
+
+    The interval is distribution-free: order statistics whose ranks lie 1.96·√n/2 to each side of the middle.
+    """
+    n = len(values)
+    if n < 6:
+        return math.inf
+    ordered = np.sort(values)
+    reach = 1.96 * math.sqrt(n) / 2
+    low, high = max(math.floor(n / 2 - reach), 0), min(math.ceil(n / 2 + reach), n - 1)
+    return float((ordered[high] - ordered[low]) / 2 / np.median(ordered))
+
+
+def measure(
+    candidates: Sequence[Candidate],
+    rule: StopRule,
+    *,
+    seed: int,
+    warmup: int = 1,
+    clock: Callable[[], float] = time.perf_counter,
+    on_round: Callable[[int], None] = lambda done: None,
+) -> list[Sample]:
+    """Samples of every candidate, in rounds; each round takes them all in a fresh random order.
+
+    Drift so hits all alike. Warm-up runs are of the very same requests and are not kept.
+
+    Raises:
+      RuntimeError: something was traced or compiled inside a timed region.
+    """
+    states = {candidate.name: candidate.state for candidate in candidates}
+    if len(states) != len(candidates):
+        raise ValueError("candidates: two have the same name")
+    for candidate in candidates:
+        for _ in range(warmup):
+            _, states[candidate.name] = _run(candidate, states[candidate.name], clock)
+    order, samples, begun = random.Random(seed), [], clock()
+    totals: dict[str, list[float]] = {candidate.name: [] for candidate in candidates}
+    with _gc_paused(), compile_events() as events:
+        for number in range(rule.max_repeats):
+            for candidate in order.sample(candidates, len(candidates)):
+                started_s = clock() - begun
+                ends_s, states[candidate.name] = _run(candidate, states[candidate.name], clock)
+                if events:
+                    raise RuntimeError(f"{candidate.name}: compiled inside the timed region ({events[0]})")
+                samples.append(Sample(candidate.name, number, started_s, ends_s))
+                totals[candidate.name].append(ends_s[-1])
+            on_round(number + 1)
+            if rule.is_met(list(totals.values()), clock() - begun):
+                break
+    return samples
+
+
+def _run(candidate: Candidate, state: Any, clock: Callable[[], float]) -> tuple[tuple[float, ...], Any]:
+    """One request: the end of each stage since the start, each blocked on all that the stage returned."""
+    ends_s = []
+    start = clock()
+    for stage in candidate.stages:
+        state = jax.block_until_ready(stage(state))
+        ends_s.append(clock() - start)
+    return tuple(ends_s), state
+
+
+@contextlib.contextmanager
+def compile_events() -> Iterator[list[str]]:
+    """The names of JAX's tracing and compiling events while the block runs, as they come."""
+    events: list[str] = []
+
+    def listen(event: str, duration_s: float, **_: Any) -> None:
+        if event.startswith(COMPILE_EVENTS):
+            events.append(event)
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    try:
+        yield events
+    finally:
+        jax.monitoring.unregister_event_duration_listener(listen)
+
+
+@contextlib.contextmanager
+def _gc_paused() -> Iterator[None]:
+    """Python's garbage collector off, as it would strike some samples and not others."""
+    gc.collect()
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
