@@ -5,6 +5,7 @@ import dataclasses
 from ie_scaling.architecture import Architecture
 
 DTYPES = ("float32", "bfloat16")
+SMALL = Architecture(d_model=128, n_layers=4, n_heads=4, n_kv_heads=2, d_head=32, d_ff=384, vocab_size=1024)
 
 
 def require(condition: bool, field: str, value: object, rule: str) -> None:
@@ -93,7 +94,8 @@ class RecipeConfig:
         for field in ("sequence_length", "batch_size", "eval_tokens", "log_every_steps", "keep_checkpoints"):
             require(getattr(self, field) >= 1, field, getattr(self, field), "must be at least 1")
         shards = self.mesh.data * self.mesh.fsdp
-        require(shards >= 1 and self.batch_size % shards == 0, "batch_size", self.batch_size, f"must divide by {shards}")
+        even = shards >= 1 and self.batch_size % shards == 0
+        require(even, "batch_size", self.batch_size, f"must divide by mesh.data·mesh.fsdp = {shards}")
 
     @property
     def tokens_per_step(self) -> int:
@@ -105,9 +107,7 @@ class RecipeConfig:
 class TrainConfig:
     """One training run. n_tokens is rounded down to whole steps; the run table records what was trained on."""
 
-    architecture: Architecture = Architecture(
-        d_model=128, n_layers=4, n_heads=4, n_kv_heads=2, d_head=32, d_ff=384, vocab_size=1024
-    )
+    architecture: Architecture = SMALL
     n_tokens: int = 500_000
     seed: int = 0
     recipe: RecipeConfig = RecipeConfig()

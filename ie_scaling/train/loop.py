@@ -46,27 +46,24 @@ def run(config: TrainConfig, directory: Path) -> dict[str, Any]:
 def _train(config: TrainConfig, program: step.Program, batches: Any, directory: Path) -> step.TrainState:
     """Every step from the newest checkpoint (or from nothing) to the last one.
 
-    The metrics of a step are read back only after the next one is dispatched, so the device never waits for the log.
+    The log reads a step's metrics back only after the next one is dispatched, so the device never waits for it.
     """
     recipe, n_steps = config.recipe, config.n_steps
     learning_rates = optimizer.learning_rates(recipe.optimizer, n_steps)
     with checkpoint.opened(directory / "checkpoints", recipe.keep_checkpoints, recipe.checkpoint_every_s) as saved:
         state, first = _begin(config, program, batches, saved)
         with (
-            MetricsLog(directory / "metrics.jsonl", first, recipe.log_every_steps, n_steps) as log,
+            MetricsLog(directory / "metrics.jsonl", config, first) as log,
             Progress(config.run_id, n_steps - first, "steps") as progress,
         ):
-            previous = None
             for index in range(first, n_steps):
                 if index > first and saved.due():
+                    log.flush()
                     saved.save(index, state, batches.get_state())
                 batch = program.shard_batch(next(batches))
                 state, metrics = program.train(state, batch, learning_rates[index])
-                if previous is not None:
-                    progress.advance(note=log.record(index, recipe.tokens_per_step, *previous))
-                previous = metrics, learning_rates[index]
-            if previous is not None:
-                progress.advance(note=log.record(n_steps, recipe.tokens_per_step, *previous))
+                progress.advance(note=log.push(index + 1, metrics, learning_rates[index]))
+            log.flush()
         if first < n_steps:
             saved.save(n_steps, state, batches.get_state())
     return state
@@ -116,14 +113,17 @@ def _row(config: TrainConfig, loss: float) -> dict[str, Any]:
 class MetricsLog:
     """metrics.jsonl: one object for every logged step, each step once however often the run was resumed."""
 
-    def __init__(self, path: Path, first_step: int, every: int, last_step: int):
-        self._every, self._last_step = every, last_step
+    def __init__(self, path: Path, config: TrainConfig, first_step: int):
+        self._every, self._last_step = config.recipe.log_every_steps, config.n_steps
+        self._tokens_per_step, self._first_step = config.recipe.tokens_per_step, first_step
         kept = []
         if path.exists():
             kept = [line for line in path.read_text().splitlines() if _step_of(line) <= first_step]
         files.write_text(path, "".join(f"{line}\n" for line in kept))
         self._stream = path.open("a", encoding="utf-8")
-        self._start, self._first = time.monotonic(), first_step
+        self._start = time.monotonic()
+        self._pending: tuple[int, dict[str, jax.Array], float] | None = None
+        self._note = ""
 
     def __enter__(self) -> "MetricsLog":
         return self
@@ -131,24 +131,32 @@ class MetricsLog:
     def __exit__(self, *_: object) -> None:
         self._stream.close()
 
-    def record(self, n_done: int, tokens_per_step: int, metrics: dict[str, jax.Array], learning_rate: float) -> str:
-        """Log the step that made `n_done` done, where it is due; returns a note for the progress bar.
+    def push(self, n_done: int, metrics: dict[str, jax.Array], learning_rate: float) -> str:
+        """Take the metrics of the step that made `n_done` done, write those taken before; a note for the progress bar.
 
         Raises:
-          FloatingPointError: its loss is not finite.
+          FloatingPointError: the loss written is not finite.
         """
-        if n_done % self._every and n_done != self._last_step:
-            return ""
+        self.flush()
+        if n_done % self._every == 0 or n_done == self._last_step:
+            self._pending = n_done, metrics, learning_rate
+        return self._note
+
+    def flush(self) -> None:
+        """Read back and write what was taken; waits for the device."""
+        if self._pending is None:
+            return
+        (n_done, metrics, learning_rate), self._pending = self._pending, None
         values = {name: float(value) for name, value in jax.device_get(metrics).items()}
         if not math.isfinite(values["loss"]):
             raise FloatingPointError(f"step {n_done}: loss is {values['loss']}; the last checkpoint is good")
         elapsed = time.monotonic() - self._start
-        entry = {"step": n_done, "n_tokens": n_done * tokens_per_step} | values
+        entry = {"step": n_done, "n_tokens": n_done * self._tokens_per_step} | values
         entry |= {"learning_rate": float(learning_rate)}
-        entry |= {"tokens_per_s": (n_done - self._first) * tokens_per_step / elapsed}
+        entry |= {"tokens_per_s": (n_done - self._first_step) * self._tokens_per_step / elapsed}
         self._stream.write(json.dumps(entry) + "\n")
         self._stream.flush()
-        return f"loss {values['loss']:.3f}"
+        self._note = f"loss {values['loss']:.3f}"
 
 
 def _step_of(line: str) -> float:

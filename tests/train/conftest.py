@@ -1,0 +1,58 @@
+"""A small corpus of the project's own making, prepared once for all training tests."""
+
+import random
+
+import pytest
+
+from ie_scaling.architecture import Architecture
+from ie_scaling.train import corpus
+from ie_scaling.train.config import CorpusConfig, RecipeConfig, TrainConfig
+
+WORDS = [
+    "the",
+    "scaling",
+    "of",
+    "a",
+    "decoder",
+    "model",
+    "with",
+    "tokens",
+    "and",
+    "parameters",
+    "under",
+    "latency",
+    "bounds",
+    "is",
+    "fit",
+    "to",
+    "losses",
+]
+
+
+@pytest.fixture(scope="session")
+def text_folder(tmp_path_factory):
+    """Sixty documents of a second-order word chain: structure that a model can learn and a unigram cannot."""
+    folder = tmp_path_factory.mktemp("text")
+    rng = random.Random(0)
+    for number in range(60):
+        state, words = number % len(WORDS), []
+        for _ in range(400):
+            state = (2 * state + rng.choice((1, 3))) % len(WORDS)
+            words.append(WORDS[state])
+        (folder / f"{number:02d}.txt").write_text(" ".join(words))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def recipe(text_folder, tmp_path_factory):
+    config = CorpusConfig(
+        text=str(text_folder), directory=str(tmp_path_factory.mktemp("corpus")), vocab_size=270, validation_fraction=0.2
+    )
+    corpus.prepare(config)
+    return RecipeConfig(corpus=config, sequence_length=16, batch_size=8, eval_tokens=1024, log_every_steps=1)
+
+
+@pytest.fixture(scope="session")
+def plan(recipe):
+    shape = Architecture(d_model=24, n_layers=2, n_heads=2, n_kv_heads=1, d_head=10, d_ff=37, vocab_size=270)
+    return TrainConfig(architecture=shape, n_tokens=12 * recipe.tokens_per_step, recipe=recipe)

@@ -1,0 +1,121 @@
+"""A run: it learns, is recorded once, and resumed equals uninterrupted to the bit."""
+
+import dataclasses
+import json
+import math
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from ie_scaling import records
+from ie_scaling.train import checkpoint, loop, step, sweep
+from ie_scaling.train.config import SweepConfig
+
+
+def final_state(plan, directory: Path) -> step.TrainState:
+    program = step.build(plan.architecture, plan.recipe)
+    like = checkpoint.abstract(jax.eval_shape(program.init, jax.random.key(0)), program.shardings)
+    with checkpoint.opened(directory / "checkpoints", 2, math.inf) as saved:
+        return saved.restore(saved.latest_step, like)[0]
+
+
+def interrupt_after(monkeypatch, n_steps: int) -> None:
+    """Make the n-th call of the compiled step die as Ctrl-C would."""
+    real_build = step.build
+
+    def build(architecture, recipe):
+        program = real_build(architecture, recipe)
+        calls = iter(range(n_steps))
+
+        def train(*args):
+            if next(calls, None) is None:
+                raise KeyboardInterrupt
+            return program.train(*args)
+
+        return dataclasses.replace(program, train=train)
+
+    monkeypatch.setattr(loop.step, "build", build)
+
+
+@pytest.fixture(scope="module")
+def whole(plan, tmp_path_factory):
+    directory = tmp_path_factory.mktemp("whole")
+    return loop.run(plan, directory), directory
+
+
+def test_a_run_is_recorded_and_learns(plan, whole):
+    row, directory = whole
+    steps = [json.loads(line) for line in (directory / "metrics.jsonl").read_text().splitlines()]
+    assert [entry["step"] for entry in steps] == list(range(1, 13))
+    assert steps[-1]["loss"] < steps[0]["loss"] - 0.3
+    assert row["n_tokens"] == plan.n_steps * plan.recipe.tokens_per_step
+    assert row["model_id"] == plan.architecture.name
+    assert (directory / "DONE").exists()
+    assert len(records.read_runs(directory / "runs.csv")) == 1
+
+
+def test_a_finished_run_is_read_back(plan, whole, monkeypatch):
+    row, directory = whole
+    interrupt_after(monkeypatch, 0)
+    assert loop.run(plan, directory) == row
+
+
+def test_resumed_equals_uninterrupted_to_the_bit(plan, whole, tmp_path, monkeypatch):
+    """Parameters, optimiser state, loss and logged metrics, with a checkpoint at every step and two interruptions."""
+    often = dataclasses.replace(plan, recipe=dataclasses.replace(plan.recipe, checkpoint_every_s=0.0))
+    for n_steps in (4, 3):
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            interrupt_after(patch, n_steps)
+            loop.run(often, tmp_path)
+        assert not (tmp_path / "DONE").exists()
+        assert not (tmp_path / "runs.csv").exists()
+    row = loop.run(often, tmp_path)
+    expected, directory = whole
+    assert row["loss"] == expected["loss"]
+    jax.tree.map(np.testing.assert_array_equal, final_state(often, tmp_path), final_state(plan, directory))
+
+    def logged(path):
+        lines = (path / "metrics.jsonl").read_text().splitlines()
+        return [{k: v for k, v in json.loads(line).items() if k != "tokens_per_s"} for line in lines]
+
+    assert logged(tmp_path) == logged(directory)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(plan, tmp_path):
+    optimizer = dataclasses.replace(plan.recipe.optimizer, learning_rate=1e30, clip_norm=1e30)
+    wild = dataclasses.replace(plan, recipe=dataclasses.replace(plan.recipe, optimizer=optimizer))
+    with pytest.raises(FloatingPointError, match="loss is nan"):
+        loop.run(wild, tmp_path)
+    assert not (tmp_path / "DONE").exists()
+
+
+def test_a_sweep_fills_one_table_and_resumes(plan, tmp_path, monkeypatch):
+    name, tokens = plan.architecture.name, plan.n_tokens // 2
+    config = SweepConfig(runs=(f"{name}@{tokens}", f"{name}@{tokens}-s1"), recipe=plan.recipe)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        interrupt_after(patch, 6)  # each run has 6 steps: the first is whole, the second never starts
+        sweep.run(config, tmp_path)
+        interrupt_after(patch, 0)
+        sweep.run(config, tmp_path)
+    table = sweep.run(config, tmp_path)
+    assert table["run_id"].tolist() == [plan.run_id for plan in config.plans]
+    assert table["loss"].nunique() == 2
+    assert (sweep.price(config)["n_steps"] == 6).all()
+
+
+@pytest.mark.parametrize(
+    ("runs", "message"),
+    [
+        ((), "at least one run"),
+        (("d24-n2@100",), "expected a name"),
+        (("d24-n2-h2-k1-c10-f37-v270@many",), "expected ARCHITECTURE@TOKENS"),
+        (("d24-n2-h2-k1-c10-f37-v270@1",), "at least one step"),
+        (("d24-n2-h2-k1-c10-f37-v270@500", "d24-n2-h2-k1-c10-f37-v270@500"), "listed twice"),
+        (("d24-n2-h2-k1-c10-f37-v99@500",), "at least the tokenizer's"),
+    ],
+)
+def test_bad_sweeps_are_named(recipe, runs, message):
+    with pytest.raises(ValueError, match=message):
+        SweepConfig(runs=runs, recipe=recipe)
