@@ -71,7 +71,7 @@ def test_append_run_replaces_a_row_of_the_same_id(tmp_path):
 def test_a_bad_table_is_one_line_that_names_the_cell(tmp_path, text, words):
     path = tmp_path / "runs.csv"
     path.write_text(text)
-    with pytest.raises(ValueError, match="runs.csv") as caught:
+    with pytest.raises(ValueError, match=r"runs\.csv") as caught:
         records.read_runs(path)
     message = str(caught.value)
     assert "\n" not in message

@@ -100,8 +100,10 @@ def _build(a: Architecture, config: OptimizerConfig, dtype: str, remat: bool, me
         loss, _ = loss_and_penalty(a, parameters, token_BT1, 0.0, dtype, False)
         return loss * (token_BT1.shape[0] * (token_BT1.shape[1] - 1))
 
+    # Compiling the initialisers takes XLA's CPU backend longer than running them ever could.
+    quick = {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" else None
     return Program(
-        init=jax.jit(init, out_shardings=shardings),
+        init=jax.jit(init, out_shardings=shardings, compiler_options=quick),
         train=jax.jit(train, donate_argnums=0, out_shardings=(shardings, whole)),
         evaluate=jax.jit(evaluate, out_shardings=whole),
         shard_batch=functools.partial(jax.device_put, device=batch_sharding),

@@ -8,25 +8,22 @@ from ie_scaling.architecture import Architecture
 from ie_scaling.train import corpus
 from ie_scaling.train.config import CorpusConfig, RecipeConfig, TrainConfig
 
-WORDS = [
+WORDS = (
     "the",
-    "scaling",
+    "law",
     "of",
     "a",
-    "decoder",
     "model",
     "with",
     "tokens",
     "and",
-    "parameters",
+    "depth",
     "under",
     "latency",
     "bounds",
-    "is",
     "fit",
-    "to",
-    "losses",
-]
+    "loss",
+)
 
 
 @pytest.fixture(scope="session")
