@@ -1,0 +1,112 @@
+"""What a design cannot tell: which parameters of a law are left open by the rows, and why."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ie_scaling.laws import numerics
+from ie_scaling.laws.forms import Law
+from ie_scaling.laws.observations import Features, Observations, Reference
+
+MIN_SPREAD = 0.15  # sd of ln(feature) that must remain once N and D are held, for its effect to be told from theirs
+MAX_ERROR = {
+    "positive": 2.5,
+    "real": 3.0,
+    "unit": 2.5,
+}  # standard errors of the free coordinate beyond which it is open
+NEAR_BOUND = 1e-6
+FLOOR_NOISE = 1e-7  # nats: below this residuals are rounding
+MIN_CURVATURE = 1e-9  # of the largest singular value of ∂ln L̂/∂z
+
+
+def judge(
+    law: Law,
+    observations: Observations,
+    reference: Reference,
+    z_P: np.ndarray,
+    low_P: np.ndarray,
+    high_P: np.ndarray,
+    small_gradient: bool,
+) -> tuple[str, tuple[str, ...]]:
+    """Status and reasons of a fit that ended at z: `not_identified`, `at_bound`, `max_steps` or `converged`."""
+    bound_P = _bound_messages(law, z_P, low_P, high_P)
+    open_reasons = (
+        *design_gaps(law, observations.features),
+        *open_parameters(law, observations, reference, z_P, bound_P),
+    )
+    if open_reasons:
+        return "not_identified", open_reasons
+    if any(bound_P):
+        return "at_bound", tuple(message for message in bound_P if message)
+    if not small_gradient:
+        return "max_steps", ("the gradient is still above its tolerance",)
+    return "converged", ()
+
+
+def design_gaps(law: Law, features: Features) -> tuple[str, ...]:
+    """Parameters that no loss values could determine, because a feature follows others throughout the rows."""
+    log_n = np.log(features.n_non_embedding if law.count == "non_embedding" else features.n_total)
+    log_d = np.log(features.n_tokens)
+    messages = []
+    if _spread(log_d, log_n) < MIN_SPREAD:
+        ratio = np.exp(np.mean(log_d - log_n))
+        exponents = [name for name in ("alpha", "beta") if name in law.names]
+        cause = (
+            f"tokens are {ratio:.3g} × parameters throughout"
+            if np.std(log_d - log_n) < MIN_SPREAD
+            else ("tokens follow parameters throughout")
+        )
+        messages.append(f"A_ref, B_ref{''.join(f', {name}' for name in exponents)}: {cause}")
+    for part in (*law.terms[3:], *law.factors):
+        feature = part.needs[0]
+        values = (
+            np.log(features.d_model / np.sqrt(features.n_non_embedding))
+            if len(part.needs) > 1
+            else np.log(getattr(features, feature))
+        )
+        if _spread(values, log_n, log_d) < MIN_SPREAD:
+            names = ", ".join(parameter.name for parameter in part.parameters if parameter.name in law.names)
+            messages.append(f"{names}: {feature} follows parameters and tokens throughout")
+    return tuple(messages)
+
+
+def open_parameters(
+    law: Law, observations: Observations, reference: Reference, z_P: np.ndarray, bound_P: list[str]
+) -> tuple[str, ...]:
+    """Parameters whose standard error in free coordinates is beyond use, from the curvature at the fit."""
+    moving = np.array([not message for message in bound_P])
+    with numerics.double_precision():
+        log_loss = lambda z_P: law.log_loss(law.from_free(z_P), observations.features, reference)  # noqa: E731
+        jacobian_RP = np.asarray(jax.jit(jax.jacfwd(log_loss))(jnp.asarray(z_P)))
+        residual_R = observations.log_loss_R - np.asarray(jax.jit(log_loss)(jnp.asarray(z_P)))
+    noise = max(1.4826 * float(np.median(np.abs(residual_R))), FLOOR_NOISE)
+    _, singular_P, basis_PP = np.linalg.svd(jacobian_RP[:, moving], full_matrices=False)
+    lost = singular_P <= MIN_CURVATURE * singular_P[0]
+    error_of_direction_P = np.where(lost, 1e6, noise / np.maximum(singular_P, 1e-300))
+    deviation_PP = error_of_direction_P[:, None] * np.where(np.abs(basis_PP) > 1e-4, basis_PP, 0.0)
+    error_P = np.sqrt(np.sum(deviation_PP**2, axis=0))
+    names = np.array(law.names)[moving]
+    limits = np.array([MAX_ERROR[p.support] for p in law.parameters])[moving]
+    scale = {"positive": "a factor of e^", "unit": "± ", "real": "± "}
+    supports = np.array([p.support for p in law.parameters])[moving]
+    return tuple(
+        f"{name}: the rows leave it open by {scale[support]}{error:.3g}"
+        for name, error, limit, support in zip(names, error_P, limits, supports, strict=True)
+        if error > limit
+    )
+
+
+def _bound_messages(law: Law, z_P: np.ndarray, low_P: np.ndarray, high_P: np.ndarray) -> list[str]:
+    """For each parameter, which end of its range it sits at, or ""."""
+    messages = []
+    for parameter, z, low, high in zip(law.parameters, z_P, low_P, high_P, strict=True):
+        margin = 5.0 if parameter.support == "unit" else NEAR_BOUND  # logit ω runs off towards 0 and 1
+        end = "smallest" if z - low <= margin else "largest" if high - z <= margin else ""
+        messages.append(f"{parameter.name}: at the {end} value allowed" if end else "")
+    return messages
+
+
+def _spread(values_R: np.ndarray, *others: np.ndarray) -> float:
+    """sd of values once an affine function of the others is taken out; columns that do not vary are left aside."""
+    design = np.column_stack([np.ones_like(values_R), *others])
+    return float(np.std(values_R - design @ np.linalg.lstsq(design, values_R, rcond=None)[0]))

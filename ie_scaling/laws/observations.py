@@ -1,0 +1,194 @@
+"""What a law sees: the features and log losses of a run table, and the reference point in the middle of them."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import jax
+import numpy as np
+import pandas as pd
+
+from ie_scaling import accounting
+from ie_scaling.architecture import Architecture
+
+COLUMN_OF = {
+    "n_total": "n_params_total",
+    "n_non_embedding": "n_params_non_embedding",
+    "n_embedding": "n_params_non_embedding",
+    "n_tokens": "n_tokens",
+    "d_model": "d_model",
+    "n_layers": "n_layers",
+    "aspect_ratio": "d_model and n_layers",
+    "mlp_attention_ratio": "d_ff, d_head, n_heads and n_kv_heads",
+    "query_group": "n_heads and n_kv_heads",
+}
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Features:
+    """What laws may depend on: float64 arrays of one shape (runs R or architectures A), NaN where unknown."""
+
+    n_total: np.ndarray
+    n_non_embedding: np.ndarray
+    n_embedding: np.ndarray
+    n_tokens: np.ndarray
+    d_model: np.ndarray
+    n_layers: np.ndarray
+    aspect_ratio: np.ndarray
+    mlp_attention_ratio: np.ndarray
+    query_group: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.n_total)
+
+    def take(self, index_A: np.ndarray) -> "Features":
+        """The rows at these positions (or where this mask holds)."""
+        return jax.tree.map(lambda values: values[index_A], self)
+
+    def scale_tokens(self, factor: float | np.ndarray) -> "Features":
+        """The same shapes, trained on `factor` times the tokens."""
+        return dataclasses.replace(self, n_tokens=self.n_tokens * factor)
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Reference:
+    """The geometric means of the fitted rows, where priors are stated and coordinates are least correlated.
+
+    N0 under the law's way of counting (ω = ½ where ω is free), D0 tokens, R0 = d/n, d0 and n0 width and depth,
+    r0 MLP over attention parameters, x0 = d/√N_non, g0 query heads per key-value head, L0 loss in nats per token, and
+    L_min, the smallest loss fitted. NaN where a feature is unknown.
+    """
+
+    N0: float
+    D0: float
+    R0: float
+    d0: float
+    n0: float
+    r0: float
+    x0: float
+    g0: float
+    L0: float
+    L_min: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Observations:
+    """A run table as a law reads it: R rows of M trained models.
+
+    `model_R` numbers the model of each row, an index into `model_ids`; `frame` is the table itself, for messages.
+    """
+
+    features: Features
+    log_loss_R: np.ndarray
+    model_R: np.ndarray
+    run_ids: tuple[str, ...]
+    model_ids: tuple[str, ...]
+    frame: pd.DataFrame
+    name: str = "table"
+
+    def __len__(self) -> int:
+        return len(self.log_loss_R)
+
+    @property
+    def loss_R(self) -> np.ndarray:
+        """Losses in nats per token."""
+        return np.exp(self.log_loss_R)
+
+    @classmethod
+    def from_frame(cls, frame: pd.DataFrame, name: str = "table") -> "Observations":
+        """Observations of a frame from `records.read_runs`.
+
+        Raises:
+          ValueError: one (run, tokens) stands there twice, or N_non exceeds N_total.
+        """
+        twice = frame.duplicated(["run_id", "n_tokens"])
+        if twice.any():
+            index = frame.index[twice][0]
+            raise ValueError(
+                f"{name}: row {index + 1}, run_id {frame.at[index, 'run_id']!r}: listed twice at the same n_tokens "
+                f"(loss_split {frame.at[index, 'loss_split']!r}); keep one loss per run with a row filter"
+            )
+        over = frame["n_params_non_embedding"] > frame["n_params_total"]
+        if over.any():
+            raise ValueError(
+                f"{name}: row {frame.index[over][0] + 1}, column n_params_non_embedding: must be at most n_params_total"
+            )
+        model_ids, model_R = np.unique(frame["model_id"].to_numpy(str), return_inverse=True)
+        return cls(
+            features=_features_of_frame(frame),
+            log_loss_R=np.log(frame["loss"].to_numpy(float)),
+            model_R=model_R.astype(np.int32),
+            run_ids=tuple(frame["run_id"]),
+            model_ids=tuple(model_ids.tolist()),
+            frame=frame,
+            name=name,
+        )
+
+    def take(self, index_R: np.ndarray) -> "Observations":
+        """The rows at these positions (or where this mask holds), models renumbered."""
+        return Observations.from_frame(self.frame.iloc[np.arange(len(self))[index_R]], self.name)
+
+    def require(self, needs: Sequence[str], law: str) -> None:
+        """Check that every row has these features; a blank is a one-line ValueError naming file, row and column."""
+        for feature in needs:
+            blank = np.isnan(getattr(self.features, feature))
+            if blank.any():
+                row = self.frame.index[int(blank.argmax())] + 1
+                column = COLUMN_OF[feature]
+                raise ValueError(f"{self.name}: row {row}, column {column}: must not be blank, law {law!r} needs it")
+
+    def reference(self, omega: float) -> Reference:
+        """The reference point of these rows, with N = N_non + omega·N_emb (N_total where omega is 1)."""
+        x = self.features
+        n_params = x.n_total if omega == 1 else x.n_non_embedding + omega * x.n_embedding
+        return Reference(
+            N0=_geometric_mean(n_params),
+            D0=_geometric_mean(x.n_tokens),
+            R0=_geometric_mean(x.aspect_ratio),
+            d0=_geometric_mean(x.d_model),
+            n0=_geometric_mean(x.n_layers),
+            r0=_geometric_mean(x.mlp_attention_ratio),
+            x0=_geometric_mean(x.d_model / np.sqrt(x.n_non_embedding)),
+            g0=_geometric_mean(x.query_group),
+            L0=float(np.exp(self.log_loss_R.mean())),
+            L_min=float(np.exp(self.log_loss_R.min())),
+        )
+
+
+def features_of(architectures: Sequence[Architecture], n_tokens: float | Sequence[float]) -> Features:
+    """Features of A architectures, each trained on `n_tokens` tokens (one number for all, or one each)."""
+    total = [accounting.count_parameters(a) for a in architectures]
+    embedding = [accounting.count_embedding_parameters(a) for a in architectures]
+    columns = {
+        "n_total": total,
+        "n_embedding": embedding,
+        "n_non_embedding": np.subtract(total, embedding),
+        "n_tokens": np.broadcast_to(np.asarray(n_tokens, np.float64), (len(architectures),)),
+        "d_model": [a.d_model for a in architectures],
+        "n_layers": [a.n_layers for a in architectures],
+        "aspect_ratio": [a.aspect_ratio for a in architectures],
+        "mlp_attention_ratio": [accounting.mlp_attention_ratio(a) for a in architectures],
+        "query_group": [a.query_group for a in architectures],
+    }
+    return Features(**{name: np.asarray(values, np.float64) for name, values in columns.items()})
+
+
+def _features_of_frame(frame: pd.DataFrame) -> Features:
+    c = {name: frame[name].to_numpy(np.float64) for name in frame.columns if name.startswith(("n_", "d_"))}
+    attention = c["d_model"] * c["d_head"] * (2 * c["n_heads"] + 2 * c["n_kv_heads"])
+    return Features(
+        n_total=c["n_params_total"],
+        n_non_embedding=c["n_params_non_embedding"],
+        n_embedding=c["n_params_total"] - c["n_params_non_embedding"],
+        n_tokens=c["n_tokens"],
+        d_model=c["d_model"],
+        n_layers=c["n_layers"],
+        aspect_ratio=c["d_model"] / c["n_layers"],
+        mlp_attention_ratio=3 * c["d_model"] * c["d_ff"] / attention,
+        query_group=c["n_heads"] / c["n_kv_heads"],
+    )
+
+
+def _geometric_mean(values_R: np.ndarray) -> float:
+    return float(np.exp(np.mean(np.log(values_R))))

@@ -1,0 +1,251 @@
+"""Posterior: draws of one law's parameters and noise, their predictions, and their file.
+
+  posterior = posterior.load(path)                  an ArviZ netCDF file: posterior.nc, or bootstrap.nc of the same layout
+  posterior = posterior.load_fit(directory)         whichever of the two a fit directory holds
+  features = observations.features_of(architectures, n_tokens)
+  log_loss_WA = posterior.predict(features, level, key)          paired draws of ln(nats per token); key a seed or a JAX key
+  factor_WA = posterior.token_equivalent(features, log_loss_WA)  tokens that would buy each regret back, as a factor of D
+  table = posterior.summary()                       {name: {mean, sd, lo90, median, hi90}}, raw A, B … included
+  posterior.failures                                why the convergence gate failed; empty where it passed
+
+Levels (science.md §4): `law` is f alone, `shape` f·e^u for that shape, `new_run` one more training run, f·e^(u + e). A
+shape that was among the fitted models keeps its own u where `model_ids` names it; another gets a fresh one.
+"""
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+
+from ie_scaling import files
+from ie_scaling.laws import forms, numerics
+from ie_scaling.laws.forms import Law
+from ie_scaling.laws.observations import Features, Reference
+
+LEVELS = ("law", "shape", "new_run")
+NOISE_NAMES = ("tau", "sigma", "nu")
+REFERENCE_FIELDS = tuple(field.name for field in dataclasses.fields(Reference))
+MAX_TOKEN_FACTOR = 1e4
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Posterior:
+    """Draws of a law, from NUTS or from the bootstrap.
+
+    Attributes:
+      method: `bayes` or `bootstrap`.
+      draws: the law's free parameters and tau, sigma, nu by name, each [C, S] (chains, draws).
+      effects_CSM: u of each fitted model, in ln(nats); `model_ids` names them.
+      failures: one-liners of the convergence gate.
+      groups: further groups of the file (sample_stats, log_likelihood, prior …) as xarray Datasets.
+    """
+
+    law: Law
+    reference: Reference
+    method: str
+    draws: dict[str, np.ndarray]
+    effects_CSM: np.ndarray
+    model_ids: tuple[str, ...]
+    failures: tuple[str, ...] = ()
+    groups: dict[str, xr.Dataset] = dataclasses.field(default_factory=dict)
+
+    @property
+    def n_draws(self) -> int:
+        """W: draws of all chains together."""
+        return self.draws["tau"].size
+
+    @property
+    def derived(self) -> dict[str, np.ndarray]:
+        """Every parameter as the literature prints it (A, B, epsilon …), each [C, S]."""
+        law_draws = {name: self.draws[name] for name in self.law.names}
+        return {name: np.asarray(value) for name, value in self.law.derived(law_draws, self.reference).items()}
+
+    def predict(
+        self, features: Features, level: str, key: int | jax.Array = 0, model_ids: Sequence[str] | None = None
+    ) -> np.ndarray:
+        """Draws of ln loss, [W, A]: a row is one joint draw for all architectures.
+
+        Args:
+          features: A architectures with their tokens, from `features_of`.
+          level: `law`, `shape` or `new_run`.
+          key: seed or JAX key of the fresh effects and of the run noise.
+          model_ids: the model of each architecture; a fitted one keeps its own effect, equal names share a fresh one.
+
+        Raises:
+          ValueError: an unknown level, no architectures, or a feature the law needs that is blank.
+        """
+        if level not in LEVELS:
+            raise ValueError(f"level={level!r}: must be one of {', '.join(LEVELS)}")
+        if not len(features):
+            raise ValueError("predict: needs at least one architecture")
+        for need in self.law.needs:
+            if np.isnan(getattr(features, need)).any():
+                raise ValueError(f"predict: {need} is unknown, law {self.law.name!r} needs it")
+        with numerics.double_precision():
+            flat = {name: values.reshape(-1) for name, values in self.draws.items()}
+            law_draws = {name: flat[name] for name in self.law.names}
+            log_loss_WA = np.array(_predict_law(self.law, law_draws, features, self.reference))
+            keys = jax.random.split(jax.random.key(key) if isinstance(key, int) else key)
+            if level != "law":
+                log_loss_WA += self._effects(len(features), model_ids, keys[0], flat["tau"])
+            if level == "new_run":
+                log_loss_WA += np.asarray(_run_noise(keys[1], flat["sigma"], flat["nu"], len(features)))
+        return log_loss_WA
+
+    def _effects(
+        self, n_architectures: int, model_ids: Sequence[str] | None, key: jax.Array, tau_W: np.ndarray
+    ) -> np.ndarray:
+        """u of each architecture, [W, A]: the model's own where it was fitted, otherwise fresh."""
+        names = list(model_ids) if model_ids is not None else [f"#{i}" for i in range(n_architectures)]
+        distinct = list(dict.fromkeys(names))
+        fresh_WA = np.asarray(tau_W[:, None] * jax.random.normal(key, (len(tau_W), len(distinct))))
+        column = {name: fresh_WA[:, i] for i, name in enumerate(distinct)}
+        if model_ids is not None:
+            own_WM = self.effects_CSM.reshape(-1, len(self.model_ids))
+            column |= {name: own_WM[:, i] for i, name in enumerate(self.model_ids)}
+        return np.stack([column[name] for name in names], axis=1)
+
+    def token_equivalent(self, features: Features, log_loss_WA: np.ndarray) -> np.ndarray:
+        """By what factor each architecture's tokens must grow to reach the best of each draw, [W, A].
+
+        1 for the best itself, infinity where more tokens cannot buy it (beyond a factor of 10⁴). Under the law of
+        that draw, with the shape's effect and the run's noise held.
+        """
+        gap_WA = log_loss_WA - log_loss_WA.min(axis=1, keepdims=True)
+        with numerics.double_precision():
+            law_draws = {name: self.draws[name].reshape(-1) for name in self.law.names}
+            return np.asarray(_token_factor(self.law, law_draws, features, self.reference, gap_WA))
+
+    def summary(self) -> dict[str, dict[str, float]]:
+        """Mean, sd, 5 %, 50 % and 95 % points of every parameter, raw and derived, and of the noise."""
+        every = self.derived | {name: self.draws[name] for name in NOISE_NAMES}
+        return {name: summarise(values) for name, values in every.items()}
+
+    def save(self, path: Path) -> None:
+        """Write the netCDF file that `arviz.from_netcdf` and `load` read, whole or not at all."""
+        coords = {"model": np.array(self.model_ids, dtype=str)}
+        variables = {name: (("chain", "draw"), values) for name, values in (self.derived | self.draws).items()}
+        variables["u"] = (("chain", "draw", "model"), self.effects_CSM)
+        posterior = xr.Dataset(variables, coords=coords | _draw_coords(self.draws["tau"].shape))
+        tree = {"posterior": posterior, **self.groups}
+        attributes = {
+            "law": self.law.name,
+            "tie": self.law.tie,
+            "count": self.law.count,
+            "method": self.method,
+            "failures": json.dumps(self.failures),
+        } | {name: float(getattr(self.reference, name)) for name in REFERENCE_FIELDS}
+        with files.replacing(path) as temporary:
+            temporary.unlink()
+            data = xr.DataTree.from_dict({name: group.assign_attrs(attributes) for name, group in tree.items()})
+            data.attrs = attributes
+            data.to_netcdf(temporary, engine="h5netcdf")
+
+
+def load(path: str | Path, law: str = "") -> Posterior:
+    """The posterior in a netCDF file that `Posterior.save` wrote.
+
+    Args:
+      law: the law that it must be of; "" takes any.
+
+    Raises:
+      ValueError: no such file, not such a file, another law's, or one without its reference point.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"{path}: no such file")
+    try:
+        with xr.open_datatree(path, engine="h5netcdf") as opened:
+            tree = opened.load()
+    except Exception as error:  # each backend raises its own
+        raise ValueError(f"{path}: not a netCDF posterior ({str(error).splitlines()[0]})") from None
+    if "posterior" not in tree.children:
+        raise ValueError(f"{path}: has no posterior group")
+    data = tree["posterior"].to_dataset()
+    absent = [name for name in ("law", "tie", "count", "method", *REFERENCE_FIELDS) if name not in data.attrs]
+    if absent:
+        raise ValueError(f"{path}: attribute {absent[0]!r} is missing; it must hold the law and its reference point")
+    if law and data.attrs["law"] != law:
+        raise ValueError(f"{path}: is of law {data.attrs['law']!r}, not {law!r}")
+    form = forms.get_law(data.attrs["law"], data.attrs["tie"], data.attrs["count"])
+    names = (*form.names, *NOISE_NAMES)
+    if lost := [name for name in (*names, "u") if name not in data]:
+        raise ValueError(f"{path}: posterior has no {lost[0]!r}, law {form.name!r} needs it")
+    return Posterior(
+        law=form,
+        reference=Reference(**{name: float(data.attrs[name]) for name in REFERENCE_FIELDS}),
+        method=data.attrs["method"],
+        draws={name: data[name].to_numpy() for name in names},
+        effects_CSM=data["u"].to_numpy(),
+        model_ids=tuple(str(name) for name in data["model"].to_numpy()),
+        failures=tuple(json.loads(data.attrs.get("failures", "[]"))),
+        groups={name: child.to_dataset() for name, child in tree.children.items() if name != "posterior"},
+    )
+
+
+def load_fit(directory: str | Path, law: str = "") -> Posterior:
+    """The posterior of a fit directory: posterior.nc, or bootstrap.nc where there is no other."""
+    directory = Path(directory)
+    for name in ("posterior.nc", "bootstrap.nc"):
+        if (directory / name).is_file():
+            return load(directory / name, law)
+    raise ValueError(
+        f"{directory}: has neither posterior.nc nor bootstrap.nc; fit with method bayes, or with n_bootstrap"
+    )
+
+
+def summarise(values: np.ndarray) -> dict[str, float]:
+    """Mean, sd and the 5 %, 50 % and 95 % points of all draws."""
+    low, middle, high = np.quantile(values, (0.05, 0.5, 0.95))
+    pairs = {"mean": values.mean(), "sd": values.std(), "lo90": low, "median": middle, "hi90": high}
+    return {name: float(value) for name, value in pairs.items()}
+
+
+def _draw_coords(shape: tuple[int, int]) -> dict[str, np.ndarray]:
+    return {"chain": np.arange(shape[0]), "draw": np.arange(shape[1])}
+
+
+_predict_law = jax.jit(
+    lambda law, draws_W, features, reference: jax.vmap(lambda draws: law.log_loss(draws, features, reference))(draws_W),
+    static_argnums=0,
+    compiler_options=numerics.COMPILER_OPTIONS,
+)
+
+
+def _run_noise(key: jax.Array, sigma_W: np.ndarray, nu_W: np.ndarray, n_architectures: int) -> jax.Array:
+    """Student-t noise [W, A]: a normal over the root of a gamma, which also serves ν of a million."""
+    normal_key, gamma_key = jax.random.split(key)
+    shape = (len(sigma_W), n_architectures)
+    half_nu_W1 = 0.5 * jnp.asarray(nu_W)[:, None]
+    mixing_WA = jax.random.gamma(gamma_key, jnp.broadcast_to(half_nu_W1, shape)) / half_nu_W1
+    return jnp.asarray(sigma_W)[:, None] * jax.random.normal(normal_key, shape) / jnp.sqrt(mixing_WA)
+
+
+def _token_factor(law: Law, draws_W, features: Features, reference: Reference, gap_WA: np.ndarray) -> jax.Array:
+    """Bisection on ln(factor) between 0 and ln(MAX_TOKEN_FACTOR), every draw and architecture at once."""
+
+    def fall(log_factor_A, draws):
+        start_A = law.log_loss(draws, features, reference)
+        return start_A - law.log_loss(draws, features.scale_tokens(jnp.exp(log_factor_A)), reference)
+
+    def solve(draws, gap_A):
+        top = float(np.log(MAX_TOKEN_FACTOR))
+
+        def halve(_, bracket):
+            low_A, high_A = bracket
+            middle_A = 0.5 * (low_A + high_A)
+            enough_A = fall(middle_A, draws) >= gap_A
+            return jnp.where(enough_A, low_A, middle_A), jnp.where(enough_A, middle_A, high_A)
+
+        bracket = jnp.zeros_like(gap_A), jnp.full_like(gap_A, top)
+        _, high_A = jax.lax.fori_loop(0, 50, halve, bracket)
+        reachable_A = fall(jnp.full_like(gap_A, top), draws) >= gap_A
+        return jnp.where(gap_A <= 0, 1.0, jnp.where(reachable_A, jnp.exp(high_A), jnp.inf))
+
+    solved = jax.jit(lambda draws_W, gap_WA: jax.lax.map(lambda pair: solve(*pair), (draws_W, gap_WA), batch_size=256))
+    return solved(draws_W, gap_WA)

@@ -1,0 +1,40 @@
+"""How good predictions are: error, variance explained, order, and coverage of intervals; losses in nats, arrays in."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from scipy import stats
+
+
+def mse(loss_R: np.ndarray, prediction_R: np.ndarray) -> float:
+    """Mean squared error in nats²."""
+    return float(np.mean((loss_R - prediction_R) ** 2))
+
+
+def r2(loss_R: np.ndarray, prediction_R: np.ndarray) -> float:
+    """1 − SS_res/SS_tot; NaN where the losses do not vary."""
+    total = float(np.sum((loss_R - loss_R.mean()) ** 2))
+    return 1 - float(np.sum((loss_R - prediction_R) ** 2)) / total if total else float("nan")
+
+
+def spearman(loss_R: np.ndarray, prediction_R: np.ndarray) -> float:
+    """Rank correlation; NaN where either side does not vary."""
+    ranks = stats.rankdata(loss_R), stats.rankdata(prediction_R)
+    if min(np.ptp(ranks[0]), np.ptp(ranks[1])) == 0:
+        return float("nan")
+    return float(np.corrcoef(*ranks)[0, 1])
+
+
+def coverage(loss_R: np.ndarray, low_R: np.ndarray, high_R: np.ndarray) -> float:
+    """Share of losses within their intervals."""
+    return float(np.mean((low_R <= loss_R) & (loss_R <= high_R)))
+
+
+def metrics(loss_R: np.ndarray, prediction_R: np.ndarray) -> Mapping[str, float | int | None]:
+    """n, mse, r2 and spearman, None where undefined, JSON-ready."""
+    values = {
+        "mse": mse(loss_R, prediction_R),
+        "r2": r2(loss_R, prediction_R),
+        "spearman": spearman(loss_R, prediction_R),
+    }
+    return {"n": len(loss_R)} | {name: value if np.isfinite(value) else None for name, value in values.items()}
