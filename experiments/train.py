@@ -20,7 +20,7 @@ def main(config: Config, directory: Path) -> list[str]:
 def estimate(config: Config) -> str:
     """Parameters, steps, FLOPs, bytes and a rough time."""
     a, recipe = config.architecture, config.recipe
-    flops = accounting.training_flops(a, config.n_steps * recipe.tokens_per_step, recipe.sequence_length)
+    flops = accounting.training_flops(a, config.n_trained_tokens, recipe.sequence_length)
     state = 4 * accounting.weight_bytes(a, 4)  # parameters, gradient, two moments
     return (
         f"{accounting.count_parameters(a):,} parameters ({accounting.count_non_embedding_parameters(a):,} "

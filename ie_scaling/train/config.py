@@ -124,9 +124,14 @@ class TrainConfig:
         return self.n_tokens // self.recipe.tokens_per_step
 
     @property
+    def n_trained_tokens(self) -> int:
+        """n_tokens in whole steps: what the run table records."""
+        return self.n_steps * self.recipe.tokens_per_step
+
+    @property
     def run_id(self) -> str:
         """Unique among runs of one recipe: shape, tokens, seed."""
-        return f"{self.architecture.name}@{self.n_steps * self.recipe.tokens_per_step}-s{self.seed}"
+        return f"{self.architecture.name}@{self.n_trained_tokens}-s{self.seed}"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -91,7 +91,7 @@ def _evaluate(program: step.Program, state: step.TrainState, held_out: np.ndarra
 
 def _row(config: TrainConfig, loss: float) -> dict[str, Any]:
     recipe = config.recipe
-    n_tokens = config.n_steps * recipe.tokens_per_step
+    n_tokens = config.n_trained_tokens
     # model_id names the shape: runs of one shape share what the law misses about it (laws: the per-model effect).
     return records.run_record(
         config.architecture,

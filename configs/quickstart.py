@@ -1,0 +1,46 @@
+"""The whole story on two CPU cores, on the source text of the Python standard library.
+
+python run.py --config=configs/quickstart.py            (or: make quickstart)
+
+Cost: about five minutes. Expect a recommendation among six shapes of about 0.7M parameters, from fourteen runs of 0.13M
+to 0.3M parameters; report.html with figures; and three shapes trained to see whether it was right. Losses (about 3.6 to
+4.2 nats per token) lie well below the unigram entropy of the text (5.2). Interrupted, it goes on when started again.
+"""
+
+from ie_scaling.config import to_config_dict
+from ie_scaling.latency.config import TimeDecodeConfig
+from ie_scaling.search.config import SelectConfig
+from ie_scaling.study.config import StudyConfig
+from ie_scaling.train.config import CorpusConfig, OptimizerConfig, RecipeConfig
+
+VOCAB = 512
+TOKENS = (60_000, 120_000)
+SMALL = ((32, 8), (64, 2), (96, 1))  # (d_model, n_layers), about equal in total parameters
+LARGE = ((48, 8), (64, 4), (96, 2), (128, 1))
+CANDIDATES = ((64, 12), (96, 5), (128, 3), (160, 2), (192, 1), (48, 22))
+
+
+def name(d_model: int, n_layers: int) -> str:
+    """A shape in the proportions of the study: heads of 16, as many key-value heads, MLP three times the width."""
+    heads = d_model // 16
+    return f"d{d_model}-n{n_layers}-h{heads}-k{heads}-c16-f{3 * d_model}-v{VOCAB}"
+
+
+def get_config():
+    runs = [f"{name(*shape)}@{tokens}" for tokens in TOKENS for shape in (*SMALL, *LARGE)]
+    runs += [f"{name(*SMALL[1])}@{TOKENS[0]}-s{seed}" for seed in (1, 2)]  # seed noise
+    study = StudyConfig(
+        runs=tuple(runs),
+        candidates=tuple(name(*shape) for shape in CANDIDATES),
+        candidate_tokens=160_000,
+        recipe=RecipeConfig(
+            corpus=CorpusConfig(vocab_size=VOCAB, max_bytes=4_000_000, tokenizer_bytes=1_000_000),
+            sequence_length=128,
+            batch_size=4,
+            optimizer=OptimizerConfig(learning_rate=1e-2),
+            eval_tokens=65_536,
+        ),
+        decode=TimeDecodeConfig(prompt_tokens=32, new_tokens=64, max_measure_s=20.0),
+        select=SelectConfig(max_latency_ratio=3.0),
+    )
+    return to_config_dict(study, "quickstart")

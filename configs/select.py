@@ -1,0 +1,15 @@
+"""Which shape to train: loss from a fit, latency from a table, the shape of least expected regret within the bound.
+
+python run.py --config=configs/select.py --config.fit=runs/fit --config.latency=runs/time_decode/latency.csv \
+  --config.n_tokens=3e10 --config.max_latency_s=0.5 --workdir=runs/select
+
+The defaults read what `make quickstart` leaves. Cost: seconds. Writes candidates.csv and selection.json. Ranks and
+regret are among the shapes that meet the bound with probability min_p_feasible, and blank for the others.
+"""
+
+from ie_scaling.config import to_config_dict
+from ie_scaling.search.config import SelectConfig
+
+
+def get_config():
+    return to_config_dict(SelectConfig(), "select")

@@ -1,0 +1,49 @@
+"""StudyConfig: what a whole study may set (no JAX here)."""
+
+import dataclasses
+
+from ie_scaling.architecture import Architecture
+from ie_scaling.latency.config import TimeDecodeConfig
+from ie_scaling.laws.config import FitConfig
+from ie_scaling.search.config import SelectConfig
+from ie_scaling.train.config import RecipeConfig, SweepConfig, TrainConfig
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StudyConfig:
+    """Sweep → latency → laws → selection → test of the selection → report.
+
+    `runs` is the sweep ("ARCHITECTURE@TOKENS[-sSEED]"), `candidates` the shapes to choose from at `candidate_tokens`.
+    Each of `laws` is fitted; `decision_law` decides. The parts `decode`, `fit` and `select` take every field of the
+    command of that name; the study fills in their files, architectures and tokens.
+    """
+
+    runs: tuple[str, ...]
+    candidates: tuple[str, ...]
+    candidate_tokens: int
+    laws: tuple[str, ...] = ("chinchilla", "aspect_ratio", "effective")
+    decision_law: str = "effective"
+    recipe: RecipeConfig = RecipeConfig()
+    decode: TimeDecodeConfig = TimeDecodeConfig()
+    fit: FitConfig = FitConfig()
+    select: SelectConfig = SelectConfig()
+
+    def __post_init__(self) -> None:
+        if self.decision_law not in self.laws:
+            raise ValueError(f"decision_law={self.decision_law!r}: must be one of laws, {', '.join(self.laws)}")
+        if len(set(self.candidates)) < 3:
+            raise ValueError(f"candidates={self.candidates}: must name at least three shapes")
+        SweepConfig(runs=self.runs, recipe=self.recipe)
+        for name in self.candidates:
+            self.candidate_plan(name)
+
+    @property
+    def architectures(self) -> tuple[str, ...]:
+        """Every shape of the study by name, those of the sweep first."""
+        swept = [run.partition("@")[0] for run in self.runs]
+        return tuple(dict.fromkeys((*swept, *self.candidates)))
+
+    def candidate_plan(self, name: str) -> TrainConfig:
+        """The training run that tests the candidate of this name."""
+        architecture = Architecture.parse(name)
+        return TrainConfig(architecture=architecture, n_tokens=self.candidate_tokens, recipe=self.recipe)

@@ -1,0 +1,108 @@
+"""The stages of a study, each in a directory of its own and skipped where it is done."""
+
+import dataclasses
+import time
+from pathlib import Path
+
+import pandas as pd
+
+from ie_scaling import config as config_lib
+from ie_scaling import files, workdir
+from ie_scaling.latency import benchmark
+from ie_scaling.laws import fitting
+from ie_scaling.progress import say
+from ie_scaling.search import selection
+from ie_scaling.study import summary
+from ie_scaling.study.config import StudyConfig
+from ie_scaling.train import corpus, sweep
+from ie_scaling.train.config import SweepConfig
+
+N_STAGES = 7
+
+
+def run(config: StudyConfig, directory: Path) -> list[str]:
+    """Run what is not done yet, write report.html and summary.json, and return the failed diagnostics.
+
+    Raises:
+      ValueError: bad input, or a latency bound that no candidate meets.
+    """
+    resolved = {"experiment": "quickstart"} | config_lib.to_plain(config)
+    if not workdir.is_done(directory, resolved):
+        with workdir.opened(directory, resolved):
+            failures = _run_stages(config, directory)
+            files.write_json(directory / "diagnostics.json", {"failures": failures})
+    return files.read_json(directory / "diagnostics.json")["failures"]
+
+
+def _run_stages(config: StudyConfig, directory: Path) -> list[str]:
+    clock = Stages()
+    clock.begin("text: standard library to tokens")
+    text = dataclasses.replace(config.recipe.corpus, directory=str(directory / "corpus"))
+    recipe = dataclasses.replace(config.recipe, corpus=text)
+    say(corpus.describe(corpus.prepare(text)))
+
+    clock.begin(f"sweep: train {len(config.runs)} decoders")
+    sweep.run(SweepConfig(runs=config.runs, recipe=recipe), directory / "sweep")
+
+    clock.begin(f"latency: time {len(config.architectures)} shapes")
+    decode = dataclasses.replace(config.decode, architectures=config.architectures)
+    failures = benchmark.run(decode, directory / "latency")
+
+    clock.begin(f"laws: fit {', '.join(config.laws)} by least squares and by NUTS")
+    for law in config.laws:
+        fit = dataclasses.replace(config.fit, runs=str(directory / "sweep" / "runs.csv"), law=law)
+        failures += [f"law {law}: {failure}" for failure in fitting.run(fit, directory / "fit" / law)]
+
+    clock.begin(f"selection: rank {len(config.candidates)} candidates")
+    for law in config.laws:
+        failures += _select(config, law, directory)
+    chosen = chosen_for_test(directory / "select" / config.decision_law)
+
+    clock.begin("test: train the recommended shape, a runner-up and a poor one")
+    tested = tuple(f"{name}@{config.candidate_tokens}" for name in chosen)
+    sweep.run(SweepConfig(runs=tested, recipe=recipe), directory / "test")
+
+    clock.begin("report")
+    summary.write(config, directory, list(chosen), list(dict.fromkeys(failures)))
+    return list(dict.fromkeys(failures))
+
+
+def _select(config: StudyConfig, law: str, directory: Path) -> list[str]:
+    chosen = dataclasses.replace(
+        config.select,
+        fit=str(directory / "fit" / law),
+        latency=str(directory / "latency" / "latency.csv"),
+        candidates=config.candidates,
+        n_tokens=float(config.candidate_plan(config.candidates[0]).n_trained_tokens),
+    )
+    return selection.run(chosen, directory / "select" / law)
+
+
+def chosen_for_test(directory: Path) -> dict[str, str]:
+    """The three shapes to train, by name, with the reason for each.
+
+    The recommended one, the next best (feasible, where there is one), and the one of highest predicted loss.
+    """
+    table = pd.read_csv(directory / "candidates.csv")
+    best = table.loc[table["recommended"], "architecture"].iloc[0]
+    others = table[table["architecture"] != best]
+    next_best = others.sort_values(["expected_regret", "loss_mean"], na_position="last")["architecture"].iloc[0]
+    rest = others[others["architecture"] != next_best]
+    poor = rest.sort_values("loss_mean")["architecture"].iloc[-1]
+    return {best: "recommended", next_best: "runner-up", poor: "rated poor"}
+
+
+class Stages:
+    """Announces each stage and how long the one before took."""
+
+    def __init__(self) -> None:
+        self._start = self._begun = time.monotonic()
+        self._number = 0
+
+    def begin(self, title: str) -> None:
+        """Start the next stage."""
+        now = time.monotonic()
+        self._number += 1
+        since = f"; {now - self._begun:.0f} s for the last stage" if self._number > 1 else ""
+        say(f"[{self._number}/{N_STAGES}] {title}  ({now - self._start:.0f} s so far{since})")
+        self._begun = now

@@ -1,0 +1,275 @@
+"""What a study found: summary.json, the figures and report.html."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ie_scaling import files, records
+from ie_scaling.architecture import Architecture
+from ie_scaling.laws import posterior as posterior_lib
+from ie_scaling.laws import ranking
+from ie_scaling.laws.observations import features_of
+from ie_scaling.report import figures, page
+from ie_scaling.report.figures import Interval
+from ie_scaling.search import selection
+from ie_scaling.study.config import StudyConfig
+from ie_scaling.study.curves import Family
+from ie_scaling.train import corpus
+
+CURVE_POINTS = 60
+
+
+@dataclasses.dataclass(frozen=True)
+class Findings:
+    """Everything the stages left on disk, read once."""
+
+    config: StudyConfig
+    manifest: dict[str, Any]
+    runs: pd.DataFrame
+    latency: pd.DataFrame
+    fits: dict[str, dict[str, Any]]
+    posteriors: dict[str, posterior_lib.Posterior]
+    candidates: pd.DataFrame
+    selections: dict[str, dict[str, Any]]
+    tests: pd.DataFrame
+
+    @classmethod
+    def read(cls, config: StudyConfig, directory: Path) -> "Findings":
+        """From the directory of a study whose stages are done."""
+        runs = records.read_runs(directory / "sweep" / "runs.csv")
+        return cls(
+            config=config,
+            manifest=files.read_json(directory / "corpus" / "manifest.json"),
+            runs=runs.assign(training_flops=runs["training_flops"].astype(float)),
+            latency=records.read_latency(directory / "latency" / "latency.csv"),
+            fits={law: files.read_json(directory / "fit" / law / "fit.json") for law in config.laws},
+            posteriors={law: posterior_lib.load_fit(directory / "fit" / law, law) for law in config.laws},
+            candidates=pd.read_csv(directory / "select" / config.decision_law / "candidates.csv"),
+            selections={law: files.read_json(directory / "select" / law / "selection.json") for law in config.laws},
+            tests=records.read_runs(directory / "test" / "runs.csv"),
+        )
+
+    def label(self, name: str) -> str:
+        """Width × depth, as people call a shape."""
+        architecture = Architecture.parse(name)
+        return f"{architecture.d_model}×{architecture.n_layers}"
+
+
+def write(config: StudyConfig, directory: Path, tested: list[str], failures: list[str]) -> None:
+    """Write test.csv (predicted against realised), summary.json and report.html with its figures."""
+    found = Findings.read(config, directory)
+    test = test_table(found)
+    records.write_table(directory / "test.csv", test)
+    noise = seed_noise(found.runs)
+    summary = {
+        "recommendation": selection.describe(found.selections[config.decision_law]),
+        "unigram_entropy": found.manifest["splits"]["validation"]["unigram_entropy"],
+        "lowest_loss": float(found.runs["loss"].min()),
+        "highest_loss": float(found.runs["loss"].max()),
+        "seed_noise": noise,
+        "selections": found.selections,
+        "test": json.loads(test.to_json(orient="records")),
+        "failures": failures,
+    }
+    files.write_json(directory / "summary.json", summary)
+    sections = [
+        _decision_section(found),
+        _test_section(found, test),
+        _training_section(found, noise),
+        _latency_section(found),
+        _laws_section(found),
+    ]
+    title = f"Which shape to train: {len(found.candidates)} candidates at {config.candidate_tokens:,} tokens"
+    page.write(directory / "report.html", title, summary["recommendation"], failures, sections)
+
+
+def seed_noise(runs: pd.DataFrame) -> dict[str, float | int] | None:
+    """Standard deviation over seeds of one shape at one budget, beside that over shapes of about that size.
+
+    None where no (shape, tokens) was trained with two seeds.
+    """
+    groups = runs.groupby(["model_id", "n_tokens"])["loss"]
+    repeated = groups.agg(["count", "var", "mean"]).query("count > 1")
+    if repeated.empty:
+        return None
+    freedom = repeated["count"] - 1
+    (model_id, n_tokens) = repeated["count"].idxmax()
+    size = runs.loc[runs["model_id"] == model_id, "n_params_total"].iloc[0]
+    peers = runs[(runs["n_tokens"] == n_tokens) & (abs(np.log(runs["n_params_total"] / size)) < np.log(1.25))]
+    means = peers.groupby("model_id")["loss"].mean()
+    return {
+        "n_runs": int(repeated["count"].sum()),
+        "sd_over_seeds": float(np.sqrt((repeated["var"] * freedom).sum() / freedom.sum())),
+        "n_shapes": len(means),
+        "sd_over_shapes": float(means.std()),
+        "range_over_shapes": float(np.ptp(means)),
+    }
+
+
+def test_table(found: Findings) -> pd.DataFrame:
+    """One row a tested shape and law: the prediction for one new run, and the loss that came out."""
+    rows = []
+    names = found.tests["model_id"].tolist()
+    features = features_of([Architecture.parse(name) for name in names], found.tests["n_tokens"].tolist())
+    reasons = dict(zip(names, ("recommended", "runner-up", "rated poor"), strict=False))
+    for law, posterior in found.posteriors.items():
+        loss_WA = np.exp(posterior.predict(features, "new_run", found.config.select.seed, model_ids=names))
+        for index, (name, loss) in enumerate(zip(names, found.tests["loss"], strict=True)):
+            lo, hi = np.quantile(loss_WA[:, index], (0.05, 0.95))
+            prediction = float(loss_WA[:, index].mean())
+            rows.append(
+                {
+                    "architecture": name,
+                    "role": reasons[name],
+                    "law": law,
+                    "loss": loss,
+                    "prediction": prediction,
+                    "lo90": float(lo),
+                    "hi90": float(hi),
+                    "error_percent": 100 * (prediction / loss - 1),
+                    "inside": bool(lo <= loss <= hi),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def _decision_section(found: Findings) -> page.Section:
+    config, table = found.config, found.candidates
+    names = table["architecture"].tolist()
+    labels = [found.label(name) for name in names]
+    selected = found.selections[config.decision_law]
+    features = features_of([Architecture.parse(name) for name in names], table["n_tokens"].tolist())
+    heatmaps = {}
+    for law, posterior in found.posteriors.items():
+        loss_WA = np.exp(posterior.predict(features, config.select.level, config.select.seed, model_ids=names))
+        chance = ranking.rank_probabilities(loss_WA)
+        caption = f"Law {law}: P(rank = k) of each candidate by loss, level {config.select.level}, latency ignored."
+        heatmaps[f"rank_probability_{law}"] = (figures.rank_heatmap(labels, chance, law), caption)
+    columns = ["n_params_total", "loss_mean", "loss_lo90", "loss_hi90", "p_best", "p_top_k", "expected_rank"]
+    columns += ["expected_regret", "latency_mean", "p_feasible", "p_pareto", "recommended"]
+    shown = table[columns].copy()
+    shown.insert(0, "shape (d×n)", labels)
+    by_law = pd.DataFrame(
+        [
+            {"law": law, "recommended": found.label(chosen["recommended"])} | _brief(chosen)
+            for law, chosen in found.selections.items()
+        ]
+    )
+    bound_s = selected["latency_bound_s"] if selected["latency_bound_s"] is not None else float("inf")
+    pareto = figures.loss_against_latency(table, labels, bound_s)
+    caption = "Predicted loss against measured latency; dashed: the bound; star: recommended; grey: too slow."
+    return page.Section(
+        "The decision",
+        [
+            "Ranks and regret are among the shapes that meet the latency bound; the others are blank. "
+            "Each draw of the posterior is a joint prediction for all shapes, so ranks account for what they share.",
+            "How the choice depends on the law is in the second table.",
+        ],
+        [shown.sort_values("loss_mean"), by_law],
+        {"loss_against_latency": (pareto, caption)} | heatmaps,
+    )
+
+
+def _brief(chosen: dict[str, Any]) -> dict[str, Any]:
+    return {name: chosen[name] for name in ("loss_mean", "loss_lo90", "loss_hi90", "p_best", "expected_regret")} | {
+        "gate": "failed" if chosen["failures"] else "passed"
+    }
+
+
+def _test_section(found: Findings, test: pd.DataFrame) -> page.Section:
+    realised = {f"{found.label(row.architecture)} ({row.role})": row.loss for row in test.itertuples()}
+    groups = {}
+    for law, rows in test.groupby("law", sort=False):
+        groups[str(law)] = [
+            Interval(f"{found.label(row.architecture)} ({row.role})", row.prediction, row.lo90, row.hi90)
+            for row in rows.itertuples()
+        ]
+    figure = figures.predicted_against_realised(groups, realised)
+    inside = test.groupby("law", sort=False)["inside"].sum()
+    counted = ", ".join(f"{law} {count} of {len(realised)}" for law, count in inside.items())
+    shown = test.assign(architecture=[found.label(name) for name in test["architecture"]])
+    return page.Section(
+        "The test: three shapes trained after the fact",
+        [f"Realised losses inside the 90 % interval for one new run: {counted}."],
+        [shown],
+        {
+            "predicted_against_realised": (
+                figure,
+                "Black: the loss that came out. Points and bars: predicted beforehand.",
+            )
+        },
+    )
+
+
+def _training_section(found: Findings, noise: dict[str, Any] | None) -> page.Section:
+    runs, config = found.runs, found.config
+    posterior = found.posteriors[config.decision_law]
+    template = Architecture.parse(runs["model_id"].iloc[0])
+    aspect_ratio = posterior.reference.R0
+    span = np.geomspace(runs["n_params_total"].min() / 1.3, runs["n_params_total"].max() * 2, CURVE_POINTS)
+    by_size, by_flops = [], []
+    for tokens in sorted(runs["n_tokens"].unique()):
+        family = Family.like(template, aspect_ratio, span, float(tokens), config.recipe.sequence_length)
+        first, second = family.bands(posterior, "shape", f"{tokens:,.0f} tokens")
+        by_size.append(first)
+        by_flops.append(second)
+    entropy = found.manifest["splits"]["validation"]["unigram_entropy"]
+    text = [
+        corpus.describe(found.manifest),
+        f"Losses run from {runs['loss'].min():.3f} to {runs['loss'].max():.3f} nats/token, "
+        f"{entropy - runs['loss'].min():.2f} to {entropy - runs['loss'].max():.2f} below the unigram entropy.",
+    ]
+    if noise is not None:
+        text.append(
+            f"Seed noise: sd {noise['sd_over_seeds']:.4f} over {noise['n_runs']} runs of one shape and budget; "
+            f"shapes of about that size differ by sd {noise['sd_over_shapes']:.4f} "
+            f"(range {noise['range_over_shapes']:.4f}, {noise['n_shapes']} shapes)."
+        )
+    caption = f"Bands: law {config.decision_law} at d/n = {aspect_ratio:.0f}, mean and 90 % interval for a new shape."
+    sizes = figures.loss_curves(runs, by_size, "n_params_total", "parameters, embeddings included")
+    flops = figures.loss_curves(runs, by_flops, "training_flops", "training FLOPs")
+    shown = runs[["model_id", "n_params_total", "n_params_non_embedding", "n_tokens", "seed", "loss"]]
+    named = {"loss_against_parameters": (sizes, caption), "loss_against_flops": (flops, caption)}
+    return page.Section("The runs", text, [shown], named)
+
+
+def _latency_section(found: Findings) -> page.Section:
+    row = found.latency.iloc[0]
+    workload = f"batch {row['batch']:.0f}, prompt {row['prompt_tokens']:.0f}, new {row['new_tokens']:.0f}"
+    columns = ["compile_s", "ttft_s", "tpot_s", "tpot_s_p10", "tpot_s_p90", "e2e_s", "tokens_per_s", "floor_s", "count"]
+    shown = found.latency[columns].copy()
+    shown.insert(0, "shape (d×n)", [found.label(name) for name in found.latency["architecture"]])
+    figure = figures.latency_against_depth(found.latency)
+    about = f"{row['device_kind']}, {row['dtype']}, {workload}, mode {row['mode']}; random weights, shapes interleaved."
+    return page.Section(
+        "Decode latency", [about], [shown], {"latency_against_depth": (figure, "Time per output token against depth.")}
+    )
+
+
+def _laws_section(found: Findings) -> page.Section:
+    groups, rows = {}, []
+    for law, posterior in found.posteriors.items():
+        summary, estimates = posterior.summary(), found.fits[law]["params"]
+        names = [name for name in estimates if name in summary and summary[name]["lo90"] > 0]
+        intervals = [Interval(name, *(summary[name][key] for key in ("mean", "lo90", "hi90"))) for name in names]
+        groups[law] = ({name: estimates[name] for name in names}, intervals)
+        fit = found.fits[law]
+        rows.append(
+            {
+                "law": law,
+                "count": fit["count"],
+                "least squares": fit["status"],
+                "rmse": np.sqrt(fit["metrics"]["fit"]["mse"]),
+                "convergence gate": "; ".join(posterior.failures) or "passed",
+                "shape sd τ": summary["tau"]["median"],
+                "run sd σ": summary["sigma"]["median"],
+            }
+        )
+    figure = figures.least_squares_against_bayes(groups)
+    caption = "Least squares (crosses) beside the posterior's mean and 90 % interval, log scale."
+    text = ["τ is what a law misses about a shape, σ the noise of one run, both in ln(nats)."]
+    return page.Section("The laws", text, [pd.DataFrame(rows)], {"least_squares_against_bayes": (figure, caption)})
