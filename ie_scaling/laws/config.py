@@ -25,7 +25,7 @@ class FitConfig:
     """Fit one law to a run table.
 
     `runs` is the table, `where` the rows that are fitted, `holdout` the rows that are only predicted (a row filter,
-    or the path of another table); `count` names which N the law uses; empty `law` ties and counts mean the law's own
+    the path of another table, or `rest` for every row that is not fitted); `count` names which N the law uses; empty `law` ties and counts mean the law's own
     default.
     """
 

@@ -208,6 +208,12 @@ _evaluate = jax.jit(
 
 
 @functools.partial(jax.jit, static_argnums=0, compiler_options=numerics.COMPILER_OPTIONS)
+def predict_draws(law: Law, draws_W: dict[str, jax.Array], features: Features, reference: Reference) -> jax.Array:
+    """ln L̂ [W, A] of each row under each of W draws of the parameters."""
+    return jax.vmap(lambda draws: law.log_loss(draws, features, reference))(draws_W)
+
+
+@functools.partial(jax.jit, static_argnums=0, compiler_options=numerics.COMPILER_OPTIONS)
 def _descend(law: Law, problem: Problem, start_ZP: jax.Array, delta: jax.Array) -> newton.Minimum:
     """All starts through wide, middle and final δ."""
 

@@ -25,6 +25,7 @@ import xarray as xr
 from ie_scaling import files
 from ie_scaling.laws import forms, numerics
 from ie_scaling.laws.forms import Law
+from ie_scaling.laws.least_squares import predict_draws
 from ie_scaling.laws.observations import Features, Reference
 
 LEVELS = ("law", "shape", "new_run")
@@ -89,7 +90,7 @@ class Posterior:
         with numerics.double_precision():
             flat = {name: values.reshape(-1) for name, values in self.draws.items()}
             law_draws = {name: flat[name] for name in self.law.names}
-            log_loss_WA = np.array(_predict_law(self.law, law_draws, features, self.reference))
+            log_loss_WA = np.array(predict_draws(self.law, law_draws, features, self.reference))
             keys = jax.random.split(jax.random.key(key) if isinstance(key, int) else key)
             if level != "law":
                 log_loss_WA += self._effects(len(features), model_ids, keys[0], flat["tau"])
@@ -208,13 +209,6 @@ def summarise(values: np.ndarray) -> dict[str, float]:
 
 def _draw_coords(shape: tuple[int, int]) -> dict[str, np.ndarray]:
     return {"chain": np.arange(shape[0]), "draw": np.arange(shape[1])}
-
-
-_predict_law = jax.jit(
-    lambda law, draws_W, features, reference: jax.vmap(lambda draws: law.log_loss(draws, features, reference))(draws_W),
-    static_argnums=0,
-    compiler_options=numerics.COMPILER_OPTIONS,
-)
 
 
 def _run_noise(key: jax.Array, sigma_W: np.ndarray, nu_W: np.ndarray, n_architectures: int) -> jax.Array:

@@ -1,0 +1,61 @@
+"""Fit a scaling law to a run table: which law describes these runs, and how sure can one be of its parameters?"""
+
+from pathlib import Path
+
+from ie_scaling import files
+from ie_scaling.laws import fitting
+from ie_scaling.laws.config import FitConfig
+
+Config = FitConfig
+SECONDS_LEAST_SQUARES, SECONDS_BAYES = 5, 20
+
+
+def main(config: FitConfig, directory: Path) -> list[str]:
+    """Fit and print the table."""
+    failures = fitting.run(config, directory)
+    print(report(files.read_json(directory / "fit.json")))
+    print(
+        f"{directory}: fit.json, predictions.csv, diagnostics.json"
+        + ", posterior.nc" * (config.method != "least_squares")
+    )
+    return failures
+
+
+def report(fit: dict) -> str:
+    """Parameters with their intervals, metrics and the verdicts, as text."""
+    lines = [f"law {fit['law']} (tie {fit['tie']}, N {fit['count']}), {fit['n_rows']} rows, method {fit['method']}"]
+    intervals = fit["intervals"] or {}
+    lines.append(
+        f"  {'parameter':12} {'estimate':>12}" + f" {'mean':>12} {'90 % from':>12} {'to':>12}" * bool(intervals)
+    )
+    for name in [*fit["params"], *(name for name in intervals if name not in fit["params"])]:
+        line = f"  {name:12} " + (f"{fit['params'][name]:12.6g}" if name in fit["params"] else " " * 12)
+        if name in intervals:
+            line += "".join(f" {intervals[name][key]:12.6g}" for key in ("mean", "lo90", "hi90"))
+        lines.append(line)
+    for split, metrics in fit["metrics"].items():
+        if metrics is not None and (split != "all" or fit["metrics"]["holdout"] is not None):
+            shown = (f"{key} {value:.5g}" for key, value in metrics.items() if value is not None)
+            lines.append(f"  {split:8} {', '.join(shown)}")
+    if fit["objective"] is not None:
+        lines.append(
+            f"  least squares: {fit['status']}, objective {fit['objective']:.9g}, gradient {fit['grad_norm']:.1e}"
+        )
+        lines += [f"    {reason}" for reason in fit["reasons"]]
+    if fit["gate"] is not None:
+        lines.append(f"  convergence gate: {'passed' if fit['gate']['passed'] else 'FAILED'}")
+        lines += [f"    {failure}" for failure in fit["gate"]["failures"]]
+    return "\n".join(lines)
+
+
+def estimate(config: FitConfig) -> str:
+    """Rows, law, free parameters and a rough time."""
+    inputs = fitting.load(config)
+    held = "none" if inputs.holdout is None else f"{len(inputs.holdout)} rows"
+    seconds = SECONDS_LEAST_SQUARES + SECONDS_BAYES * (config.method != "least_squares") + config.n_bootstrap // 200
+    names = ", ".join(inputs.law.names)
+    return (
+        f"{config.runs}: {len(inputs.fitted)} rows of {len(inputs.fitted.model_ids)} models fitted, held out {held}\n"
+        f"law {inputs.law.name} (tie {inputs.law.tie}, N {inputs.law.count}): {len(inputs.law.names)} free parameters: {names}\n"
+        f"about {seconds} s on two CPU cores"
+    )

@@ -1,0 +1,135 @@
+"""From a sampler's or a bootstrap's draws to a Posterior with every group of its file."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+
+from ie_scaling.laws import bayes, diagnostics, least_squares, numerics
+from ie_scaling.laws.forms import Law
+from ie_scaling.laws.least_squares import LeastSquaresFit
+from ie_scaling.laws.observations import Observations, Reference
+from ie_scaling.laws.posterior import Posterior
+
+N_PRIOR_DRAWS = 1000
+NORMAL_NU = 1e6  # Student-t with so many degrees of freedom is a normal
+
+
+def monitored(law: Law, samples: bayes.Samples) -> dict[str, np.ndarray]:
+    """What the gate looks at: every free coordinate by its parameter's name, the noise, the effects, the log density."""
+    coordinates = {name: samples.z_CSP[..., i] for i, name in enumerate(law.names)}
+    return coordinates | samples.noise | {"u": samples.effects_CSM, "lp": samples.stats["lp"]}
+
+
+def from_samples(
+    law: Law,
+    reference: Reference,
+    observations: Observations,
+    samples: bayes.Samples,
+    gate: diagnostics.Gate,
+    seed: int,
+) -> Posterior:
+    """The posterior of NUTS draws, with all groups."""
+    with numerics.double_precision():
+        law_draws = {name: np.asarray(value) for name, value in law.from_free(samples.z_CSP).items()}
+    posterior = Posterior(
+        law=law,
+        reference=reference,
+        method="bayes",
+        draws=law_draws | samples.noise,
+        effects_CSM=samples.effects_CSM,
+        model_ids=observations.model_ids,
+        failures=gate.failures,
+    )
+    stats = {name: (("chain", "draw"), values) for name, values in samples.stats.items()}
+    posterior.groups["sample_stats"] = xr.Dataset(stats)
+    posterior.groups["prior"] = draw_prior(law, reference, seed)
+    _add_data_groups(posterior, observations, seed)
+    return posterior
+
+
+def from_bootstrap(fitted: LeastSquaresFit, observations: Observations, n_draws: int, seed: int) -> Posterior:
+    """Bootstrap refits in the posterior's layout: one chain, normal noise, τ and σ by moments of each refit's residuals."""
+    z_WP = least_squares.bootstrap(fitted, observations, n_draws, seed)
+    with numerics.double_precision():
+        law_draws = {name: np.asarray(value) for name, value in fitted.law.from_free(z_WP).items()}
+        predicted_WR = np.asarray(
+            least_squares.predict_draws(fitted.law, law_draws, observations.features, fitted.reference)
+        )
+    tau_W, sigma_W, u_WM = _split_residuals(observations.log_loss_R[None, :] - predicted_WR, observations.model_R, seed)
+    noise = {"tau": tau_W, "sigma": sigma_W, "nu": np.full(n_draws, NORMAL_NU)}
+    posterior = Posterior(
+        law=fitted.law,
+        reference=fitted.reference,
+        method="bootstrap",
+        draws={name: values[None, :] for name, values in (law_draws | noise).items()},
+        effects_CSM=u_WM[None, :, :],
+        model_ids=observations.model_ids,
+        failures=() if fitted.status == "converged" else (f"least squares: {fitted.status}", *fitted.reasons),
+    )
+    _add_data_groups(posterior, observations, seed)
+    return posterior
+
+
+def draw_prior(law: Law, reference: Reference, seed: int) -> xr.Dataset:
+    """One chain of draws of the law's parameters and the noise from their priors."""
+    rng = np.random.default_rng(seed)
+    center_P, spread_P = least_squares.prior_of(law, reference)
+    z_SP = center_P + spread_P * rng.standard_normal((N_PRIOR_DRAWS, len(center_P)))
+    logs_S3 = np.array(bayes.NOISE_CENTER) + np.array(bayes.NOISE_SPREAD) * rng.standard_normal((N_PRIOR_DRAWS, 3))
+    with numerics.double_precision():
+        draws = law.derived(law.from_free(jnp.asarray(z_SP)), reference)
+        draws |= dict(zip(("tau", "sigma", "nu"), bayes.noise_of(*jnp.asarray(logs_S3).T), strict=True))
+        return xr.Dataset({name: (("chain", "draw"), np.asarray(values)[None, :]) for name, values in draws.items()})
+
+
+def _add_data_groups(posterior: Posterior, observations: Observations, seed: int) -> None:
+    """log_likelihood, posterior_predictive (the same models run again), observed_data and constant_data."""
+    shape = posterior.draws["tau"].shape
+    law_draws = {name: posterior.draws[name].reshape(-1) for name in posterior.law.names}
+    with numerics.double_precision():
+        predicted = least_squares.predict_draws(posterior.law, law_draws, observations.features, posterior.reference)
+        centre_CSR = np.asarray(predicted).reshape(*shape, -1) + posterior.effects_CSM[..., observations.model_R]
+        tau, sigma, nu = (posterior.draws[name][..., None] for name in ("tau", "sigma", "nu"))
+        log_density_CSR = np.asarray(_student(observations.log_loss_R - centre_CSR, sigma, nu))
+    names = [observations.model_ids[model] for model in observations.model_R]
+    replicated_WR = posterior.predict(observations.features, "new_run", seed, model_ids=names)
+    per_draw, rows = ("chain", "draw", "run"), {"run": np.array(observations.run_ids, dtype=str)}
+    constants = {name: ("run", getattr(observations.features, name)) for name in vars(observations.features)}
+    posterior.groups["log_likelihood"] = xr.Dataset({"log_loss": (per_draw, log_density_CSR)}, coords=rows)
+    posterior.groups["posterior_predictive"] = xr.Dataset(
+        {"log_loss": (per_draw, replicated_WR.reshape(*shape, -1))}, coords=rows
+    )
+    posterior.groups["observed_data"] = xr.Dataset({"log_loss": ("run", observations.log_loss_R)}, coords=rows)
+    posterior.groups["constant_data"] = xr.Dataset(
+        constants | {"model": ("run", np.array(names, dtype=str))}, coords=rows
+    )
+
+
+def _student(residual: np.ndarray, sigma: np.ndarray, nu: np.ndarray) -> jax.Array:
+    """ln StudentT(residual; ν, 0, σ), elementwise with broadcasting."""
+    with jax.numpy_rank_promotion("allow"):
+        return jax.scipy.stats.t.logpdf(residual / sigma, nu) - jnp.log(sigma)
+
+
+def _split_residuals(
+    residual_WR: np.ndarray, model_R: np.ndarray, seed: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """τ_W, σ_W and draws of u_WM by one-way random-effects moments; a table with one row a model splits its variance evenly."""
+    counts_M = np.bincount(model_R)
+    n_models, n_rows = len(counts_M), len(model_R)
+    sums_WM = np.stack([np.bincount(model_R, residual_R, n_models) for residual_R in residual_WR])
+    means_WM = sums_WM / counts_M
+    within_W = ((residual_WR - means_WM[:, model_R]) ** 2).sum(axis=1)
+    total_W = np.maximum((residual_WR**2).mean(axis=1), 1e-16)
+    sigma2_W = within_W / (n_rows - n_models) if n_rows > n_models else total_W / 2
+    typical = (n_rows - (counts_M**2).sum() / n_rows) / max(n_models - 1, 1)
+    between_W = (counts_M * means_WM**2).sum(axis=1) / max(n_models - 1, 1)
+    tau2_W = np.maximum((between_W - sigma2_W) / max(typical, 1.0), 1e-8 * total_W)
+    if n_rows == n_models:
+        tau2_W = total_W / 2
+    sigma2_W = np.maximum(sigma2_W, 1e-8 * total_W)
+    shrink_WM = counts_M * tau2_W[:, None] / (counts_M * tau2_W[:, None] + sigma2_W[:, None])
+    error_WM = np.sqrt(tau2_W[:, None] * (1 - shrink_WM))
+    u_WM = shrink_WM * means_WM + error_WM * np.random.default_rng(seed).standard_normal(means_WM.shape)
+    return np.sqrt(tau2_W), np.sqrt(sigma2_W), u_WM

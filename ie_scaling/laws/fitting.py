@@ -1,0 +1,218 @@
+"""One fit from a run table to a fit directory: least squares, posterior, predictions, diagnostics (design.md §2)."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ie_scaling import config as config_lib
+from ie_scaling import files, records, workdir
+from ie_scaling.laws import assemble, bayes, diagnostics, forms, least_squares, published, scoring
+from ie_scaling.laws.config import FitConfig
+from ie_scaling.laws.forms import Law
+from ie_scaling.laws.least_squares import LeastSquaresFit
+from ie_scaling.laws.observations import Observations
+from ie_scaling.laws.posterior import Posterior
+from ie_scaling.progress import Progress, say
+
+REST = "rest"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """What a fit reads: the law, the rows to fit, and the rows only to predict (None for none)."""
+
+    law: Law
+    fitted: Observations
+    holdout: Observations | None
+
+
+def run(config: FitConfig, directory: Path) -> list[str]:
+    """Fit as configured and write fit.json, predictions.csv, diagnostics.json and the draws; returns failed diagnostics.
+
+    A directory that already holds this very fit is read, not refitted.
+
+    Raises:
+      ValueError: bad input, before anything is written.
+    """
+    resolved = {"experiment": "fit"} | config_lib.to_plain(config)
+    if not workdir.is_done(directory, resolved):
+        inputs = load(config)
+        with workdir.opened(directory, resolved):
+            _write(config, inputs, directory)
+    return files.read_json(directory / "diagnostics.json")["failures"]
+
+
+def load(config: FitConfig) -> Inputs:
+    """The law and the rows of a configuration, checked.
+
+    Raises:
+      ValueError: one line that names field or file, row, column and rule.
+    """
+    law = forms.get_law(config.law, config.tie, config.count)
+    frame = records.read_runs(config.runs)
+    fitted_frame = records.filter_rows(frame, config.where, config.runs)
+    fitted = Observations.from_frame(fitted_frame, config.runs)
+    fitted.require(law.needs, law.name)
+    if len(fitted) < 3:
+        raise ValueError(f"where={config.where!r}: keeps {len(fitted)} rows of {config.runs}; a fit needs at least 3")
+    if config.objective == "squared":
+        published.check(law)
+    holdout = _load_holdout(config, frame, fitted_frame)
+    if holdout is not None:
+        holdout.require(law.needs, law.name)
+    return Inputs(law=law, fitted=fitted, holdout=holdout)
+
+
+def _load_holdout(config: FitConfig, frame: pd.DataFrame, fitted_frame: pd.DataFrame) -> Observations | None:
+    """Rows that `holdout` names (a table, a row filter, or `rest`), those fitted left out."""
+    if not config.holdout:
+        return None
+    if config.holdout.endswith((".csv", ".parquet")):
+        return Observations.from_frame(records.read_runs(config.holdout), config.holdout)
+    chosen = frame
+    if config.holdout != REST:
+        chosen = records.filter_rows(frame, config.holdout, config.runs, "holdout")
+    held = chosen[~chosen.index.isin(fitted_frame.index)]
+    if held.empty:
+        raise ValueError(f"holdout={config.holdout!r}: every row it keeps of {config.runs} is fitted")
+    return Observations.from_frame(held, config.runs)
+
+
+def fit_least_squares(config: FitConfig, inputs: Inputs) -> LeastSquaresFit:
+    """The configured objective's minimum."""
+    if config.objective == "squared":
+        return published.fit(inputs.law, inputs.fitted)
+    return least_squares.fit(
+        inputs.law, inputs.fitted, huber_delta=config.huber_delta, n_starts=config.n_starts, seed=config.seed
+    )
+
+
+def fit_posterior(
+    config: FitConfig, inputs: Inputs, start: LeastSquaresFit
+) -> tuple[Posterior, diagnostics.Gate, bayes.Samples]:
+    """NUTS from the least-squares fit, and the gate's verdict."""
+    reference = inputs.fitted.reference(inputs.law.reference_omega)
+    transitions = config.nuts.n_warmup + config.nuts.n_samples
+    with Progress(f"sampling {inputs.law.name} ({config.nuts.n_chains} chains)", transitions, "draw") as progress:
+        samples = bayes.sample(
+            inputs.law, inputs.fitted, reference, start.z_P, config.nuts, config.seed, on_progress=progress.advance
+        )
+    gate = diagnostics.check(assemble.monitored(inputs.law, samples), samples.stats, config.nuts)
+    return assemble.from_samples(inputs.law, reference, inputs.fitted, samples, gate, config.seed), gate, samples
+
+
+def _write(config: FitConfig, inputs: Inputs, directory: Path) -> None:
+    """Fit and write everything but DONE."""
+    say(f"least squares: {inputs.law.name}, {len(inputs.fitted)} rows, {config.objective}")
+    fitted = fit_least_squares(config, inputs)
+    found: dict[str, Any] = {
+        "failures": [],
+        "least_squares": {"status": fitted.status, "reasons": list(fitted.reasons)},
+    }
+    if config.method != "bayes" and fitted.status != "converged":
+        found["failures"].append(f"least squares {inputs.law.name}: {fitted.status} ({'; '.join(fitted.reasons)})")
+    draws = None
+    if config.n_bootstrap:
+        say(f"bootstrap: {config.n_bootstrap} resamples of {len(inputs.fitted.model_ids)} models")
+        draws = assemble.from_bootstrap(fitted, inputs.fitted, config.n_bootstrap, config.seed)
+        draws.save(directory / "bootstrap.nc")
+    if config.method != "least_squares":
+        start = fitted
+        if config.objective == "squared":  # its coefficients may be negative: no place to start from
+            start = least_squares.fit(inputs.law, inputs.fitted, n_starts=config.n_starts, seed=config.seed)
+        draws, gate, samples = fit_posterior(config, inputs, start)
+        found["bayes"] = {"passed": gate.passed, "seconds": samples.seconds} | config_lib.to_plain(gate)
+        found["failures"] += [f"bayes {inputs.law.name}: {failure}" for failure in gate.failures]
+        draws.save(directory / "posterior.nc")
+    table = predict_table(inputs, None if config.method == "bayes" else fitted, draws, config.seed)
+    records.write_table(directory / "predictions.csv", table)
+    files.write_json(directory / "diagnostics.json", _finite(found))
+    files.write_json(directory / "fit.json", _finite(summarise(config, inputs, fitted, draws, table, found)))
+
+
+def predict_table(inputs: Inputs, fitted: LeastSquaresFit | None, draws: Posterior | None, seed: int) -> pd.DataFrame:
+    """run_id, loss, prediction, lo90, hi90, split and the least-squares prediction of every row.
+
+    With draws of a posterior, the prediction is the median for one more run of that model and the interval its 90 %;
+    with a bootstrap the prediction stays least squares'. Without draws the interval is blank.
+    """
+    tables = []
+    for split, rows in (("fit", inputs.fitted), ("holdout", inputs.holdout)):
+        if rows is None:
+            continue
+        table = pd.DataFrame({"run_id": rows.run_ids, "loss": rows.loss_R, "prediction": np.nan, "lo90": np.nan})
+        table = table.assign(hi90=np.nan, split=split)
+        if fitted is not None:
+            table["prediction"] = table["least_squares"] = np.exp(fitted.predict(rows.features))
+        if draws is not None:
+            names = [rows.model_ids[model] for model in rows.model_R]
+            log_loss_WR = draws.predict(rows.features, "new_run", seed, model_ids=names)
+            low_R, middle_R, high_R = np.exp(np.quantile(log_loss_WR, (0.05, 0.5, 0.95), axis=0))
+            table = table.assign(lo90=low_R, hi90=high_R)
+            if draws.method == "bayes":
+                table["prediction"] = middle_R
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
+
+
+def summarise(
+    config: FitConfig,
+    inputs: Inputs,
+    fitted: LeastSquaresFit,
+    draws: Posterior | None,
+    table: pd.DataFrame,
+    found: dict[str, Any],
+) -> dict[str, Any]:
+    """fit.json. `params` are least squares' where it was asked for, else posterior means; `intervals` those of the draws."""
+    intervals = None if draws is None else draws.summary()
+    by_bayes = config.method == "bayes"
+    return {
+        "law": inputs.law.name,
+        "tie": inputs.law.tie,
+        "count": inputs.law.count,
+        "method": config.method,
+        "params": {name: entry["mean"] for name, entry in intervals.items()} if by_bayes else fitted.derived,
+        "objective": None if by_bayes else fitted.objective,
+        "grad_norm": None if by_bayes else fitted.grad_norm,
+        "status": ("converged" if not found["failures"] else "failed_gate") if by_bayes else fitted.status,
+        "reasons": found["failures"] if by_bayes else list(fitted.reasons),
+        "n_rows": len(inputs.fitted),
+        "metrics": score(table, "prediction"),
+        "metrics_least_squares": None if by_bayes else score(table, "least_squares"),
+        "intervals": intervals,
+        "intervals_from": None if draws is None else draws.method,
+        "gate": None
+        if "bayes" not in found
+        else {"passed": found["bayes"]["passed"], "failures": found["bayes"]["failures"]},
+        "reference": dataclasses.asdict(fitted.reference),
+        "runs_sha256": files.sha256(Path(config.runs)),
+    }
+
+
+def score(table: pd.DataFrame, column: str) -> dict[str, Any]:
+    """Metrics of the fitted rows, of those held out (None without any), and of all together as [B25] reports them."""
+    result: dict[str, Any] = {}
+    for name, rows in (
+        ("fit", table[table["split"] == "fit"]),
+        ("holdout", table[table["split"] == "holdout"]),
+        ("all", table),
+    ):
+        if rows.empty:
+            result[name] = None
+            continue
+        result[name] = dict(scoring.metrics(rows["loss"].to_numpy(), rows[column].to_numpy()))
+        if rows["lo90"].notna().all():
+            result[name]["coverage90"] = scoring.coverage(*(rows[key].to_numpy() for key in ("loss", "lo90", "hi90")))
+    return result
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no NaN or infinity: they become null."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value
