@@ -18,7 +18,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from absl import app, flags
+from absl import app, flags, logging
 from ml_collections import config_flags
 
 from ie_scaling import config as config_lib
@@ -36,6 +36,8 @@ flags.mark_flag_as_required("config")
 
 def main(argv: Sequence[str]) -> int:
     """Exit status: 0 done, 1 failed diagnostics under --strict, 2 bad input, 130 interrupted."""
+    if not flags.FLAGS["verbosity"].present:
+        logging.set_verbosity(logging.WARNING)  # Orbax says a page a checkpoint at INFO
     try:
         return _run(argv[1:])
     except KeyboardInterrupt:

@@ -18,7 +18,6 @@ from ie_scaling.model.kv_cache import KVCache
 from ie_scaling.model.layers import Layer, RMSNorm, fan_in_init, rms_norm
 
 Parameters = dict[str, Any]
-EMBEDDING_SCALE = 0.02
 
 
 class Transformer(nnx.Module):
@@ -30,7 +29,9 @@ class Transformer(nnx.Module):
         def stack(rngs: nnx.Rngs) -> Layer:
             return Layer(a, dtype, rngs)
 
-        embed, unembed = jax.nn.initializers.truncated_normal(stddev=EMBEDDING_SCALE), fan_in_init(a.d_model)
+        # Untied, the residual stream starts at unit variance, so that layers add to the token instead of drowning it
+        # (0.02 cost 0.2 to 0.4 nats after 120k tokens, most in deep shapes). Tied, the matrix is an output too.
+        embed, unembed = fan_in_init(a.d_model if a.tied_embeddings else 1), fan_in_init(a.d_model)
         self.embedding = nnx.Param(embed(rngs.params(), (a.vocab_size, a.d_model)))
         self.layers = stack(rngs)
         self.final_norm = RMSNorm(a.d_model)
