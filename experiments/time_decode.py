@@ -6,6 +6,9 @@ from ie_scaling import accounting, records
 from ie_scaling.latency import benchmark, workload
 from ie_scaling.latency.config import TimeDecodeConfig as Config
 
+HEADER = (
+    f"{'architecture':44} {'size':>8} {'TTFT ms':>8} {'TPOT ms':>8} {'p10':>7} {'p90':>7} {'/floor':>6} {'tok/s':>7}"
+)
 ASSUMED_BYTES_PER_S = 10e9
 ASSUMED_FLOPS_PER_S = 3e10
 ASSUMED_COMPILE_S_PER_LAYER = 0.25
@@ -15,15 +18,13 @@ def main(config: Config, directory: Path) -> list[str]:
     """Time them and print the table."""
     failures = benchmark.run(config, directory)
     frame = records.read_latency(directory / "latency.csv")
-    print(
-        f"{'architecture':44} {'size':>8} {'TTFT ms':>8} {'TPOT ms':>8} {'p10':>7} {'p90':>7} {'/floor':>6} {'tok/s':>8}"
-    )
+    print(HEADER)
     for architecture, row in zip(records.architectures_of(frame), frame.to_dict("records"), strict=True):
         size = accounting.count_parameters(architecture)
         tpot = [row[f"tpot_s{tail}"] * 1e3 for tail in ("", "_p10", "_p90")]
         print(
             f"{row['architecture']:44} {size / 1e6:7.1f}M {row['ttft_s'] * 1e3:8.2f} {tpot[0]:8.2f} {tpot[1]:7.2f} "
-            f"{tpot[2]:7.2f} {row['tpot_s'] / row['floor_s']:6.2f} {row['tokens_per_s']:8.1f}"
+            f"{tpot[2]:7.2f} {row['tpot_s'] / row['floor_s']:6.2f} {row['tokens_per_s']:7.1f}"
         )
     print(f"{directory / 'latency.csv'}: {len(frame)} shapes, {int(frame['count'].iloc[0])} samples each")
     return failures

@@ -6,7 +6,7 @@ import gc
 import math
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 import jax
@@ -69,13 +69,13 @@ class Summary:
     count: int
 
 
-def summarize(values: Sequence[float]) -> Summary:
+def summarize(values: Sequence[float] | np.ndarray) -> Summary:
     """The Summary of these values."""
     median, p10, p90, p99 = (float(q) for q in np.quantile(values, (0.5, 0.1, 0.9, 0.99)))
     return Summary(median, p10, p90, p99, len(values))
 
 
-def median_relative_error(values: Sequence[float]) -> float:
+def median_relative_error(values: Sequence[float] | np.ndarray) -> float:
     """Half the width of a 95 % interval of the median, over the median; infinite below six values.
 
     The interval is distribution-free: order statistics whose ranks lie 1.96·√n/2 to each side of the middle.
@@ -139,11 +139,11 @@ def _run(candidate: Candidate, state: Any, clock: Callable[[], float]) -> tuple[
 
 
 @contextlib.contextmanager
-def compile_events() -> Iterator[list[str]]:
+def compile_events() -> Generator[list[str], None, None]:
     """The names of JAX's tracing and compiling events while the block runs, as they come."""
     events: list[str] = []
 
-    def listen(event: str, duration_s: float, **_: Any) -> None:
+    def listen(event: str, duration_secs: float, **_: Any) -> None:
         if event.startswith(COMPILE_EVENTS):
             events.append(event)
 
@@ -155,7 +155,7 @@ def compile_events() -> Iterator[list[str]]:
 
 
 @contextlib.contextmanager
-def _gc_paused() -> Iterator[None]:
+def _gc_paused() -> Generator[None, None, None]:
     """Python's garbage collector off, as it would strike some samples and not others."""
     gc.collect()
     enabled = gc.isenabled()

@@ -1,0 +1,67 @@
+"""Architecture: its name reads back, and each broken rule is named."""
+
+import dataclasses
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ie_scaling.architecture import SHAPE_FIELDS, Architecture
+
+SHAPE = Architecture(d_model=14, n_layers=3, n_heads=6, n_kv_heads=2, d_head=10, d_ff=17, vocab_size=29)
+
+
+@st.composite
+def architectures(draw, largest=9):
+    kv_heads, group = draw(st.integers(1, 3)), draw(st.integers(1, 3))
+    return Architecture(
+        d_model=draw(st.integers(1, largest)),
+        n_layers=draw(st.integers(1, 3)),
+        n_heads=kv_heads * group,
+        n_kv_heads=kv_heads,
+        d_head=2 * draw(st.integers(1, largest)),
+        d_ff=draw(st.integers(1, largest)),
+        vocab_size=draw(st.integers(1, largest)),
+        tied_embeddings=draw(st.booleans()),
+        qk_norm=draw(st.booleans()),
+        rope_base=draw(st.sampled_from([10_000.0, 130_000.0, 500_000.0, 1e6])),
+    )
+
+
+@given(architectures())
+def test_name_and_fields_read_back(a):
+    assert Architecture.parse(a.name) == a
+    assert Architecture.from_fields(a.to_fields()) == a
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        *(({field: 0}, f"{field}=0: must be at least 1") for field in SHAPE_FIELDS),
+        ({"d_model": 8.0}, "d_model=8.0: must be an integer"),
+        ({"n_layers": True}, "n_layers=True: must be an integer"),
+        ({"n_heads": 5}, "n_heads=5, n_kv_heads=2: n_heads must be divisible by n_kv_heads"),
+        ({"d_head": 7}, "d_head=7: must be even"),
+        ({"tied_embeddings": 1}, "tied_embeddings=1: must be true or false"),
+        ({"rope_base": 1.0}, "rope_base=1.0: must be a finite number above 1"),
+        ({"rope_base": float("nan")}, "rope_base=nan"),
+    ],
+)
+def test_a_broken_rule_names_field_and_value(change, message):
+    with pytest.raises(ValueError, match="^" + message.replace(".", r"\.")):
+        dataclasses.replace(SHAPE, **change)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "d512", "d512-n8-h8-k2-c64-f1536-v50432-bias", " " + SHAPE.name, SHAPE.name + "\n"]
+)
+def test_parse_refuses_what_is_no_name(text):
+    with pytest.raises(ValueError, match="expected a name such as"):
+        Architecture.parse(text)
+
+
+def test_from_fields_lists_the_valid_fields():
+    with pytest.raises(ValueError, match=r"field 'width': unknown; valid fields are d_model, n_layers"):
+        Architecture.from_fields(SHAPE.to_fields() | {"width": 3})
+    with pytest.raises(ValueError, match=r"field 'd_ff': missing"):
+        Architecture.from_fields({k: v for k, v in SHAPE.to_fields().items() if k != "d_ff"})
