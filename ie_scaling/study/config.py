@@ -23,6 +23,7 @@ class StudyConfig:
     candidate_tokens: int
     laws: tuple[str, ...] = ("chinchilla", "aspect_ratio", "effective")
     decision_law: str = "effective"
+    n_parallel: int = 1
     recipe: RecipeConfig = RecipeConfig()
     decode: TimeDecodeConfig = TimeDecodeConfig()
     fit: FitConfig = FitConfig()
@@ -33,7 +34,7 @@ class StudyConfig:
             raise ValueError(f"decision_law={self.decision_law!r}: must be one of laws, {', '.join(self.laws)}")
         if len(set(self.candidates)) < 3:
             raise ValueError(f"candidates={self.candidates}: must name at least three shapes")
-        SweepConfig(runs=self.runs, recipe=self.recipe)
+        SweepConfig(runs=self.runs, n_parallel=self.n_parallel, recipe=self.recipe)
         for name in self.candidates:
             self.candidate_plan(name)
 

@@ -42,7 +42,7 @@ def _run_stages(config: StudyConfig, directory: Path) -> list[str]:
     say(corpus.describe(corpus.prepare(text)))
 
     clock.begin(f"sweep: train {len(config.runs)} decoders")
-    sweep.run(SweepConfig(runs=config.runs, recipe=recipe), directory / "sweep")
+    sweep.run(SweepConfig(runs=config.runs, n_parallel=config.n_parallel, recipe=recipe), directory / "sweep")
 
     clock.begin(f"latency: time {len(config.architectures)} shapes")
     decode = dataclasses.replace(config.decode, architectures=config.architectures)
@@ -60,11 +60,12 @@ def _run_stages(config: StudyConfig, directory: Path) -> list[str]:
 
     clock.begin("test: train the recommended shape, a runner-up and a poor one")
     tested = tuple(f"{name}@{config.candidate_tokens}" for name in chosen)
-    sweep.run(SweepConfig(runs=tested, recipe=recipe), directory / "test")
+    sweep.run(SweepConfig(runs=tested, n_parallel=config.n_parallel, recipe=recipe), directory / "test")
 
     clock.begin("report")
-    summary.write(config, directory, list(chosen), list(dict.fromkeys(failures)))
-    return list(dict.fromkeys(failures))
+    failures = list(dict.fromkeys(failures))
+    summary.write(config, directory, chosen, failures)
+    return failures
 
 
 def _select(config: StudyConfig, law: str, directory: Path) -> list[str]:

@@ -59,10 +59,13 @@ class Findings:
         return f"{architecture.d_model}×{architecture.n_layers}"
 
 
-def write(config: StudyConfig, directory: Path, tested: list[str], failures: list[str]) -> None:
-    """Write test.csv (predicted against realised), summary.json and report.html with its figures."""
+def write(config: StudyConfig, directory: Path, roles: dict[str, str], failures: list[str]) -> None:
+    """Write test.csv (predicted against realised), summary.json and report.html with its figures.
+
+    `roles` says of each tested shape why it was trained.
+    """
     found = Findings.read(config, directory)
-    test = test_table(found)
+    test = test_table(found, roles)
     records.write_table(directory / "test.csv", test)
     noise = seed_noise(found.runs)
     summary = {
@@ -110,12 +113,11 @@ def seed_noise(runs: pd.DataFrame) -> dict[str, float | int] | None:
     }
 
 
-def test_table(found: Findings) -> pd.DataFrame:
+def test_table(found: Findings, roles: dict[str, str]) -> pd.DataFrame:
     """One row a tested shape and law: the prediction for one new run, and the loss that came out."""
     rows = []
     names = found.tests["model_id"].tolist()
     features = features_of([Architecture.parse(name) for name in names], found.tests["n_tokens"].tolist())
-    reasons = dict(zip(names, ("recommended", "runner-up", "rated poor"), strict=False))
     for law, posterior in found.posteriors.items():
         loss_WA = np.exp(posterior.predict(features, "new_run", found.config.select.seed, model_ids=names))
         for index, (name, loss) in enumerate(zip(names, found.tests["loss"], strict=True)):
@@ -124,7 +126,7 @@ def test_table(found: Findings) -> pd.DataFrame:
             rows.append(
                 {
                     "architecture": name,
-                    "role": reasons[name],
+                    "role": roles[name],
                     "law": law,
                     "loss": loss,
                     "prediction": prediction,

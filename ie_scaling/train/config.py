@@ -139,14 +139,16 @@ class SweepConfig:
     """A list of runs over one recipe.
 
     `runs` holds "ARCHITECTURE@TOKENS" or "ARCHITECTURE@TOKENS-sSEED", an architecture by its name such as
-    d128-n4-h4-k2-c32-f384-v1024.
+    d128-n4-h4-k2-c32-f384-v1024. `n_parallel` runs go on at once: two small ones keep both cores of a CPU busy.
     """
 
     runs: tuple[str, ...] = ()
+    n_parallel: int = 1
     recipe: RecipeConfig = RecipeConfig()
 
     def __post_init__(self) -> None:
         require(bool(self.runs), "runs", self.runs, "must name at least one run")
+        require(self.n_parallel >= 1, "n_parallel", self.n_parallel, "must be at least 1")
         ids = [plan.run_id for plan in self.plans]
         for run, run_id in zip(self.runs, ids, strict=True):
             require(ids.count(run_id) == 1, "runs", run, "is listed twice")

@@ -2,6 +2,7 @@
 
 import json
 import math
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,17 @@ from ie_scaling.train import checkpoint, corpus, data, optimizer, step
 from ie_scaling.train.config import TrainConfig
 
 
-def run(config: TrainConfig, directory: Path) -> dict[str, Any]:
+class Stopped(Exception):
+    """A run was asked to stop: its state is saved, and the same call goes on from there."""
+
+
+def run(config: TrainConfig, directory: Path, stop: threading.Event | None = None) -> dict[str, Any]:
     """Train, evaluate, and write `directory`; a finished run is read back, an unfinished one goes on.
 
     Writes metrics.jsonl, checkpoints/ and runs.csv with this run's one row, which it returns.
+
+    Args:
+      stop: once set, the run saves its state before the next step and raises Stopped.
 
     Raises:
       ValueError: bad configuration or corpus.
@@ -35,7 +43,7 @@ def run(config: TrainConfig, directory: Path) -> dict[str, Any]:
         held_out = data.evaluation_batches(tokens["validation"], *shape, recipe.eval_tokens)
         program = step.build(config.architecture, recipe)
         with workdir.opened(directory, resolved):
-            state = _train(config, program, batches, directory)
+            state = _train(config, program, batches, directory, stop or threading.Event())
             loss = _evaluate(program, state, held_out)
             say(f"{config.run_id}: validation loss {loss:.4f} nats/token")
             files.write_json(directory / "evaluation.json", {"loss": loss, "n_tokens": held_out[..., 1:].size})
@@ -43,7 +51,9 @@ def run(config: TrainConfig, directory: Path) -> dict[str, Any]:
     return records.read_runs(directory / "runs.csv").to_dict("records")[0]
 
 
-def _train(config: TrainConfig, program: step.Program, batches: Any, directory: Path) -> step.TrainState:
+def _train(
+    config: TrainConfig, program: step.Program, batches: Any, directory: Path, stop: threading.Event
+) -> step.TrainState:
     """Every step from the newest checkpoint (or from nothing) to the last one.
 
     The log reads a step's metrics back only after the next one is dispatched, so the device never waits for it.
@@ -57,9 +67,11 @@ def _train(config: TrainConfig, program: step.Program, batches: Any, directory: 
             Progress(config.run_id, n_steps - first, "steps") as progress,
         ):
             for index in range(first, n_steps):
-                if index > first and saved.due():
+                if index > first and (stop.is_set() or saved.due()):
                     log.flush()
                     saved.save(index, state, batches.get_state())
+                if stop.is_set():
+                    raise Stopped(f"{config.run_id}: stopped at step {index} of {n_steps}")
                 batch = program.shard_batch(next(batches))
                 state, metrics = program.train(state, batch, learning_rates[index])
                 progress.advance(note=log.push(index + 1, metrics, learning_rates[index]))

@@ -1,27 +1,53 @@
-"""A sweep: a list of runs over one recipe, run one after another into one run table."""
+"""A sweep: a list of runs over one recipe, into one run table."""
 
+import concurrent.futures
+import threading
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from ie_scaling import accounting, records, workdir
 from ie_scaling import config as config_lib
-from ie_scaling.progress import say
+from ie_scaling.progress import Progress, say
 from ie_scaling.train import corpus, loop
-from ie_scaling.train.config import SweepConfig
+from ie_scaling.train.config import SweepConfig, TrainConfig
 
 
 def run(config: SweepConfig, directory: Path) -> pd.DataFrame:
-    """Every run of the sweep in runs/RUN_ID, those that are done read back; returns and writes runs.csv."""
+    """Every run of the sweep in runs/RUN_ID, those that are done read back; returns and writes runs.csv.
+
+    Interrupted, or where a run fails, the runs under way save their state and none is begun.
+    """
     resolved = {"experiment": "sweep"} | config_lib.to_plain(config)
     if not workdir.is_done(directory, resolved):
         corpus.prepare(config.recipe.corpus)
         with workdir.opened(directory, resolved):
-            for index, plan in enumerate(config.plans, start=1):
-                say(f"run {index}/{len(config.plans)}: {plan.run_id}")
-                row = loop.run(plan, directory / "runs" / plan.run_id)
-                records.append_run(directory / "runs.csv", row)
+            _run_all(config, directory)
     return records.read_runs(directory / "runs.csv")
+
+
+def _run_all(config: SweepConfig, directory: Path) -> None:
+    stop = threading.Event()
+
+    def run_one(plan: TrainConfig) -> dict[str, Any]:
+        if stop.is_set():
+            raise loop.Stopped(plan.run_id)
+        say(f"run {plan.run_id}")
+        return loop.run(plan, directory / "runs" / plan.run_id, stop)
+
+    with (
+        Progress("sweep", len(config.plans), "runs") as progress,
+        concurrent.futures.ThreadPoolExecutor(config.n_parallel) as pool,
+    ):
+        started = [pool.submit(run_one, plan) for plan in config.plans]
+        try:
+            for finished in concurrent.futures.as_completed(started):
+                records.append_run(directory / "runs.csv", finished.result())
+                progress.advance()
+        except BaseException:
+            stop.set()
+            raise
 
 
 def price(config: SweepConfig) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import threading
 import types
 from pathlib import Path
 
@@ -97,20 +98,45 @@ def test_a_sweep_fills_one_table_and_resumes(plan, tmp_path, monkeypatch):
     config = SweepConfig(runs=(f"{name}@{tokens}", f"{name}@{tokens}-s1"), recipe=plan.recipe)
     trained = []
 
-    def run_once(plan, directory):
+    def run_once(plan, directory, stop):
         if trained:
             raise KeyboardInterrupt
         trained.append(plan.run_id)
-        return loop.run(plan, directory)
+        return loop.run(plan, directory, stop)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(sweep, "loop", types.SimpleNamespace(run=run_once))
+        patch.setattr(sweep, "loop", types.SimpleNamespace(run=run_once, Stopped=loop.Stopped))
         sweep.run(config, tmp_path)
     assert records.read_runs(tmp_path / "runs.csv")["run_id"].tolist() == trained
     table = sweep.run(config, tmp_path)
-    assert table["run_id"].tolist() == [plan.run_id for plan in config.plans]
+    assert sorted(table["run_id"]) == sorted(plan.run_id for plan in config.plans)
     assert table["loss"].nunique() == 2
     assert (sweep.price(config)["n_steps"] == 6).all()
+
+
+def test_runs_side_by_side_equal_runs_one_by_one(plan, tmp_path):
+    name, tokens = plan.architecture.name, plan.n_tokens // 2
+    one = SweepConfig(runs=(f"{name}@{tokens}", f"{name}@{tokens}-s1"), recipe=plan.recipe)
+    tables = []
+    for n_parallel in (1, 2):
+        table = sweep.run(dataclasses.replace(one, n_parallel=n_parallel), tmp_path / str(n_parallel))
+        tables.append(table.set_index("run_id")["loss"].to_dict())
+    assert tables[0] == tables[1]
+
+
+def test_a_stopped_run_saves_and_goes_on(plan, whole, tmp_path, monkeypatch):
+    stop = threading.Event()
+    real_push = loop.MetricsLog.push
+
+    def push(self, n_done, metrics, learning_rate):
+        if n_done == 5:
+            stop.set()
+        return real_push(self, n_done, metrics, learning_rate)
+
+    with monkeypatch.context() as patch, pytest.raises(loop.Stopped, match="step 5 of 12"):
+        patch.setattr(loop.MetricsLog, "push", push)
+        loop.run(plan, tmp_path, stop)
+    assert loop.run(plan, tmp_path)["loss"] == whole[0]["loss"]
 
 
 @pytest.mark.parametrize(
