@@ -2,9 +2,9 @@
 
 python run.py --config=configs/quickstart.py            (or: make quickstart)
 
-Cost: about five minutes. Expect a recommendation among six shapes of about 0.45M parameters, from fourteen runs of 0.14M
-to 0.34M parameters; report.html with figures; and three shapes trained to see whether it was right. Losses (about 3.6 to
-4.2 nats per token) lie well below the unigram entropy of the text (5.2). Interrupted, it goes on when started again.
+Cost: about five minutes. Expect a recommendation among six shapes of about 0.45M parameters, from fourteen runs of
+0.14M to 0.34M; report.html with figures; and three shapes trained to see whether it was right. Losses (about 3.3 to 4
+nats per token) lie well below the unigram entropy of the text (5.2). Interrupted, it goes on when started again.
 """
 
 from ie_scaling.config import to_config_dict

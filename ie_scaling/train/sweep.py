@@ -40,10 +40,12 @@ def _run_all(config: SweepConfig, directory: Path) -> None:
         Progress("sweep", len(config.plans), "runs") as progress,
         concurrent.futures.ThreadPoolExecutor(config.n_parallel) as pool,
     ):
-        started = [pool.submit(run_one, plan) for plan in config.plans]
+        started = {pool.submit(run_one, plan): index for index, plan in enumerate(config.plans)}
+        rows: dict[int, dict[str, Any]] = {}
         try:
             for finished in concurrent.futures.as_completed(started):
-                records.append_run(directory / "runs.csv", finished.result())
+                rows[started[finished]] = finished.result()
+                records.write_table(directory / "runs.csv", [rows[index] for index in sorted(rows)])
                 progress.advance()
         except BaseException:
             stop.set()
