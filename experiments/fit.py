@@ -53,9 +53,9 @@ def estimate(config: FitConfig) -> str:
     inputs = fitting.load(config)
     held = "none" if inputs.holdout is None else f"{len(inputs.holdout)} rows"
     seconds = SECONDS_LEAST_SQUARES + SECONDS_BAYES * (config.method != "least_squares") + config.n_bootstrap // 200
-    names = ", ".join(inputs.law.names)
+    law = inputs.law
     return (
         f"{config.runs}: {len(inputs.fitted)} rows of {len(inputs.fitted.model_ids)} models fitted, held out {held}\n"
-        f"law {inputs.law.name} (tie {inputs.law.tie}, N {inputs.law.count}): {len(inputs.law.names)} free parameters: {names}\n"
+        f"law {law.name} (tie {law.tie}, N {law.count}), {len(law.names)} free parameters: {', '.join(law.names)}\n"
         f"about {seconds} s on two CPU cores"
     )

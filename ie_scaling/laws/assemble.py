@@ -16,7 +16,7 @@ NORMAL_NU = 1e6  # Student-t with so many degrees of freedom is a normal
 
 
 def monitored(law: Law, samples: bayes.Samples) -> dict[str, np.ndarray]:
-    """What the gate looks at: every free coordinate by its parameter's name, the noise, the effects, the log density."""
+    """What the gate looks at: free coordinates by parameter name, noise, effects, log density."""
     coordinates = {name: samples.z_CSP[..., i] for i, name in enumerate(law.names)}
     return coordinates | samples.noise | {"u": samples.effects_CSM, "lp": samples.stats["lp"]}
 
@@ -49,14 +49,16 @@ def from_samples(
 
 
 def from_bootstrap(fitted: LeastSquaresFit, observations: Observations, n_draws: int, seed: int) -> Posterior:
-    """Bootstrap refits in the posterior's layout: one chain, normal noise, τ and σ by moments of each refit's residuals."""
+    """Bootstrap refits in the posterior's layout: one chain, normal noise.
+
+    τ and σ come from the moments of each refit's residuals, u from its shrunken means.
+    """
     z_WP = least_squares.bootstrap(fitted, observations, n_draws, seed)
     with numerics.double_precision():
         law_draws = {name: np.asarray(value) for name, value in fitted.law.from_free(z_WP).items()}
-        predicted_WR = np.asarray(
-            least_squares.predict_draws(fitted.law, law_draws, observations.features, fitted.reference)
-        )
-    tau_W, sigma_W, u_WM = _split_residuals(observations.log_loss_R[None, :] - predicted_WR, observations.model_R, seed)
+        predicted_WR = least_squares.predict_draws(fitted.law, law_draws, observations.features, fitted.reference)
+    residual_WR = observations.log_loss_R[None, :] - np.asarray(predicted_WR)
+    tau_W, sigma_W, u_WM = _split_residuals(residual_WR, observations.model_R, seed)
     noise = {"tau": tau_W, "sigma": sigma_W, "nu": np.full(n_draws, NORMAL_NU)}
     posterior = Posterior(
         law=fitted.law,
@@ -90,7 +92,7 @@ def _add_data_groups(posterior: Posterior, observations: Observations, seed: int
     with numerics.double_precision():
         predicted = least_squares.predict_draws(posterior.law, law_draws, observations.features, posterior.reference)
         centre_CSR = np.asarray(predicted).reshape(*shape, -1) + posterior.effects_CSM[..., observations.model_R]
-        tau, sigma, nu = (posterior.draws[name][..., None] for name in ("tau", "sigma", "nu"))
+        sigma, nu = (posterior.draws[name][..., None] for name in ("sigma", "nu"))
         log_density_CSR = np.asarray(_student(observations.log_loss_R - centre_CSR, sigma, nu))
     names = [observations.model_ids[model] for model in observations.model_R]
     replicated_WR = posterior.predict(observations.features, "new_run", seed, model_ids=names)
@@ -115,7 +117,7 @@ def _student(residual: np.ndarray, sigma: np.ndarray, nu: np.ndarray) -> jax.Arr
 def _split_residuals(
     residual_WR: np.ndarray, model_R: np.ndarray, seed: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """τ_W, σ_W and draws of u_WM by one-way random-effects moments; a table with one row a model splits its variance evenly."""
+    """τ_W, σ_W and draws of u_WM by one-way random-effects moments; with one row a model each gets half."""
     counts_M = np.bincount(model_R)
     n_models, n_rows = len(counts_M), len(model_R)
     sums_WM = np.stack([np.bincount(model_R, residual_R, n_models) for residual_R in residual_WR])

@@ -66,7 +66,7 @@ def _law_and_noise(
     law: Law, features: Features, reference: Reference
 ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
     """The part both models share: ln f of each row, τ, σ, ν."""
-    z_P = numpyro.sample("z", dist.Normal(*(jnp.stack(part) for part in prior_of(law, reference))).to_event(1))
+    z_P = numpyro.sample("z", dist.Normal(*prior_of(law, reference)).to_event(1))
     logs = [
         numpyro.sample(name, dist.Normal(center, spread))
         for name, center, spread in zip(NOISE, NOISE_CENTER, NOISE_SPREAD, strict=True)
@@ -168,23 +168,26 @@ def _sites(law: Law, y_Q: jax.Array) -> dict[str, jax.Array]:
 
 
 def _bend(law: Law, y_P: jax.Array) -> jax.Array:
-    """Free coordinates from straightened ones, in which (ln E, ln A_ref, ln B_ref …) became (ln of their sum, ln A_ref/E …).
+    """Free coordinates from straightened ones, in which (ln E, ln A_ref, …) became (ln of the sum, ln A_ref/E, …).
 
     The sum is known to a few thousandths while its parts trade off against one another: a sharp curved ridge in logs
     of the parts, a flat one here. The map's Jacobian determinant is 1, so densities carry over unchanged.
     """
-    parts = law.coefficient_indices
-    ratios = jnp.concatenate([jnp.zeros_like(y_P[..., :1]), y_P[..., parts[1:]]], axis=-1)
-    log_parts = y_P[..., parts[:1]] + jax.nn.log_softmax(ratios, axis=-1)
-    return y_P.at[..., parts].set(log_parts)
+    columns = [y_P[..., i] for i in range(y_P.shape[-1])]
+    first, *others = law.coefficient_indices
+    ratios = [jnp.zeros_like(columns[first]), *(columns[i] for i in others)]
+    log_first = columns[first] - jax.nn.logsumexp(jnp.stack(ratios, axis=-1), axis=-1)
+    for i, ratio in zip((first, *others), ratios, strict=True):
+        columns[i] = log_first + ratio
+    return jnp.stack(columns, axis=-1)  # no scatter: XLA compiles and runs these few slices faster
 
 
 def _straighten(law: Law, z_P: jax.Array) -> jax.Array:
     """The inverse of `_bend`."""
-    parts = law.coefficient_indices
-    log_parts = z_P[..., parts]
-    total = jax.nn.logsumexp(log_parts, axis=-1, keepdims=True)
-    return z_P.at[..., parts].set(jnp.concatenate([total, log_parts[..., 1:] - log_parts[..., :1]], axis=-1))
+    first, *others = law.coefficient_indices
+    log_parts = z_P[..., np.array(law.coefficient_indices)]
+    y_P = z_P.at[..., np.array(others)].add(-z_P[..., first][..., None])
+    return y_P.at[..., first].set(jax.nn.logsumexp(log_parts, axis=-1))
 
 
 def _run_nuts(potential, start_CQ, key, config: NutsConfig, on_progress) -> tuple[np.ndarray, dict[str, np.ndarray]]:

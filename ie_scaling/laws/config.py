@@ -25,8 +25,8 @@ class FitConfig:
     """Fit one law to a run table.
 
     `runs` is the table, `where` the rows that are fitted, `holdout` the rows that are only predicted (a row filter,
-    the path of another table, or `rest` for every row that is not fitted); `count` names which N the law uses; empty `law` ties and counts mean the law's own
-    default.
+    the path of another table, or `rest` for every row that is not fitted). `count` names which N the law uses; an
+    empty `tie` or `count` means the law's own default.
     """
 
     runs: str = "data/bian2025.csv"

@@ -30,7 +30,7 @@ class Inputs:
 
 
 def run(config: FitConfig, directory: Path) -> list[str]:
-    """Fit as configured and write fit.json, predictions.csv, diagnostics.json and the draws; returns failed diagnostics.
+    """Fit as configured and write fit.json, predictions.csv, diagnostics.json and draws; returns failed diagnostics.
 
     A directory that already holds this very fit is read, not refitted.
 
@@ -166,7 +166,7 @@ def summarise(
     table: pd.DataFrame,
     found: dict[str, Any],
 ) -> dict[str, Any]:
-    """fit.json. `params` are least squares' where it was asked for, else posterior means; `intervals` those of the draws."""
+    """fit.json: `params` are least squares' where asked for, else posterior means; `intervals` are of the draws."""
     intervals = None if draws is None else draws.summary()
     by_bayes = config.method == "bayes"
     return {

@@ -8,8 +8,8 @@ with N counted as N(ω) = N_non + ω·N_emb: `total` (ω = 1), `non_embedding` (
 Coefficients are the loss contributions at the reference point, such as A_ref = A·N0^−α: what the data determine best,
 and what priors can be stated about. Raw A, B, ε are derived from them. A new law is an entry of LAWS.
 
-  chinchilla   E + A·N^−α + B·D^−β                                   Hoffmann et al. 2203.15556, Besiroglu et al. 2404.10102
-  aspect_ratio C(N, D)·(1 + ε·R^γ), R = d/n                          Bian et al. 2501.18107, eq. 4
+  chinchilla   E + A·N^−α + B·D^−β                                   Hoffmann et al., 2203.15556
+  aspect_ratio C(N, D)·(1 + ε·R^γ), R = d/n                          Bian et al., 2501.18107, eq. 4
   effective    C(N_eff, D)·(1 + κ·ln(R/R*)²)                         this project
   conditional  C(N, D)·u(d/√N_non; a, x*)·u(r; b, r*)                2510.18245, eq. 3, made identifiable
   width_depth  E + A_d·d^−a + A_n·n^−b + A·N^−α + B·D^−β             Gemstones, 2502.06857
@@ -21,12 +21,12 @@ from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from ie_scaling.laws.config import COUNTS
 from ie_scaling.laws.observations import Features, Reference
 
 Params = Mapping[str, jax.Array | float]
+EDGE = 0.05  # how near 0 and 1 the coordinate of a `unit` parameter bends
 OMEGA = {"total": 1.0, "non_embedding": 0.0}
 COUNT_NEEDS = {
     "total": ("n_total",),
@@ -39,7 +39,8 @@ COUNT_NEEDS = {
 class Parameter:
     """One parameter, its support, and its weakly informative prior: Normal(center, spread) on the free coordinate.
 
-    The coordinate is ln(value) for `positive`, logit(value) for `unit`, the value itself for `real`. `typical` is the
+    The coordinate is ln(value) for `positive`, the value itself for `real`, and for `unit` the value itself but within
+    a few hundredths of 0 and 1 (a logit would bend the posterior of a small ω into a banana). `typical` is the
     prior's middle in the parameter's own units, times the reference quantity named in `per` where there is one.
     Least squares keeps the coordinate within `reach` of the centre.
     """
@@ -56,16 +57,28 @@ class Parameter:
         return self.to_free(self.typical * (getattr(reference, self.per) if self.per else 1.0))
 
     def to_free(self, value: float) -> float:
-        """Value to free coordinate."""
+        """Value to free coordinate; NaN outside the support, as for a negative coefficient."""
         if self.support == "positive":
-            return math.log(value)
-        return math.log(value / (1 - value)) if self.support == "unit" else value
+            return math.log(value) if value > 0 else math.nan
+        return _unclamp(value) if self.support == "unit" else value
 
     def from_free(self, z: jax.Array) -> jax.Array:
         """Free coordinate to value; any shape."""
         if self.support == "positive":
             return jnp.exp(z)
-        return jax.nn.sigmoid(z) if self.support == "unit" else z
+        return _clamp(z) if self.support == "unit" else z
+
+
+def _clamp(z: jax.Array) -> jax.Array:
+    """The real line to (0, 1): z itself but near the ends, which it approaches smoothly."""
+    return EDGE * (jax.nn.softplus(z / EDGE) - jax.nn.softplus((z - 1) / EDGE))
+
+
+def _unclamp(value: float) -> float:
+    """The inverse of `_clamp`; NaN outside (0, 1)."""
+    if not 0 < value < 1:
+        return math.nan
+    return EDGE * math.log(math.expm1(value / EDGE) / -math.expm1((value - 1) / EDGE))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,9 +128,9 @@ class Law:
         return tuple(parameter.name for parameter in self.parameters)
 
     @property
-    def coefficient_indices(self) -> np.ndarray:
+    def coefficient_indices(self) -> tuple[int, ...]:
         """Where the summands' coefficients (E, A_ref, B_ref …) stand among the free parameters."""
-        return np.array([self.names.index(term.parameters[0].name) for term in self.terms])
+        return tuple(self.names.index(term.parameters[0].name) for term in self.terms)
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -183,7 +196,7 @@ def _exponent(name: str) -> Parameter:
     return _positive(name, 0.4, 0.5, reach=4.0)
 
 
-OMEGA_PARAMETER = Parameter("omega", "unit", 0.5, 1.5)
+OMEGA_PARAMETER = Parameter("omega", "unit", 0.5, 0.4, reach=1.2)
 E_TERM = Term((_positive("E", 0.5, 0.5, "L0"),), (), lambda p, x, N, ref: p["E"])
 N_TERM = Term(
     (_positive("A_ref", 0.2, 1.0, "L0"), _exponent("alpha")),

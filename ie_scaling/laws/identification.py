@@ -15,6 +15,7 @@ MAX_ERROR = {
     "unit": 2.5,
 }  # standard errors of the free coordinate beyond which it is open
 NEAR_BOUND = 1e-6
+NEAR_EDGE = 0.5  # the box of ω's coordinate ends 0.7 beyond 0 and 1; here ω is within 1e-3 of them
 FLOOR_NOISE = 1e-7  # nats: below this residuals are rounding
 MIN_CURVATURE = 1e-9  # of the largest singular value of ∂ln L̂/∂z
 
@@ -100,7 +101,7 @@ def _bound_messages(law: Law, z_P: np.ndarray, low_P: np.ndarray, high_P: np.nda
     """For each parameter, which end of its range it sits at, or ""."""
     messages = []
     for parameter, z, low, high in zip(law.parameters, z_P, low_P, high_P, strict=True):
-        margin = 5.0 if parameter.support == "unit" else NEAR_BOUND  # logit ω runs off towards 0 and 1
+        margin = NEAR_EDGE if parameter.support == "unit" else NEAR_BOUND  # ω runs off beyond 0 and 1
         end = "smallest" if z - low <= margin else "largest" if high - z <= margin else ""
         messages.append(f"{parameter.name}: at the {end} value allowed" if end else "")
     return messages

@@ -46,8 +46,7 @@ class LeastSquaresFit:
     @property
     def z_P(self) -> np.ndarray:
         """Free coordinates of the parameters (NaN for one outside its support, as a negative A)."""
-        with np.errstate(invalid="ignore"):
-            return np.array([_to_free(p.support, self.params[p.name]) for p in self.law.parameters])
+        return np.array([p.to_free(self.params[p.name]) for p in self.law.parameters])
 
     def predict(self, features: Features) -> np.ndarray:
         """ln L̂ of each row."""
@@ -92,7 +91,7 @@ def fit(
     if not np.isfinite(objective_Z[best]):
         raise FloatingPointError(f"law {law.name!r}: no start of {n_starts} gave a finite objective")
     z_P = found.z_P[best]
-    params = {name: float(value) for name, value in zip(law.names, _constrain(law, z_P), strict=True)}
+    params = constrain(law, z_P)
     status, reasons = identification.judge(
         law,
         observations,
@@ -187,15 +186,10 @@ def derive(law: Law, params: dict[str, float], reference: Reference) -> dict[str
     return {name: float(value) for name, value in law.derived(params, reference).items()}
 
 
-def _to_free(support: str, value: float) -> float:
-    if support == "positive":
-        return float(np.log(value))
-    return float(np.log(value / (1 - value))) if support == "unit" else value
-
-
-def _constrain(law: Law, z_P: np.ndarray) -> list[float]:
+def constrain(law: Law, z_P: np.ndarray) -> dict[str, float]:
+    """Parameters by name from free coordinates, as floats."""
     with numerics.double_precision():
-        return list(law.from_free(jnp.asarray(z_P)).values())
+        return {name: float(value) for name, value in law.from_free(jnp.asarray(z_P)).items()}
 
 
 def _tolerance(delta: float, n_rows: int) -> float:

@@ -46,7 +46,7 @@ def minimise(
         return ~fixed_P, jnp.where(fixed_P, 0.0, grad_P)
 
     def unfinished(state):
-        _, (value, _, _), grad_norm, damping, step = state
+        _, _, grad_norm, damping, step = state
         return (step < max_steps) & (grad_norm > grad_tolerance) & (damping < 1e12)
 
     def advance(state):

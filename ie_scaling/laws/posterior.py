@@ -1,12 +1,13 @@
 """Posterior: draws of one law's parameters and noise, their predictions, and their file.
 
-  posterior = posterior.load(path)                  an ArviZ netCDF file: posterior.nc, or bootstrap.nc of the same layout
-  posterior = posterior.load_fit(directory)         whichever of the two a fit directory holds
-  features = observations.features_of(architectures, n_tokens)
-  log_loss_WA = posterior.predict(features, level, key)          paired draws of ln(nats per token); key a seed or a JAX key
-  factor_WA = posterior.token_equivalent(features, log_loss_WA)  tokens that would buy each regret back, as a factor of D
-  table = posterior.summary()                       {name: {mean, sd, lo90, median, hi90}}, raw A, B … included
-  posterior.failures                                why the convergence gate failed; empty where it passed
+  load(path)                          the Posterior in a netCDF file: posterior.nc, or bootstrap.nc of the same layout
+  load_fit(directory)                 whichever of the two a fit directory holds
+  predict(features, level, key, model_ids=None)   paired draws of ln(nats per token), [W, A]; key a seed or a JAX key
+  token_equivalent(features, log_loss_WA)         tokens that would buy each regret back, as a factor of D, [W, A]
+  summary()                           {name: {mean, sd, lo90, median, hi90}}, raw A, B … included
+  failures                            why the convergence gate failed; empty where it passed
+
+Features of candidates come from `observations.features_of(architectures, n_tokens)`.
 
 Levels (science.md §4): `law` is f alone, `shape` f·e^u for that shape, `new_run` one more training run, f·e^(u + e). A
 shape that was among the fitted models keeps its own u where `model_ids` names it; another gets a fresh one.

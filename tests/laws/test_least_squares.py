@@ -1,0 +1,95 @@
+"""Known surfaces recovered, published optima reached, and open parameters named."""
+
+import numpy as np
+import pytest
+from scipy import optimize
+
+from ie_scaling import accounting
+from ie_scaling.laws import forms, least_squares
+from ie_scaling.laws.observations import Observations
+from tests.laws.simulated import read, simulate, truth
+
+CASES = [*((name, "", "") for name in forms.LAWS), ("aspect_ratio", "free", "total"), ("chinchilla", "", "effective")]
+
+
+@pytest.mark.parametrize(("name", "tie", "count"), CASES)
+def test_a_noise_free_surface_is_recovered(name, tie, count):
+    law = forms.get_law(name, tie, count)
+    rows = Observations.from_frame(simulate(law))
+    fitted = least_squares.fit(law, rows, n_starts=24)
+    for parameter, value in truth(law).items():
+        assert fitted.params[parameter] == pytest.approx(value, rel=1e-8), parameter
+    assert fitted.objective < 1e-20
+
+
+def test_besiroglu_240():
+    """[B24] as refitted: the printed digits of A, B and E are scipy's stopping point, so the objective is the test."""
+    fitted = least_squares.fit(
+        forms.get_law("chinchilla"), read("chinchilla", "fit_set == 'besiroglu240'"), n_starts=16
+    )
+    assert f"{fitted.objective:.6e}" == "1.018274e-03"
+    assert fitted.status == "converged"
+    assert fitted.grad_norm < 1e-11
+    assert fitted.derived["A"] == pytest.approx(477.84, rel=1e-4)
+    assert fitted.derived["B"] == pytest.approx(2143.9, rel=3e-4)
+    assert fitted.derived["E"] == pytest.approx(1.81724, abs=3e-5)
+    assert f"{fitted.derived['alpha']:.5f}" == "0.34731"
+    assert fitted.derived["beta"] == pytest.approx(0.36718, abs=2e-5)
+
+
+@pytest.mark.parametrize(("name", "bound"), [("chinchilla", 2.059406e-4), ("width_depth", 9.00742e-5)])
+def test_gemstones_optima_are_reached(name, bound):
+    fitted = least_squares.fit(forms.get_law(name), read("gemstones_cooldown"), huber_delta=1e-4, n_starts=16)
+    assert fitted.objective <= bound
+
+
+def test_nothing_nearby_is_lower():
+    rows = read("bian2025")
+    law = forms.get_law("effective")
+    fitted = least_squares.fit(law, rows, n_starts=16)
+
+    def objective(z_P):
+        params = {p.name: float(least_squares.constrain(law, z_P)[p.name]) for p in law.parameters}
+        residual_R = np.abs(rows.log_loss_R - least_squares.evaluate(law, params, rows.features, fitted.reference))
+        return np.sum(np.where(residual_R <= 1e-3, residual_R**2 / 2, 1e-3 * (residual_R - 5e-4)))
+
+    assert objective(fitted.z_P) == pytest.approx(fitted.objective, rel=1e-9)
+    found = optimize.minimize(objective, fitted.z_P, method="Nelder-Mead", options={"maxfev": 400})
+    assert found.fun >= fitted.objective * (1 - 1e-9)
+    assert fitted.params["kappa"] == pytest.approx(0.00799, abs=1e-5)
+    assert fitted.params["R_star"] == pytest.approx(89.45, abs=0.01)
+    assert fitted.params["omega"] == pytest.approx(0.1487, abs=1e-4)
+
+
+def test_twenty_tokens_a_parameter_do_not_identify_the_split():
+    law = forms.get_law("chinchilla")
+    rows = Observations.from_frame(simulate(law, sigma=0.002, tokens=lambda a: 20 * accounting.count_parameters(a)))
+    fitted = least_squares.fit(law, rows, n_starts=8)
+    assert fitted.status == "not_identified"
+    assert "A_ref, B_ref, alpha, beta: tokens are 20 × parameters throughout" in fitted.reasons
+
+
+def test_a_shape_that_follows_size_is_not_identified():
+    fitted = least_squares.fit(forms.get_law("effective"), read("chinchilla", "fit_set == 'besiroglu240'"), n_starts=4)
+    assert fitted.status == "not_identified"
+    assert any(reason.startswith("kappa, R_star: aspect_ratio follows") for reason in fitted.reasons)
+
+
+def test_a_parameter_at_its_bound_is_named():
+    law = forms.get_law("chinchilla", count="effective")
+    frame = simulate(forms.get_law("chinchilla", count="non_embedding"), sigma=0.001, seed=1)
+    fitted = least_squares.fit(law, Observations.from_frame(frame), n_starts=8)
+    assert fitted.params["omega"] < 0.02
+    if fitted.status == "at_bound":
+        assert fitted.reasons == ("omega: at the smallest value allowed",)
+
+
+def test_bootstrap_resamples_models():
+    law = forms.get_law("chinchilla")
+    rows = Observations.from_frame(simulate(law, seed=2, tau=0.01))
+    fitted = least_squares.fit(law, rows, n_starts=8)
+    by_model = least_squares.bootstrap(fitted, rows, 128, by="model")
+    by_row = least_squares.bootstrap(fitted, rows, 128, by="row")
+    assert np.isfinite(by_model).all()
+    spread = [draws.std(axis=0)[law.names.index("alpha")] for draws in (by_model, by_row)]
+    assert spread[0] > 1.1 * spread[1]  # rows of one model share its effect: resampling rows is overconfident

@@ -1,0 +1,58 @@
+"""Features and reference point against closed forms; errors that name the cell."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from ie_scaling import accounting
+from ie_scaling.laws import forms
+from ie_scaling.laws.observations import Observations, features_of
+from tests.laws.simulated import read, shapes, simulate
+
+FRAME = simulate(forms.get_law("chinchilla"))
+
+
+def test_features_of_a_table_equal_those_of_its_architectures():
+    rows = Observations.from_frame(FRAME[FRAME["n_tokens"] == 7e8].reset_index(drop=True))
+    ours = features_of(shapes(), 7e8)
+    for field in dataclasses.fields(ours):
+        np.testing.assert_allclose(getattr(rows.features, field.name), getattr(ours, field.name), rtol=1e-14)
+    total, embedding = accounting.count_parameters(shapes()[0]), accounting.count_embedding_parameters(shapes()[0])
+    assert ours.n_total[0] == total
+    assert ours.n_non_embedding[0] == total - embedding
+
+
+def test_reference_is_the_geometric_mean():
+    rows = read("bian2025")
+    reference = rows.reference(1.0)
+    assert pytest.approx(np.exp(np.log(rows.features.n_total).mean()), rel=1e-12) == reference.N0
+    assert reference.L_min == pytest.approx(2.896)
+    assert pytest.approx(np.exp(np.log(rows.features.n_non_embedding).mean()), rel=1e-12) == rows.reference(0.0).N0
+
+
+def test_models_are_grouped():
+    rows = read("bian2025")
+    assert (len(rows), len(rows.model_ids)) == (76, 35)
+    assert rows.model_ids[rows.model_R[0]] == rows.frame["model_id"].iloc[0]
+
+
+def test_a_blank_feature_names_file_row_and_column():
+    frame = FRAME.copy()
+    frame.loc[4, "n_layers"] = np.nan
+    rows = Observations.from_frame(frame, "runs.csv")
+    rows.require(forms.get_law("chinchilla").needs, "chinchilla")
+    with pytest.raises(ValueError, match=r"runs\.csv: row 5, column d_model and n_layers: must not be blank"):
+        rows.require(forms.get_law("aspect_ratio").needs, "aspect_ratio")
+
+
+def test_a_row_listed_twice_is_refused():
+    frame = FRAME.copy()
+    frame.loc[1, ["run_id", "n_tokens"]] = frame.loc[0, ["run_id", "n_tokens"]]
+    with pytest.raises(ValueError, match=r"row 2, run_id .* listed twice"):
+        Observations.from_frame(frame)
+
+
+def test_more_non_embedding_than_total_is_refused():
+    with pytest.raises(ValueError, match="row 3, column n_params_non_embedding"):
+        Observations.from_frame(FRAME.assign(n_params_total=FRAME["n_params_total"].where(FRAME.index != 2, 1.0)))
