@@ -41,7 +41,9 @@ def get_config():
             optimizer=OptimizerConfig(learning_rate=1e-2),
             eval_tokens=65_536,
         ),
-        decode=TimeDecodeConfig(prompt_tokens=32, new_tokens=64, max_measure_s=20.0),
-        select=SelectConfig(max_latency_ratio=3.0),
+        decode=TimeDecodeConfig(
+            prompt_tokens=32, new_tokens=64, max_repeats=200, max_measure_s=15.0, relative_error=0.1
+        ),
+        select=SelectConfig(max_latency_ratio=1.8),
     )
     return to_config_dict(study, "quickstart")

@@ -124,7 +124,10 @@ def predicted_against_realised(groups: dict[str, Sequence[Interval]], realised: 
 
 
 def least_squares_against_bayes(groups: dict[str, tuple[dict[str, float], Sequence[Interval]]]) -> Figure:
-    """One panel a law: least-squares estimates (crosses) over posterior means and 90 % intervals, log scale."""
+    """One panel a law: least-squares estimates (crosses) over posterior means and 90 % intervals, log scale.
+
+    An estimate more than a decade beyond every interval lies outside the panel.
+    """
     sizes = [len(intervals) for _, intervals in groups.values()]
     figure = Figure(figsize=(7.2, 1.0 + 0.3 * sum(sizes)), dpi=120, layout="constrained")
     panels = figure.subplots(len(groups), 1, height_ratios=sizes, squeeze=False)[:, 0]
@@ -134,6 +137,7 @@ def least_squares_against_bayes(groups: dict[str, tuple[dict[str, float], Sequen
         _error_bars(axes, intervals, range(len(intervals)), COLORS[0], "posterior")
         values = [estimates.get(interval.label, np.nan) for interval in intervals]
         axes.scatter(values, range(len(intervals)), marker="x", color=COLORS[1], zorder=4, label="least squares")
+        axes.set_xlim(*_reach(intervals))
         axes.set_yticks(range(len(intervals)), [interval.label for interval in intervals], fontsize=8)
         axes.set_xscale("log")
         axes.xaxis.set_minor_formatter(NullFormatter())
@@ -165,6 +169,11 @@ def _error_bars(axes: Axes, intervals: Sequence[Interval], y: Sequence[float], c
     high = np.array([interval.hi90 for interval in intervals]) - means
     style = {"fmt": "o", "markersize": 4, "capsize": 2, "color": color}
     axes.errorbar(means, list(y), xerr=np.maximum([low, high], 0), label=label, **style)
+
+
+def _reach(intervals: Sequence[Interval]) -> tuple[float, float]:
+    """Limits that show every interval; an estimate that ran off to nowhere may leave the panel."""
+    return 0.1 * min(interval.lo90 for interval in intervals), 10 * max(interval.hi90 for interval in intervals)
 
 
 def _si(value: float) -> str:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from ie_scaling import config as config_lib
 from ie_scaling import files, workdir
+from ie_scaling.architecture import Architecture
 from ie_scaling.latency import benchmark
 from ie_scaling.laws import fitting
 from ie_scaling.progress import say
@@ -59,7 +60,8 @@ def _run_stages(config: StudyConfig, directory: Path) -> list[str]:
     chosen = chosen_for_test(directory / "select" / config.decision_law)
 
     clock.begin("test: train the recommended shape, a runner-up and a poor one")
-    tested = tuple(f"{name}@{config.candidate_tokens}" for name in chosen)
+    slowest_first = sorted(chosen, key=lambda name: -Architecture.parse(name).n_layers)  # side by side, none waits
+    tested = tuple(f"{name}@{config.candidate_tokens}" for name in slowest_first)
     sweep.run(SweepConfig(runs=tested, n_parallel=config.n_parallel, recipe=recipe), directory / "test")
 
     clock.begin("report")

@@ -256,7 +256,7 @@ def _laws_section(found: Findings) -> page.Section:
     groups, rows = {}, []
     for law, posterior in found.posteriors.items():
         summary, estimates = posterior.summary(), found.fits[law]["params"]
-        names = [name for name in estimates if name in summary and summary[name]["lo90"] > 0]
+        names = [name for name in posterior.law.names if summary[name]["lo90"] > 0]
         intervals = [Interval(name, *(summary[name][key] for key in ("mean", "lo90", "hi90"))) for name in names]
         groups[law] = ({name: estimates[name] for name in names}, intervals)
         fit = found.fits[law]

@@ -1,0 +1,79 @@
+"""The decision table against brute force, and its answer where nothing is feasible."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from ie_scaling.search import decision
+
+
+def latency(medians, spread=0.1, count=25):
+    medians = np.asarray(medians, float)
+    return decision.Latency(medians, np.full_like(medians, spread), np.full_like(medians, count))
+
+
+@given(st.integers(0, 1000), st.integers(1, 6), st.integers(1, 20))
+def test_pareto_front_by_brute_force(seed, n_candidates, n_draws):
+    rng = np.random.default_rng(seed)
+    loss_WA, time_WA = rng.normal(size=(2, n_draws, n_candidates))
+    expected = np.zeros(n_candidates)
+    for loss_A, time_A in zip(loss_WA, time_WA, strict=True):
+        for i in range(n_candidates):
+            beaten = any(time_A[j] <= time_A[i] and loss_A[j] <= loss_A[i] for j in range(n_candidates) if j != i)
+            expected[i] += not beaten
+    np.testing.assert_allclose(decision.p_pareto(loss_WA, time_WA), expected / n_draws)
+
+
+def test_latency_quantiles_come_back_from_the_table():
+    table = pd.DataFrame({"e2e_s": [2.0], "e2e_s_p10": [2.0 / 1.2], "e2e_s_p90": [2.0 * 1.2], "count": [30]})
+    measured = decision.Latency.from_table(table, "e2e_s")
+    assert measured.p_within(2.0 * 1.2)[0] == pytest.approx(0.9)
+    assert measured.p_within(2.0)[0] == pytest.approx(0.5)
+    assert measured.quantile(0.9)[0] == pytest.approx(2.4)
+
+
+def test_a_latency_without_spread_is_a_step():
+    measured = latency([1.0, 2.0], spread=0.0)
+    assert measured.p_within(1.5).tolist() == [1.0, 0.0]
+    assert (measured.draw_medians(3, np.random.default_rng(0)) == [1.0, 2.0]).all()
+
+
+def test_draws_of_the_median_have_its_standard_error():
+    draws = latency([3.0], spread=0.2, count=50).draw_medians(20_000, np.random.default_rng(0))
+    assert np.log(draws).std() == pytest.approx(np.sqrt(np.pi / 2) * 0.2 / np.sqrt(50), rel=0.03)
+
+
+def test_ranks_and_regret_are_among_the_feasible():
+    """The best shape is too slow; of the other two the first wins three draws of four, by 0.1, and loses by 0.2."""
+    loss_WA = np.array([[1.0, 2.0, 2.1], [1.0, 2.0, 2.1], [1.0, 2.0, 2.1], [1.0, 2.2, 2.0]])
+    options = {"bound_s": 2.0, "min_p_feasible": 0.9, "top_k": 1, "seed": 0}
+    table = decision.decide(np.log(loss_WA), latency([4.0, 1.0, 1.0]), **options)
+    assert table["p_feasible"].round(6).tolist() == [0.0, 1.0, 1.0]
+    assert np.isnan(table.loc[0, ["p_best", "p_top_k", "expected_rank", "expected_regret"]].astype(float)).all()
+    np.testing.assert_allclose(table.loc[1:, "p_best"], [0.75, 0.25])
+    np.testing.assert_allclose(table.loc[1:, "expected_regret"], [0.05, 0.075])
+    np.testing.assert_allclose(table.loc[1:, "expected_rank"], [1.25, 1.75])
+    assert table["recommended"].tolist() == [False, True, False]
+    second = decision.runner_up(table, np.log(loss_WA))
+    assert second["index"] == 2
+    assert second["extra_loss_mean"] == pytest.approx(0.025)
+    assert second["p_better_than_recommended"] == 0.25
+
+
+def test_feasibility_is_of_a_request_not_of_the_median():
+    options = {"bound_s": 1.05, "top_k": 1, "seed": 0}
+    loss_WA = np.log(np.array([[2.0, 1.0]]))
+    slow = latency([0.5, 1.0], spread=0.1)  # P(second ≤ 1.05) = Φ(0.49)
+    assert slow.p_within(1.05)[1] == pytest.approx(stats.norm.cdf(np.log(1.05) / 0.1))
+    assert decision.decide(loss_WA, slow, min_p_feasible=0.9, **options)["recommended"].tolist() == [True, False]
+    assert decision.decide(loss_WA, slow, min_p_feasible=0.6, **options)["recommended"].tolist() == [False, True]
+
+
+def test_a_bound_that_nothing_meets_says_by_how_much():
+    with pytest.raises(ValueError, match=r"latency bound 0\.5 s: no candidate.*needs 1 s, 100\.0 % more"):
+        decision.decide(
+            np.zeros((2, 2)), latency([1.0, 2.0], spread=0.0), bound_s=0.5, min_p_feasible=0.9, top_k=1, seed=0
+        )

@@ -1,0 +1,116 @@
+"""From a fit and a latency table on disk to candidates.csv, and bad input before anything is written."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ie_scaling import files, records
+from ie_scaling.architecture import Architecture
+from ie_scaling.laws import forms, posterior
+from ie_scaling.laws.observations import Reference
+from ie_scaling.search import selection
+from ie_scaling.search.config import SelectConfig
+
+SHAPES = [
+    Architecture(d_model=d, n_layers=n, n_heads=4, n_kv_heads=2, d_head=16, d_ff=3 * d, vocab_size=512)
+    for d, n in ((64, 12), (96, 5), (128, 3), (192, 1))
+]
+SECONDS = {SHAPES[0].name: 0.9, SHAPES[1].name: 0.4, SHAPES[2].name: 0.3, SHAPES[3].name: 0.1}
+
+
+@pytest.fixture
+def inputs(tmp_path):
+    """A posterior whose interior optimum lies at R = 40, and a latency table."""
+    rng = np.random.default_rng(0)
+    means = {"E": 1.5, "A_ref": 0.5, "alpha": 0.4, "B_ref": 0.5, "beta": 0.4, "kappa": 0.02, "R_star": 40.0}
+    draws = {name: value * np.exp(0.02 * rng.normal(size=(2, 300))) for name, value in means.items()}
+    draws |= {"omega": np.full((2, 300), 0.3), "tau": np.full((2, 300), 0.002), "sigma": np.full((2, 300), 0.002)}
+    reference = Reference(N0=3e5, D0=1e6, R0=30, d0=96, n0=4, r0=1.5, x0=0.2, g0=2, L0=3.0, L_min=2.5)
+    posterior.Posterior(
+        law=forms.get_law("effective"),
+        reference=reference,
+        method="bayes",
+        draws=draws | {"nu": np.full((2, 300), 10.0)},
+        effects_CSM=np.zeros((2, 300, 1)),
+        model_ids=("m",),
+        failures=("R-hat 1.2 of E is above 1.01",),
+    ).save(tmp_path / "fit" / "posterior.nc")
+    rows = []
+    for shape in SHAPES:
+        measured = {"device_kind": "cpu", "n_devices": 1, "dtype": "float32", "batch": 1, "prompt_tokens": 8}
+        measured |= {"new_tokens": 8, "mode": "loop", "compile_s": 1.0, "count": 20, "floor_s": 0.01}
+        for metric in records.TIMED:
+            middle = SECONDS[shape.name]
+            measured |= {metric: middle, f"{metric}_p10": 0.95 * middle, f"{metric}_p90": middle / 0.95}
+            measured[f"{metric}_p99"] = 1.1 * middle
+        rows.append(records.latency_record(shape, **measured))
+    records.write_table(tmp_path / "latency.csv", rows)
+    return SelectConfig(fit=str(tmp_path / "fit"), latency=str(tmp_path / "latency.csv"), n_tokens=2e6)
+
+
+def test_without_a_bound_the_shape_nearest_the_optimum_wins(inputs, tmp_path):
+    failures = selection.run(inputs, tmp_path / "out")
+    table = pd.read_csv(tmp_path / "out" / "candidates.csv")
+    assert table.loc[table["recommended"], "architecture"].tolist() == [SHAPES[2].name]
+    assert table["p_best"].sum() == pytest.approx(1)
+    chosen = files.read_json(tmp_path / "out" / "selection.json")
+    assert chosen["latency_bound_s"] is None
+    assert failures == ["law effective: R-hat 1.2 of E is above 1.01"]
+    assert f"Train {SHAPES[2].name}: predicted loss" in selection.describe(chosen)
+
+
+def test_the_bound_binds(inputs, tmp_path):
+    selection.run(dataclasses.replace(inputs, max_latency_s=0.2), tmp_path / "out")
+    table = pd.read_csv(tmp_path / "out" / "candidates.csv")
+    assert table.loc[table["recommended"], "architecture"].tolist() == [SHAPES[3].name]
+    assert table["p_best"].isna().sum() == 3
+    assert files.read_json(tmp_path / "out" / "selection.json")["runner_up"] is None
+
+
+def test_a_second_call_reads_the_first_ones_answer(inputs, tmp_path):
+    selection.run(inputs, tmp_path / "out")
+    before = (tmp_path / "out" / "candidates.csv").stat().st_mtime_ns
+    selection.run(inputs, tmp_path / "out")
+    assert (tmp_path / "out" / "candidates.csv").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"max_latency_s": 0.01},
+            "latency bound 0.01 s: no candidate meets it with probability 0.9; the fastest needs",
+        ),
+        ({"candidates": ("d8-n1-h1-k1-c8-f8-v9",)}, "not timed in"),
+        ({"where": "batch > 1"}, "keeps no row"),
+        ({"max_params": 10.0}, "max_params=10: the smallest candidate has"),
+        ({"fit": "nowhere"}, "posterior.nc"),
+        ({"latency": "nowhere.csv"}, "no such file"),
+    ],
+)
+def test_bad_input_is_named_and_nothing_written(inputs, tmp_path, changes, message):
+    with pytest.raises(ValueError, match=r".") as caught:
+        selection.run(dataclasses.replace(inputs, **changes), tmp_path / "out")
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_table_of_several_workloads_must_be_narrowed(inputs, tmp_path):
+    table = pd.read_csv(inputs.latency)
+    both = pd.concat([table, table.assign(batch=8)])
+    both.to_csv(inputs.latency, index=False)
+    with pytest.raises(ValueError, match="several workloads; choose with where"):
+        selection.run(inputs, tmp_path / "out")
+    selection.run(dataclasses.replace(inputs, where="batch == 8"), tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("latency_metric", "hope"), ("level", "model"), ("n_tokens", -1.0), ("min_p_feasible", 1.0), ("top_k", 0)],
+)
+def test_config_rules(field, value):
+    with pytest.raises(ValueError, match=field):
+        SelectConfig(**{field: value})

@@ -1,0 +1,96 @@
+"""A whole study in small: every stage, the files it promises, and that it goes on where it was interrupted."""
+
+import dataclasses
+import json
+import shutil
+
+import pandas as pd
+import pytest
+
+from ie_scaling.latency.config import TimeDecodeConfig
+from ie_scaling.laws import posterior
+from ie_scaling.laws.config import FitConfig
+from ie_scaling.records import LATENCY_COLUMNS
+from ie_scaling.search.config import SelectConfig
+from ie_scaling.study import stages
+from ie_scaling.study.config import StudyConfig
+from ie_scaling.train.config import CorpusConfig, OptimizerConfig, RecipeConfig
+
+
+def name(d_model: int, n_layers: int) -> str:
+    return f"d{d_model}-n{n_layers}-h1-k1-c8-f{2 * d_model}-v270"
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("text")
+    for number in range(40):
+        (folder / f"{number}.txt").write_text(" ".join(str(number * k % 97) for k in range(500)))
+    shapes = [name(8, 2), name(12, 1), name(16, 2), name(24, 1)]
+    corpus = CorpusConfig(text=str(folder), directory="unused", vocab_size=270, validation_fraction=0.2)
+    return StudyConfig(
+        runs=tuple(f"{shape}@{tokens}" for tokens in (2000, 4000, 8000) for shape in shapes),
+        candidates=(name(16, 3), name(24, 2), name(32, 1)),
+        candidate_tokens=4000,
+        laws=("chinchilla", "aspect_ratio"),
+        decision_law="aspect_ratio",
+        n_parallel=2,
+        recipe=RecipeConfig(
+            corpus=corpus,
+            sequence_length=16,
+            batch_size=8,
+            eval_tokens=2048,
+            optimizer=OptimizerConfig(learning_rate=0.01),
+        ),
+        decode=TimeDecodeConfig(prompt_tokens=4, new_tokens=4, repeats=3, max_repeats=3),
+        fit=FitConfig(method="least_squares", n_bootstrap=100, n_starts=8),
+        select=SelectConfig(max_latency_ratio=100.0),
+    )
+
+
+@pytest.mark.slow
+def test_a_study_from_text_to_report(config, tmp_path, monkeypatch, capsys):
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+
+        def interrupted(*_):
+            raise KeyboardInterrupt
+
+        patch.setattr(stages.benchmark, "run", interrupted)
+        stages.run(config, tmp_path / "study")
+    trained = (tmp_path / "study" / "sweep" / "runs.csv").stat().st_mtime_ns
+    stages.run(config, tmp_path / "study")
+    assert (tmp_path / "study" / "sweep" / "runs.csv").stat().st_mtime_ns == trained
+
+    directory = tmp_path / "study"
+    for stage in (
+        ".",
+        "corpus",
+        "sweep",
+        "latency",
+        "fit/chinchilla",
+        "fit/aspect_ratio",
+        "select/aspect_ratio",
+        "test",
+    ):
+        assert {"config.json", "environment.json", "DONE"} <= {path.name for path in (directory / stage).iterdir()}
+    assert len(pd.read_csv(directory / "sweep" / "runs.csv")) == 12
+    latency = pd.read_csv(directory / "latency" / "latency.csv")
+    assert set(LATENCY_COLUMNS) <= set(latency.columns)
+    assert len(latency) == 7
+    table = pd.read_csv(directory / "select" / "aspect_ratio" / "candidates.csv")
+    assert table["recommended"].sum() == 1
+    assert table["p_best"].sum() == pytest.approx(1)
+    test = pd.read_csv(directory / "test.csv")
+    assert sorted(set(test["role"])) == ["rated poor", "recommended", "runner-up"]
+    assert set(test["architecture"]) == set(config.candidates)
+    page = (directory / "report.html").read_text()
+    assert page.count("data:image/png;base64,") == len(list((directory / "figures").glob("*.png"))) == 8
+    assert "http" not in page
+    summary = json.loads((directory / "summary.json").read_text())
+    assert summary["recommendation"] in page.replace("&gt;", ">").replace("&#39;", "'")
+
+    shutil.rmtree(directory / "select")
+    slow = dataclasses.replace(config, select=SelectConfig(max_latency_s=1e-9))
+    with pytest.raises(ValueError, match="started with select="):
+        stages.run(slow, directory)
+    assert posterior.load_fit(directory / "fit" / "aspect_ratio").law.name == "aspect_ratio"
