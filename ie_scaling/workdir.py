@@ -7,7 +7,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ PACKAGES += ("pandas", "arviz", "tokenizers")
 
 
 @contextlib.contextmanager
-def opened(directory: Path, config: Mapping[str, Any]) -> Iterator[Path]:
+def opened(directory: Path, config: Mapping[str, Any]) -> Generator[Path]:
     """Hold `directory` for one experiment: lock it, record config and environment, and mark it DONE at a clean end.
 
     Args:
@@ -50,7 +50,7 @@ def is_done(directory: Path, config: Mapping[str, Any]) -> bool:
 
 
 @contextlib.contextmanager
-def _locked(directory: Path) -> Iterator[None]:
+def _locked(directory: Path) -> Generator[None]:
     with (directory / ".lock").open("a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

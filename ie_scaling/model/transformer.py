@@ -39,7 +39,7 @@ class Transformer(nnx.Module):
 
 
 @functools.lru_cache(maxsize=256)
-def _layer_graph(a: Architecture, dtype: DTypeLike) -> nnx.GraphDef:
+def _layer_graph(a: Architecture, dtype: Any) -> nnx.GraphDef:
     """The static structure of one layer; with parameters from the tree, `nnx.merge` makes it callable."""
     return nnx.graphdef(nnx.eval_shape(lambda: Layer(a, dtype, nnx.Rngs(0))))
 
@@ -78,15 +78,15 @@ def forward(
     a: Architecture, parameters: Parameters, token_BT: jax.Array, dtype: DTypeLike = jnp.float32, remat: bool = False
 ) -> jax.Array:
     """Logits (B,T,V) in float32 of every position given those before it; layers scanned over the stacked weights."""
-    graph = _layer_graph(a, dtype)
+    graph = _layer_graph(a, jnp.dtype(dtype))
     position_T = jnp.arange(token_BT.shape[1])
 
     def body(x_BTM: jax.Array, layer_parameters: Parameters) -> tuple[jax.Array, None]:
         return nnx.merge(graph, layer_parameters)(x_BTM, position_T), None
 
-    if remat:
-        body = jax.checkpoint(body)
-    x_BTM, _ = jax.lax.scan(body, _embed(parameters, token_BT, dtype), parameters["layers"])
+    x_BTM, _ = jax.lax.scan(
+        jax.checkpoint(body) if remat else body, _embed(parameters, token_BT, dtype), parameters["layers"]
+    )
     return _logits(a, parameters, x_BTM, dtype)
 
 
@@ -104,7 +104,7 @@ def forward_cached(
       layers: `unstack_layers(a, parameters)`, made once outside the loop.
       cache: must have room for T more positions; the caller sees to it, as lengths are static there.
     """
-    graph = _layer_graph(a, dtype)
+    graph = _layer_graph(a, jnp.dtype(dtype))
     position_T = cache.length + jnp.arange(token_BT.shape[1], dtype=jnp.int32)
     x_BTM = _embed(parameters, token_BT, dtype)
     keys, values = [], []

@@ -1,7 +1,8 @@
 """Figures from tables and arrays: each function returns a matplotlib Figure and touches no file."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -53,7 +54,15 @@ def loss_curves(runs: pd.DataFrame, bands: Sequence[Band], x: str, x_label: str)
     for index, (tokens, group) in enumerate(runs.groupby("n_tokens")):
         color = COLORS[index % len(COLORS)]
         marker = MARKERS[index % len(MARKERS)]
-        axes.scatter(group[x], group["loss"], color=color, marker=marker, s=28, zorder=3, label=f"{_si(tokens)} tokens")
+        axes.scatter(
+            group[x],
+            group["loss"],
+            color=color,
+            marker=marker,
+            s=28,
+            zorder=3,
+            label=f"{_si(float(str(tokens)))} tokens",
+        )
         if index < len(bands):
             band = bands[index]
             axes.plot(band.x, band.mean, color=color, linewidth=1.2)
@@ -74,7 +83,13 @@ def latency_against_depth(latency: pd.DataFrame, metric: str = "tpot_s", label: 
         share = (np.log(row["d_model"]) - low) / (high - low) if high > low else 0.5
         middle = 1e3 * row[metric]
         bar = [[middle - 1e3 * row[f"{metric}_p10"]], [1e3 * row[f"{metric}_p90"] - middle]]
-        style = {"color": colors(0.9 * share), "marker": "o", "markersize": 5, "capsize": 2, "linewidth": 1}
+        style: dict[str, Any] = {
+            "color": colors(0.9 * share),
+            "marker": "o",
+            "markersize": 5,
+            "capsize": 2,
+            "linewidth": 1,
+        }
         axes.errorbar([row["n_layers"]], [middle], yerr=np.maximum(bar, 0), **style)
         axes.annotate(f"d={row['d_model']}", (row["n_layers"], middle), (4, 3), textcoords="offset points", fontsize=7)
     if metric == "tpot_s":
@@ -102,7 +117,7 @@ def rank_heatmap(names: Sequence[str], probability_AK: np.ndarray, title: str = 
     return figure
 
 
-def predicted_against_realised(groups: dict[str, Sequence[Interval]], realised: dict[str, float]) -> Figure:
+def predicted_against_realised(groups: Mapping[str, Sequence[Interval]], realised: dict[str, float]) -> Figure:
     """For each trained candidate: the 90 % interval of every law beside the loss that came out.
 
     `groups` maps a law's name to its intervals, whose labels are the keys of `realised`.
@@ -167,7 +182,7 @@ def _error_bars(axes: Axes, intervals: Sequence[Interval], y: Sequence[float], c
     means = np.array([interval.mean for interval in intervals])
     low = means - [interval.lo90 for interval in intervals]
     high = np.array([interval.hi90 for interval in intervals]) - means
-    style = {"fmt": "o", "markersize": 4, "capsize": 2, "color": color}
+    style: dict[str, Any] = {"fmt": "o", "markersize": 4, "capsize": 2, "color": color}
     axes.errorbar(means, list(y), xerr=np.maximum([low, high], 0), label=label, **style)
 
 

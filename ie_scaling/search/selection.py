@@ -84,7 +84,7 @@ def select(
     counts = {"n_params_total": [accounting.count_parameters(a) for a in architectures], "n_tokens": config.n_tokens}
     table = pd.concat([shapes.assign(**counts), decided], axis=1)
     best = table[table["recommended"]].iloc[0]
-    second = decision.runner_up(decided, log_loss_WA)
+    second: dict[str, Any] | None = decision.runner_up(decided, log_loss_WA)
     if second is not None:
         second = {"architecture": names[second.pop("index")]} | second
     selection = {

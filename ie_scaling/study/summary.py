@@ -1,7 +1,6 @@
 """What a study found: summary.json, the figures and report.html."""
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +74,7 @@ def write(config: StudyConfig, directory: Path, roles: dict[str, str], failures:
         "highest_loss": float(found.runs["loss"].max()),
         "seed_noise": noise,
         "selections": found.selections,
-        "test": json.loads(test.to_json(orient="records")),
+        "test": test.to_dict("records"),
         "failures": failures,
     }
     files.write_json(directory / "summary.json", summary)
@@ -183,17 +182,17 @@ def _brief(chosen: dict[str, Any]) -> dict[str, Any]:
 
 
 def _test_section(found: Findings, test: pd.DataFrame) -> page.Section:
-    realised = {f"{found.label(row.architecture)} ({row.role})": row.loss for row in test.itertuples()}
-    groups = {}
+    test = test.assign(shape=[found.label(name) for name in test["architecture"]])
+    labels = test["shape"] + " (" + test["role"] + ")"
+    realised = dict(zip(labels, test["loss"].astype(float), strict=True))
+    groups: dict[str, list[Interval]] = {}
     for law, rows in test.groupby("law", sort=False):
-        groups[str(law)] = [
-            Interval(f"{found.label(row.architecture)} ({row.role})", row.prediction, row.lo90, row.hi90)
-            for row in rows.itertuples()
-        ]
+        numbers = rows[["prediction", "lo90", "hi90"]].to_numpy(float).tolist()
+        groups[str(law)] = [Interval(label, *row) for label, row in zip(labels[rows.index], numbers, strict=True)]
     figure = figures.predicted_against_realised(groups, realised)
     inside = test.groupby("law", sort=False)["inside"].sum()
     counted = ", ".join(f"{law} {count} of {len(realised)}" for law, count in inside.items())
-    shown = test.assign(architecture=[found.label(name) for name in test["architecture"]])
+    shown = test[["shape", "role", "law", "loss", "prediction", "lo90", "hi90", "error_percent", "inside"]]
     return page.Section(
         "The test: three shapes trained after the fact",
         [f"Realised losses inside the 90 % interval for one new run: {counted}."],

@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,8 @@ class Checkpoints:
     """
 
     def __init__(self, directory: Path, keep: int, every_s: float, clock: Callable[[], float] = time.monotonic):
-        policy = ocp.training.preservation_policies.LatestN(keep)
-        self._orbax = ocp.training.Checkpointer(directory.resolve(), preservation_policy=policy)
+        policy: Any = ocp.training.preservation_policies.LatestN(keep)
+        self._orbax = ocp.training.Checkpointer(str(directory.resolve()), preservation_policy=policy)
         self._every_s, self._clock, self._last = every_s, clock, clock()
 
     @property
@@ -41,8 +41,8 @@ class Checkpoints:
     def restore(self, step: int, like: TrainState) -> tuple[TrainState, Any]:
         """The state at `step`, placed as the abstract state `like` says, and the iterator's position."""
         tree = self._orbax.load(step, _as_tree(like))
-        data_state = self._orbax.metadata(step).custom_metadata["data"]
-        return TrainState(**tree), data_state
+        metadata: Any = self._orbax.metadata(step).custom_metadata
+        return TrainState(**tree), metadata["data"]
 
     def close(self) -> None:
         """Wait for saves under way."""
@@ -50,7 +50,7 @@ class Checkpoints:
 
 
 @contextlib.contextmanager
-def opened(directory: Path, keep: int, every_s: float) -> Iterator[Checkpoints]:
+def opened(directory: Path, keep: int, every_s: float) -> Generator[Checkpoints]:
     """The checkpoints in `directory`, waited for when the block ends, however it ends."""
     checkpoints = Checkpoints(directory, keep, every_s)
     try:

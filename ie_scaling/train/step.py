@@ -28,7 +28,7 @@ class TrainState:
 
     parameters: transformer.Parameters
     optimizer_state: Any
-    step: jax.Array
+    step: Any
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,7 +92,7 @@ def _build(a: Architecture, config: OptimizerConfig, dtype: str, remat: bool, me
         (_, loss), gradient = jax.value_and_grad(objective, has_aux=True)(state.parameters)
         update, optimizer_state = transformation.update(gradient, state.optimizer_state, state.parameters)
         scaled = jax.tree.map(lambda leaf: -learning_rate * leaf, update)
-        parameters = optax.apply_updates(state.parameters, scaled)
+        parameters: Any = optax.apply_updates(state.parameters, scaled)
         metrics = {"loss": loss, "grad_norm": optax.tree.norm(gradient)}
         return TrainState(parameters, optimizer_state, state.step + 1), metrics
 
