@@ -93,7 +93,7 @@ def ess_tail(draws: np.ndarray) -> np.ndarray:
 
 def bfmi(energy_CS: np.ndarray) -> np.ndarray:
     """Energy Bayesian fraction of missing information of each chain."""
-    return np.mean(np.diff(energy_CS, axis=1) ** 2, axis=1) / np.var(energy_CS, axis=1)
+    return np.mean(np.diff(energy_CS, axis=1) ** 2, axis=1) / np.var(energy_CS, axis=1, ddof=1)
 
 
 def _split(draws: np.ndarray) -> np.ndarray:

@@ -58,6 +58,11 @@ def design_gaps(law: Law, features: Features) -> tuple[str, ...]:
             else ("tokens follow parameters throughout")
         )
         messages.append(f"A_ref, B_ref{''.join(f', {name}' for name in exponents)}: {cause}")
+    n_budgets = len(np.unique(np.round(log_d, 2)))
+    if n_budgets < 3 and "beta" in law.names:
+        messages.append(
+            f"E, B_ref, beta: only {n_budgets} token count{'s' * (n_budgets > 1)}, three are needed for a curve"
+        )
     for part in (*law.terms[3:], *law.factors):
         feature = part.needs[0]
         values = (

@@ -14,7 +14,7 @@ from tests.laws.simulated import simulate
 def fit_config(tmp_path_factory) -> FitConfig:
     """A quick fit, by both methods and the bootstrap, of a noisy simulated table."""
     folder = tmp_path_factory.mktemp("fit")
-    frame = simulate(forms.get_law("chinchilla"), seed=3, tau=0.004, sigma=0.006)
+    frame = simulate(forms.get_law("chinchilla"), seed=3, tau=0.004, sigma=0.006, tokens=(1e8, 3e8, 1e9, 3e9))
     records.write_table(folder / "runs.csv", frame)
     return FitConfig(
         runs=str(folder / "runs.csv"),

@@ -1,0 +1,113 @@
+"""The NumPyro models against log densities written out by hand; the posterior against the truth."""
+
+import jax
+import numpy as np
+import pytest
+from numpyro import handlers
+from numpyro.infer.util import log_density
+from scipy import stats
+
+from ie_scaling.laws import assemble, bayes, diagnostics, effects, forms, least_squares
+from ie_scaling.laws.config import NutsConfig
+from ie_scaling.laws.observations import Observations
+from tests.laws.simulated import read, simulate, truth
+
+LAW = forms.get_law("effective")
+ROWS = Observations.from_frame(simulate(LAW, seed=1, tau=0.004, sigma=0.005))
+REFERENCE = ROWS.reference(0.5)
+SITES = {
+    "z": np.array([parameter.to_free(truth(LAW)[parameter.name]) for parameter in LAW.parameters]),
+    "log_tau": np.log(0.006),
+    "log_sigma": np.log(0.004),
+    "log_nu": np.log(5.0),
+}
+
+
+def log_prior():
+    """Σ ln Normal of the law's free coordinates and of the noise's logs."""
+    total = sum(
+        stats.norm.logpdf(z, parameter.center(REFERENCE), parameter.spread)
+        for z, parameter in zip(SITES["z"], LAW.parameters, strict=True)
+    )
+    noise = zip((np.log(0.006), np.log(0.004), np.log(5.0)), np.log([0.005, 0.01, 8.0]), strict=True)
+    return total + sum(stats.norm.logpdf(value, center, 1.0) for value, center in noise)
+
+
+def test_log_density_equals_the_sum_written_out():
+    u_M = 0.003 * np.random.default_rng(0).standard_normal(len(ROWS.model_ids))
+    mean_R = least_squares.evaluate(LAW, truth(LAW), ROWS.features, REFERENCE) + u_M[ROWS.model_R]
+    by_hand = log_prior() + stats.norm.logpdf(u_M, 0, 0.006).sum()
+    by_hand += (stats.t.logpdf((ROWS.log_loss_R - mean_R) / 0.004, 7.0) - np.log(0.004)).sum()
+    with jax.enable_x64(True):
+        arguments = (LAW, ROWS.features, REFERENCE, ROWS.model_R, len(ROWS.model_ids), ROWS.log_loss_R)
+        ours, _ = log_density(bayes.model, arguments, {}, SITES | {"u": u_M})
+    assert float(ours) == pytest.approx(by_hand, rel=1e-12)
+
+
+def test_marginal_log_density_integrates_the_effects():
+    residual_R = ROWS.log_loss_R - least_squares.evaluate(LAW, truth(LAW), ROWS.features, REFERENCE)
+    u = np.linspace(-0.06, 0.06, 24_001)
+    by_hand = log_prior()
+    for model in range(len(ROWS.model_ids)):
+        rows = residual_R[ROWS.model_R == model]
+        density = stats.t.pdf((rows[:, None] - u) / 0.004, 7.0) / 0.004
+        by_hand += np.log(np.trapezoid(density.prod(axis=0) * stats.norm.pdf(u, 0, 0.006), u))
+    with jax.enable_x64(True):
+        arguments = (LAW, ROWS.features, REFERENCE, effects.group(ROWS.model_R, len(ROWS.model_ids)), ROWS.log_loss_R)
+        ours, _ = log_density(bayes.marginal_model, arguments, {}, SITES)
+    assert float(ours) == pytest.approx(by_hand, abs=1e-4)
+
+
+def test_straightened_coordinates_invert_and_keep_volume():
+    with jax.enable_x64(True):
+        z_P = jax.numpy.asarray(SITES["z"])
+        y_P = bayes._straighten(LAW, z_P)
+        np.testing.assert_allclose(bayes._bend(LAW, y_P), z_P, rtol=1e-12)
+        bend_PP = jax.jacfwd(lambda y_P: bayes._bend(LAW, y_P))(y_P)
+    assert abs(np.linalg.det(bend_PP)) == pytest.approx(1.0, rel=1e-10)
+
+
+def test_the_model_simulates():
+    with jax.enable_x64(True):
+        seeded = handlers.seed(bayes.model, jax.random.key(0))
+        trace = handlers.trace(seeded).get_trace(LAW, ROWS.features, REFERENCE, ROWS.model_R, len(ROWS.model_ids))
+    assert trace["log_loss"]["value"].shape == (len(ROWS),)
+
+
+def sample(law, rows, config, n_starts=16):
+    fitted = least_squares.fit(law, rows, n_starts=n_starts)
+    samples = bayes.sample(law, rows, fitted.reference, fitted.z_P, config, 0)
+    return samples, diagnostics.check(assemble.monitored(law, samples), samples.stats, config)
+
+
+@pytest.mark.slow
+def test_the_posterior_of_the_effective_law_covers_the_truth():
+    samples, gate = sample(LAW, ROWS, NutsConfig(n_warmup=400, n_samples=400, min_ess=150, max_rhat=1.03))
+    assert gate.passed, gate.failures
+    with jax.enable_x64(True):
+        draws = {name: np.asarray(value).ravel() for name, value in LAW.from_free(samples.z_CSP).items()}
+    inside = 0
+    for name, value in truth(LAW).items():
+        low, high = np.quantile(draws[name], [0.005, 0.995])
+        assert low < value < high, name
+        inside += np.quantile(draws[name], 0.05) < value < np.quantile(draws[name], 0.95)
+    assert inside >= 5
+    assert np.quantile(samples.noise["tau"], 0.01) < 0.004 < np.quantile(samples.noise["tau"], 0.99)
+    assert np.quantile(samples.noise["sigma"], 0.01) < 0.005 < np.quantile(samples.noise["sigma"], 0.99)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["chinchilla", "aspect_ratio", "effective"])
+def test_published_runs_pass_the_gate_at_default_settings(name):
+    _, gate = sample(forms.get_law(name), read("bian2025"), NutsConfig())
+    assert gate.passed, gate.failures
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["chinchilla", "aspect_ratio", "effective"])
+@pytest.mark.parametrize("n_rows", [10, 14])
+def test_a_small_grid_samples_without_divergences(name, n_rows):
+    frame = simulate(LAW, seed=n_rows, tau=0.003, sigma=0.01, tokens=(2e8, 8e8))
+    rows = Observations.from_frame(frame.head(n_rows).reset_index(drop=True))
+    _, gate = sample(forms.get_law(name), rows, NutsConfig())
+    assert gate.passed, gate.failures

@@ -1,0 +1,105 @@
+"""A fit directory holds what the contract says, and bad input leaves nothing behind."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ie_scaling import config as config_lib
+from ie_scaling import files
+from ie_scaling.laws import fitting, forms
+from ie_scaling.laws.config import FitConfig
+from tests.laws.simulated import TRUTH, simulate
+
+
+def test_files(fit_directory, fit_config):
+    assert {path.name for path in fit_directory.iterdir() if path.name[0] != "."} == {
+        *("config.json", "environment.json", "DONE", "fit.json", "predictions.csv", "diagnostics.json"),
+        *("posterior.nc", "bootstrap.nc"),
+    }
+    assert files.read_json(fit_directory / "config.json") == {"experiment": "fit"} | config_lib.to_plain(fit_config)
+
+
+def test_fit_json(fit_directory):
+    fit = files.read_json(fit_directory / "fit.json")
+    expected = {"law", "tie", "count", "method", "params", "objective", "grad_norm", "status", "n_rows", "metrics"}
+    assert expected <= set(fit)
+    assert (fit["law"], fit["tie"], fit["count"]) == ("chinchilla", "free", "total")
+    assert (fit["status"], fit["n_rows"]) == ("converged", 30)
+    assert fit["params"]["alpha"] == pytest.approx(TRUTH["alpha"], abs=0.1)
+    assert fit["metrics"]["fit"]["n"] == 30
+    assert fit["metrics"]["holdout"]["n"] == 10
+    assert fit["metrics"]["all"]["n"] == 40
+    assert fit["metrics"]["fit"]["r2"] > 0.95
+    assert fit["gate"]["passed"]
+
+
+def test_predictions_cover_the_rows(fit_directory):
+    table = pd.read_csv(fit_directory / "predictions.csv")
+    assert list(table.columns)[:6] == ["run_id", "loss", "prediction", "lo90", "hi90", "split"]
+    assert table["split"].value_counts().to_dict() == {"fit": 30, "holdout": 10}
+    inside = (table["lo90"] <= table["loss"]) & (table["loss"] <= table["hi90"])
+    assert inside.mean() >= 0.8
+    assert (table["hi90"] / table["lo90"] < 1.2).all()
+
+
+def test_a_finished_fit_is_read(fit_directory, fit_config, monkeypatch):
+    monkeypatch.setattr(fitting, "load", None)  # would fail if it were called
+    assert fitting.run(fit_config, fit_directory) == []
+
+
+def test_another_configuration_in_its_place_is_refused(fit_directory, fit_config):
+    with pytest.raises(ValueError, match="started with seed=0, now 1"):
+        fitting.run(dataclasses.replace(fit_config, seed=1), fit_directory)
+
+
+def test_as_published_with_held_out_rows(tmp_path):
+    config = FitConfig(
+        where="fit_set.str.contains('fig7')",
+        holdout="rest",
+        law="aspect_ratio",
+        method="least_squares",
+        objective="squared",
+    )
+    assert fitting.run(config, tmp_path / "fit") == []
+    fit = files.read_json(tmp_path / "fit" / "fit.json")
+    assert f"{fit['metrics']['all']['r2']:.4f} {fit['metrics']['holdout']['r2']:.4f}" == "0.9982 0.9975"
+    assert pd.read_csv(tmp_path / "fit" / "predictions.csv")["lo90"].isna().all()
+    assert not (tmp_path / "fit" / "posterior.nc").exists()
+
+
+def test_what_is_not_identified_is_a_failure(tmp_path):
+    config = FitConfig(where="fit_set.str.contains('fig8')", law="chinchilla", method="least_squares", n_starts=4)
+    failures = fitting.run(config, tmp_path / "fit")
+    assert len(failures) == 1
+    assert failures[0].startswith(
+        "least squares chinchilla: not_identified (A_ref, B_ref, alpha, beta: tokens are 20.3"
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"runs": "absent.csv"}, r"absent\.csv: no such file"),
+        ({"law": "kaplan"}, "law='kaplan': must be one of"),
+        ({"where": "n_tokens > 1e99"}, "keeps no row"),
+        ({"where": "n_tokens >"}, "not a row filter"),
+        ({"where": "loss < 2.91"}, "needs at least 3"),
+        ({"holdout": "loss > 0"}, "every row it keeps .* is fitted"),
+        ({"law": "effective", "objective": "squared"}, "objective='squared': published for"),
+        ({"runs": "data/gadre2024_models.csv", "law": "chinchilla"}, "listed twice"),
+    ],
+)
+def test_bad_input_leaves_nothing_behind(tmp_path, changes, message):
+    with pytest.raises(ValueError, match=message):
+        fitting.run(dataclasses.replace(FitConfig(), **changes), tmp_path / "fit")
+    assert not (tmp_path / "fit").exists()
+
+
+def test_a_negative_loss_is_named(tmp_path):
+    frame = simulate(forms.get_law("chinchilla")).astype({"loss": object})
+    frame.loc[6, "loss"] = -np.float64(1)
+    frame.to_csv(tmp_path / "runs.csv", index=False)
+    with pytest.raises(ValueError, match=r"runs\.csv: row 7, column loss: .* must be finite and above zero"):
+        fitting.run(FitConfig(runs=str(tmp_path / "runs.csv")), tmp_path / "fit")
