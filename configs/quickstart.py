@@ -17,7 +17,7 @@ VOCAB = 512
 TOKENS = (60_000, 120_000)
 SMALL = ((32, 8), (64, 2), (96, 1))  # (d_model, n_layers), about equal in non-embedding parameters
 LARGE = ((64, 4), (96, 2), (128, 1))
-CANDIDATES = ((48, 12), (64, 7), (80, 4), (96, 3), (128, 2), (160, 1))
+CANDIDATES = ((64, 6), (80, 4), (80, 5), (96, 3), (112, 2), (160, 1))
 
 
 def name(d_model: int, n_layers: int) -> str:
