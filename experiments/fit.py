@@ -14,10 +14,7 @@ def main(config: FitConfig, directory: Path) -> list[str]:
     """Fit and print the table."""
     failures = fitting.run(config, directory)
     print(report(files.read_json(directory / "fit.json")))
-    print(
-        f"{directory}: fit.json, predictions.csv, diagnostics.json"
-        + ", posterior.nc" * (config.method != "least_squares")
-    )
+    print(f"{directory}: {', '.join(sorted(path.name for path in directory.glob('[a-z]*.*')))}")
     return failures
 
 

@@ -17,6 +17,7 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -50,7 +51,7 @@ def model(
 ) -> None:
     """The generative story above, effects and all; `log_loss_R` None simulates. Sampled through `marginal_model`."""
     mean_R, tau, sigma, nu = _law_and_noise(law, features, reference)
-    u_M = numpyro.sample("u", dist.Normal(jnp.zeros(n_models), tau).to_event(1))
+    u_M: Any = numpyro.sample("u", dist.Normal(jnp.zeros(n_models), tau).to_event(1))
     numpyro.sample("log_loss", dist.StudentT(nu, mean_R + u_M[model_R], sigma).to_event(1), obs=log_loss_R)
 
 
@@ -75,7 +76,7 @@ def _law_and_noise(
     return law.log_loss(law.from_free(z_P), features, reference), tau, sigma, nu
 
 
-def noise_of(log_tau: jax.Array, log_sigma: jax.Array, log_nu: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+def noise_of(log_tau: Any, log_sigma: Any, log_nu: Any) -> tuple[jax.Array, jax.Array, jax.Array]:
     """τ, σ, ν from their sampled coordinates."""
     return jnp.exp(log_tau), jnp.exp(log_sigma), MIN_NU + jnp.exp(log_nu)
 
@@ -151,7 +152,7 @@ def precondition(
 
     y_P = np.asarray(_straighten(law, jnp.asarray(origin_P)))
     (jacobian_RP, bend_PP), (log_loss_R, _) = jax.jit(
-        lambda y_P: (jax.jacfwd(predict)(y_P), predict(y_P)), compiler_options=numerics.COMPILER_OPTIONS
+        lambda y_P: (jax.jacfwd(predict)(y_P), predict(y_P)), compiler_options=numerics.RUN_ONCE_OPTIONS
     )(y_P)
     residual_R = observations.log_loss_R - np.asarray(log_loss_R)
     noise = float(np.clip(1.4826 * np.median(np.abs(residual_R)), 2e-3, 0.1))
@@ -202,7 +203,8 @@ def _run_nuts(potential, start_CQ, key, config: NutsConfig, on_progress) -> tupl
     options = numerics.COMPILER_OPTIONS
     keys_C = jax.random.split(key, config.n_chains)
     start = jax.jit(
-        lambda *inputs: kernel.init(inputs[0], config.n_warmup, inputs[1], (), {}), compiler_options=options
+        lambda *inputs: kernel.init(inputs[0], config.n_warmup, inputs[1], (), {}),
+        compiler_options=numerics.RUN_ONCE_OPTIONS,
     )
     state = start(keys_C, start_CQ)
     chunk = math.gcd(config.n_warmup, config.n_samples, CHUNK)

@@ -5,7 +5,7 @@ For a model with residuals r_j the integral over its effect u,
     ∫ Normal(u; 0, τ) Π_j StudentT(r_j; ν, u, σ) du,
 
 is one-dimensional, so the trapezoid rule on u = mode + 2·width·sinh(t) gives its logarithm to 1e-6 and better: the
-nodes are close where the integrand is sharp and reach far into its tails. Letters: M models, J rows of a model, K nodes.
+nodes are close where the integrand is sharp and reach far into its tails. Letters: M models, J rows of one, K nodes.
 """
 
 import dataclasses

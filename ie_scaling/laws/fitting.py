@@ -174,7 +174,9 @@ def summarise(
         "tie": inputs.law.tie,
         "count": inputs.law.count,
         "method": config.method,
-        "params": {name: entry["mean"] for name, entry in intervals.items()} if by_bayes else fitted.derived,
+        "params": {name: entry["mean"] for name, entry in intervals.items()}
+        if by_bayes and intervals
+        else fitted.derived,
         "objective": None if by_bayes else fitted.objective,
         "grad_norm": None if by_bayes else fitted.grad_norm,
         "status": ("converged" if not found["failures"] else "failed_gate") if by_bayes else fitted.status,

@@ -18,6 +18,7 @@ and what priors can be stated about. Raw A, B, ε are derived from them. A new l
 import dataclasses
 import math
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -25,7 +26,7 @@ import jax.numpy as jnp
 from ie_scaling.laws.config import COUNTS
 from ie_scaling.laws.observations import Features, Reference
 
-Params = Mapping[str, jax.Array | float]
+Params = Mapping[str, Any]  # scalars by name; arrays of draws where only `derived` reads them
 EDGE = 0.05  # how near 0 and 1 the coordinate of a `unit` parameter bends
 OMEGA = {"total": 1.0, "non_embedding": 0.0}
 COUNT_NEEDS = {
@@ -62,7 +63,7 @@ class Parameter:
             return math.log(value) if value > 0 else math.nan
         return _unclamp(value) if self.support == "unit" else value
 
-    def from_free(self, z: jax.Array) -> jax.Array:
+    def from_free(self, z: Any) -> jax.Array:
         """Free coordinate to value; any shape."""
         if self.support == "positive":
             return jnp.exp(z)
@@ -92,7 +93,7 @@ class Term:
     parameters: tuple[Parameter, ...]
     needs: tuple[str, ...]
     value: Callable[[Params, Features, jax.Array, Reference], jax.Array]
-    derive: Callable[[Params, Reference], dict[str, jax.Array | float]] = lambda p, reference: {}
+    derive: Callable[[Params, Reference], dict[str, Any]] = lambda p, reference: {}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,7 +148,7 @@ class Law:
     def _equal(self) -> tuple[tuple[str, str], ...]:
         return next(tie.equal for tie in self.ties if tie.name == self.tie)
 
-    def from_free(self, z_P: jax.Array) -> dict[str, jax.Array]:
+    def from_free(self, z_P: Any) -> dict[str, jax.Array]:
         """Parameters by name from free coordinates, last axis P in the order of `parameters`."""
         return {parameter.name: parameter.from_free(z_P[..., i]) for i, parameter in enumerate(self.parameters)}
 
@@ -166,11 +167,11 @@ class Law:
         log_sum = jnp.log(sum(term.value(p, features, n_params, reference) for term in self.terms))
         return log_sum + sum(jnp.log(factor.value(p, features, n_params, reference)) for factor in self.factors)
 
-    def with_ties(self, params: Params) -> dict[str, jax.Array | float]:
+    def with_ties(self, params: Params) -> dict[str, Any]:
         """The parameters together with those that a tie makes equal to them."""
         return dict(params) | {follower: params[leader] for follower, leader in self._equal}
 
-    def derived(self, params: Params, reference: Reference) -> dict[str, jax.Array | float]:
+    def derived(self, params: Params, reference: Reference) -> dict[str, Any]:
         """Every parameter as the literature prints it: ties filled in, raw coefficients (A, B, ε …) added."""
         p = self.with_ties(params)
         for part in (*self.terms, *self.factors):

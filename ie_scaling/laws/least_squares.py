@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -154,7 +155,7 @@ class Problem:
     high_P: np.ndarray
 
 
-def huber(residual: jax.Array, delta: jax.Array) -> jax.Array:
+def huber(residual: Any, delta: jax.Array) -> jax.Array:
     """r²/2 within δ, δ(|r| − δ/2) beyond; elementwise."""
     size = jnp.abs(residual)
     return jnp.where(size <= delta, 0.5 * residual**2, delta * (size - 0.5 * delta))

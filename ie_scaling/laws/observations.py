@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import numpy as np
@@ -26,17 +27,19 @@ COLUMN_OF = {
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Features:
-    """What laws may depend on: float64 arrays of one shape (runs R or architectures A), NaN where unknown."""
+    """What laws may depend on: float64 arrays (NumPy or JAX) of one shape, NaN where unknown.
 
-    n_total: np.ndarray
-    n_non_embedding: np.ndarray
-    n_embedding: np.ndarray
-    n_tokens: np.ndarray
-    d_model: np.ndarray
-    n_layers: np.ndarray
-    aspect_ratio: np.ndarray
-    mlp_attention_ratio: np.ndarray
-    query_group: np.ndarray
+    The shape is runs R or architectures A."""
+
+    n_total: Any
+    n_non_embedding: Any
+    n_embedding: Any
+    n_tokens: Any
+    d_model: Any
+    n_layers: Any
+    aspect_ratio: Any
+    mlp_attention_ratio: Any
+    query_group: Any
 
     def __len__(self) -> int:
         return len(self.n_total)
@@ -45,7 +48,7 @@ class Features:
         """The rows at these positions (or where this mask holds)."""
         return jax.tree.map(lambda values: values[index_A], self)
 
-    def scale_tokens(self, factor: float | np.ndarray) -> "Features":
+    def scale_tokens(self, factor: Any) -> "Features":
         """The same shapes, trained on `factor` times the tokens."""
         return dataclasses.replace(self, n_tokens=self.n_tokens * factor)
 

@@ -17,6 +17,7 @@ import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -131,7 +132,9 @@ class Posterior:
     def save(self, path: Path) -> None:
         """Write the netCDF file that `arviz.from_netcdf` and `load` read, whole or not at all."""
         coords = {"model": np.array(self.model_ids, dtype=str)}
-        variables = {name: (("chain", "draw"), values) for name, values in (self.derived | self.draws).items()}
+        variables: dict[str, Any] = {
+            name: (("chain", "draw"), values) for name, values in (self.derived | self.draws).items()
+        }
         variables["u"] = (("chain", "draw", "model"), self.effects_CSM)
         posterior = xr.Dataset(variables, coords=coords | _draw_coords(self.draws["tau"].shape))
         tree = {"posterior": posterior, **self.groups}
