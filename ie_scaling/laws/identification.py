@@ -14,6 +14,7 @@ MAX_ERROR = {
     "real": 3.0,
     "unit": 2.5,
 }  # standard errors of the free coordinate beyond which it is open
+BOUNDLESS = 20.0  # beyond it the size of the error says nothing more
 NEAR_BOUND = 1e-6
 NEAR_EDGE = 0.5  # the box of ω's coordinate ends 0.7 beyond 0 and 1; here ω is within 1e-3 of them
 FLOOR_NOISE = 1e-7  # nats: below this residuals are rounding
@@ -93,13 +94,19 @@ def open_parameters(
     error_P = np.sqrt(np.sum(deviation_PP**2, axis=0))
     names = np.array(law.names)[moving]
     limits = np.array([MAX_ERROR[p.support] for p in law.parameters])[moving]
-    scale = {"positive": "a factor of e^", "unit": "± ", "real": "± "}
     supports = np.array([p.support for p in law.parameters])[moving]
     return tuple(
-        f"{name}: the rows leave it open by {scale[support]}{error:.3g}"
+        f"{name}: {_openness(support, error)}"
         for name, error, limit, support in zip(names, error_P, limits, supports, strict=True)
         if error > limit
     )
+
+
+def _openness(support: str, error: float) -> str:
+    """How far the rows leave a parameter open, from the standard error of its free coordinate."""
+    if error > BOUNDLESS:
+        return "the rows do not constrain it"
+    return f"the rows leave it open by {'a factor of e^' if support == 'positive' else '± '}{error:.3g}"
 
 
 def _bound_messages(law: Law, z_P: np.ndarray, low_P: np.ndarray, high_P: np.ndarray) -> list[str]:

@@ -1,6 +1,8 @@
 """The stages of a study, each in a directory of its own and skipped where it is done."""
 
+import concurrent.futures
 import dataclasses
+import multiprocessing
 import time
 from pathlib import Path
 
@@ -50,9 +52,7 @@ def _run_stages(config: StudyConfig, directory: Path) -> list[str]:
     failures = benchmark.run(decode, directory / "latency")
 
     clock.begin(f"laws: fit {', '.join(config.laws)} by least squares and by NUTS")
-    for law in config.laws:
-        fit = dataclasses.replace(config.fit, runs=str(directory / "sweep" / "runs.csv"), law=law)
-        failures += [f"law {law}: {failure}" for failure in fitting.run(fit, directory / "fit" / law)]
+    failures += _fit(config, directory)
 
     clock.begin(f"selection: rank {len(config.candidates)} candidates")
     for law in config.laws:
@@ -68,6 +68,20 @@ def _run_stages(config: StudyConfig, directory: Path) -> list[str]:
     failures = list(dict.fromkeys(failures))
     summary.write(config, directory, chosen, failures)
     return failures
+
+
+def _fit(config: StudyConfig, directory: Path) -> list[str]:
+    """Every law; side by side, each needs a process of its own: NumPyro traces one model a process at a time."""
+    runs = str(directory / "sweep" / "runs.csv")
+    fits = [dataclasses.replace(config.fit, runs=runs, law=law) for law in config.laws]
+    places = [directory / "fit" / law for law in config.laws]
+    if config.n_parallel > 1:
+        context = multiprocessing.get_context("spawn")
+        with concurrent.futures.ProcessPoolExecutor(config.n_parallel, mp_context=context) as pool:
+            found = list(pool.map(fitting.run, fits, places))
+    else:
+        found = [fitting.run(fit, place) for fit, place in zip(fits, places, strict=True)]
+    return [failure for failures in found for failure in failures]
 
 
 def _select(config: StudyConfig, law: str, directory: Path) -> list[str]:
