@@ -8,9 +8,8 @@ from ie_scaling import accounting, files
 from ie_scaling.study import stages
 from ie_scaling.study.config import StudyConfig as Config
 from ie_scaling.train import sweep
-from ie_scaling.train.config import SweepConfig
+from ie_scaling.train.config import CPU_FLOPS_PER_S, SweepConfig
 
-ASSUMED_FLOPS_PER_S = 3e10
 SHOWN = ("architecture", "loss_mean", "loss_lo90", "loss_hi90", "p_best", "p_top_k", "expected_regret")
 SHOWN += ("latency_mean", "p_feasible", "recommended")
 
@@ -40,5 +39,5 @@ def estimate(config: Config) -> str:
     total = float(table["training_flops"].sum() + sum(tests))
     return (
         f"{table.to_string(index=False)}\nsweep and three tests: {total:.3g} FLOPs, about "
-        f"{total / ASSUMED_FLOPS_PER_S:.0f} s, and about two minutes of compiling, timing and sampling, on two cores"
+        f"{total / CPU_FLOPS_PER_S:.0f} s, and about two minutes of compiling, timing and sampling, on two cores"
     )

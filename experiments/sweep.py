@@ -3,9 +3,8 @@
 from pathlib import Path
 
 from ie_scaling.train import sweep
+from ie_scaling.train.config import CPU_FLOPS_PER_S
 from ie_scaling.train.config import SweepConfig as Config
-
-ASSUMED_FLOPS_PER_S = 3e10
 
 
 def main(config: Config, directory: Path) -> list[str]:
@@ -19,4 +18,4 @@ def estimate(config: Config) -> str:
     """Each run's parameters, steps and FLOPs, and the sum."""
     table = sweep.price(config)
     total = table["training_flops"].sum()
-    return f"{table.to_string(index=False)}\n{total:.3g} FLOPs, about {total / ASSUMED_FLOPS_PER_S:.0f} s on two cores"
+    return f"{table.to_string(index=False)}\n{total:.3g} FLOPs, about {total / CPU_FLOPS_PER_S:.0f} s on two cores"

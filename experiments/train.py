@@ -4,9 +4,8 @@ from pathlib import Path
 
 from ie_scaling import accounting
 from ie_scaling.train import loop
+from ie_scaling.train.config import CPU_FLOPS_PER_S
 from ie_scaling.train.config import TrainConfig as Config
-
-ASSUMED_FLOPS_PER_S = 3e10
 
 
 def main(config: Config, directory: Path) -> list[str]:
@@ -25,5 +24,5 @@ def estimate(config: Config) -> str:
     return (
         f"{accounting.count_parameters(a):,} parameters ({accounting.count_non_embedding_parameters(a):,} "
         f"non-embedding), {config.n_steps:,} steps, {flops:.3g} FLOPs, {state / 2**20:.0f} MiB of training state; "
-        f"about {flops / ASSUMED_FLOPS_PER_S:.0f} s at {ASSUMED_FLOPS_PER_S / 1e9:.0f} GFLOP/s"
+        f"about {flops / CPU_FLOPS_PER_S:.0f} s at {CPU_FLOPS_PER_S / 1e9:.0f} GFLOP/s"
     )

@@ -1,6 +1,5 @@
 """What a study found: summary.json, the figures and report.html."""
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,6 @@ import pandas as pd
 
 from ie_scaling import files, records
 from ie_scaling.architecture import Architecture
-from ie_scaling.laws import posterior as posterior_lib
 from ie_scaling.laws import ranking
 from ie_scaling.laws.observations import features_of
 from ie_scaling.report import figures, page
@@ -17,45 +15,10 @@ from ie_scaling.report.figures import Interval
 from ie_scaling.search import selection
 from ie_scaling.study.config import StudyConfig
 from ie_scaling.study.curves import Family
+from ie_scaling.study.findings import Findings, seed_noise, test_table
 from ie_scaling.train import corpus
 
 CURVE_POINTS = 60
-
-
-@dataclasses.dataclass(frozen=True)
-class Findings:
-    """Everything the stages left on disk, read once."""
-
-    config: StudyConfig
-    manifest: dict[str, Any]
-    runs: pd.DataFrame
-    latency: pd.DataFrame
-    fits: dict[str, dict[str, Any]]
-    posteriors: dict[str, posterior_lib.Posterior]
-    candidates: pd.DataFrame
-    selections: dict[str, dict[str, Any]]
-    tests: pd.DataFrame
-
-    @classmethod
-    def read(cls, config: StudyConfig, directory: Path) -> "Findings":
-        """From the directory of a study whose stages are done."""
-        runs = records.read_runs(directory / "sweep" / "runs.csv")
-        return cls(
-            config=config,
-            manifest=files.read_json(directory / "corpus" / "manifest.json"),
-            runs=runs.assign(training_flops=runs["training_flops"].astype(float)),
-            latency=records.read_latency(directory / "latency" / "latency.csv"),
-            fits={law: files.read_json(directory / "fit" / law / "fit.json") for law in config.laws},
-            posteriors={law: posterior_lib.load_fit(directory / "fit" / law, law) for law in config.laws},
-            candidates=pd.read_csv(directory / "select" / config.decision_law / "candidates.csv"),
-            selections={law: files.read_json(directory / "select" / law / "selection.json") for law in config.laws},
-            tests=records.read_runs(directory / "test" / "runs.csv"),
-        )
-
-    def label(self, name: str) -> str:
-        """Width × depth, as people call a shape."""
-        architecture = Architecture.parse(name)
-        return f"{architecture.d_model}×{architecture.n_layers}"
 
 
 def write(config: StudyConfig, directory: Path, roles: dict[str, str], failures: list[str]) -> None:
@@ -87,55 +50,6 @@ def write(config: StudyConfig, directory: Path, roles: dict[str, str], failures:
     ]
     title = f"Which shape to train: {len(found.candidates)} candidates at {config.candidate_tokens:,} tokens"
     page.write(directory / "report.html", title, summary["recommendation"], failures, sections)
-
-
-def seed_noise(runs: pd.DataFrame) -> dict[str, float | int] | None:
-    """Standard deviation over seeds of one shape at one budget, beside that over shapes of about that size.
-
-    None where no (shape, tokens) was trained with two seeds.
-    """
-    groups = runs.groupby(["model_id", "n_tokens"])["loss"]
-    repeated = groups.agg(["count", "var", "mean"]).query("count > 1")
-    if repeated.empty:
-        return None
-    freedom = repeated["count"] - 1
-    (model_id, n_tokens) = repeated["count"].idxmax()
-    size = runs.loc[runs["model_id"] == model_id, "n_params_total"].iloc[0]
-    peers = runs[(runs["n_tokens"] == n_tokens) & (abs(np.log(runs["n_params_total"] / size)) < np.log(1.25))]
-    means = peers.groupby("model_id")["loss"].mean()
-    return {
-        "n_runs": int(repeated["count"].sum()),
-        "sd_over_seeds": float(np.sqrt((repeated["var"] * freedom).sum() / freedom.sum())),
-        "n_shapes": len(means),
-        "sd_over_shapes": float(means.std()),
-        "range_over_shapes": float(np.ptp(means)),
-    }
-
-
-def test_table(found: Findings, roles: dict[str, str]) -> pd.DataFrame:
-    """One row a tested shape and law: the prediction for one new run, and the loss that came out."""
-    rows = []
-    names = found.tests["model_id"].tolist()
-    features = features_of([Architecture.parse(name) for name in names], found.tests["n_tokens"].tolist())
-    for law, posterior in found.posteriors.items():
-        loss_WA = np.exp(posterior.predict(features, "new_run", found.config.select.seed, model_ids=names))
-        for index, (name, loss) in enumerate(zip(names, found.tests["loss"], strict=True)):
-            lo, hi = np.quantile(loss_WA[:, index], (0.05, 0.95))
-            prediction = float(loss_WA[:, index].mean())
-            rows.append(
-                {
-                    "architecture": name,
-                    "role": roles[name],
-                    "law": law,
-                    "loss": loss,
-                    "prediction": prediction,
-                    "lo90": float(lo),
-                    "hi90": float(hi),
-                    "error_percent": 100 * (prediction / loss - 1),
-                    "inside": bool(lo <= loss <= hi),
-                }
-            )
-    return pd.DataFrame(rows)
 
 
 def _decision_section(found: Findings) -> page.Section:

@@ -4,6 +4,7 @@ import dataclasses
 
 from ie_scaling.architecture import Architecture
 
+CPU_FLOPS_PER_S = 3e10  # what decoders of about a million parameters reach on two CPU cores, for rough estimates
 DTYPES = ("float32", "bfloat16")
 SMALL = Architecture(d_model=128, n_layers=4, n_heads=4, n_kv_heads=2, d_head=32, d_ff=384, vocab_size=1024)
 
