@@ -2,7 +2,7 @@
 
 python run.py --config=configs/train.py --workdir=runs/train [--config.architecture.d_model=128] [--config.n_tokens=...]
 
-Cost: about 30 s on two cores. Expect a validation loss near 4.2 nats per token, well below the unigram entropy of 5.9.
+Cost: about two minutes on two cores. Expect a validation loss near 3.6 nats per token; the unigram entropy is 5.9.
 Writes runs.csv (one row), metrics.jsonl, evaluation.json and checkpoints/; started again, it resumes.
 """
 

@@ -90,7 +90,7 @@ def decide(
         needed_s = float(latency.quantile(min_p_feasible).min())
         raise ValueError(
             f"latency bound {bound_s:.4g} s: no candidate meets it with probability {min_p_feasible:g}; "
-            f"the fastest needs {needed_s:.4g} s, {100 * (needed_s / bound_s - 1):.1f} % more"
+            f"the fastest needs {needed_s:.4g} s, {needed_s / bound_s:.4g} times the bound"
         )
     loss_WA = np.exp(log_loss_WA)
     latency_WA = latency.draw_medians(len(log_loss_WA), np.random.default_rng(seed))
