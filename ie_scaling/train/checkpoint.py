@@ -1,6 +1,7 @@
 """Checkpoints of a run: Orbax saves of the state, with the data iterator's position beside it."""
 
 import contextlib
+import threading
 import time
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -10,6 +11,11 @@ import jax
 from orbax.checkpoint import v1 as ocp
 
 from ie_scaling.train.step import TrainState
+
+
+# Orbax numbers its saves by process, so that two at once, from runs side by side, make each other's directories.
+_LOCK = threading.Lock()
+_under_way: Any = None
 
 
 class Checkpoints:
@@ -35,7 +41,12 @@ class Checkpoints:
 
     def save(self, step: int, state: TrainState, data_state: Any) -> None:
         """Start saving in the background; `step` is the number of steps done, `data_state` the iterator's."""
-        self._orbax.save_async(step, _as_tree(state), custom_metadata={"data": data_state}, force=True)
+        global _under_way
+        with _LOCK:
+            if _under_way is not None:
+                with contextlib.suppress(Exception):  # that run hears of it from its own `close`
+                    _under_way.result()
+            _under_way = self._orbax.save_async(step, _as_tree(state), custom_metadata={"data": data_state}, force=True)
         self._last = self._clock()
 
     def restore(self, step: int, like: TrainState) -> tuple[TrainState, Any]:
