@@ -12,7 +12,6 @@ from orbax.checkpoint import v1 as ocp
 
 from ie_scaling.train.step import TrainState
 
-
 # Orbax numbers its saves by process, so that two at once, from runs side by side, make each other's directories.
 _LOCK = threading.Lock()
 _under_way: Any = None
