@@ -5,7 +5,7 @@
       --config.holdout=rest --workdir=runs/fig7
   python run.py --config=configs/fit.py --config.method=least_squares --config.n_bootstrap=1000 --workdir=runs/bootstrap
 
-Cost: about half a minute on two CPU cores (seconds for least squares alone).
+Cost: a minute or so on two CPU cores (seconds for least squares alone).
 Expect for the defaults: kappa about 0.008 and R_star about 90, so that shapes of 90 times as wide as deep lose least;
 omega about 0.15, so that an embedding parameter counts for a seventh of another; and a passed convergence gate.
 """

@@ -3,7 +3,7 @@
 python run.py --config=configs/time_decode.py --workdir=runs/time_decode [--config.workload=bian2025] [--config.batch=8]
   [--config.architectures="('llama-3.2-1b', 'd512-n8-h8-k2-c64-f1536-v50432', 'path/to/config.json')"]
 
-Cost: about a minute on two cores. Expect TPOT nearer the memory floor for wide, shallow shapes than for deep ones of
+Cost: about two minutes on two cores. Expect TPOT nearer the memory floor for wide, shallow shapes than for deep ones of
 the same size. Writes latency.csv (a row per shape), samples.jsonl (every raw sample) and diagnostics.json.
 """
 

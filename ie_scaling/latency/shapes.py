@@ -8,7 +8,8 @@ from typing import Any
 from ie_scaling import files
 from ie_scaling.architecture import DEFAULT_ROPE_BASE, Architecture
 
-# Only models that this decoder reproduces exactly: RMSNorm, rotary, SwiGLU, no biases.
+# Only models that this decoder reproduces exactly: RMSNorm, rotary, SwiGLU, no biases. The Llama-3.2 shapes agree with
+# data/bian2025b_models.csv; the others are still to be checked against the models' own config.json.
 PUBLIC_SHAPES = {
     "llama-2-7b": "d4096-n32-h32-k32-c128-f11008-v32000",
     "llama-3.1-8b": "d4096-n32-h32-k8-c128-f14336-v128256-rope500000",

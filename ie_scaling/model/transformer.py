@@ -30,7 +30,7 @@ class Transformer(nnx.Module):
             return Layer(a, dtype, rngs)
 
         # Untied, the residual stream starts at unit variance, so that layers add to the token instead of drowning it
-        # (0.02 cost 0.2 to 0.4 nats after 120k tokens, most in deep shapes). Tied, the matrix is an output too.
+        # (a scale of 0.02 cost 0.37 nats at 128×1 and 0.60 at 64×4, 120k tokens, one rate). Tied, it is an output too.
         embed, unembed = fan_in_init(a.d_model if a.tied_embeddings else 1), fan_in_init(a.d_model)
         self.embedding = nnx.Param(embed(rngs.params(), (a.vocab_size, a.d_model)))
         self.layers = stack(rngs)
