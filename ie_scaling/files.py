@@ -31,6 +31,11 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def read_text(path: Path) -> str:
+    """Read UTF-8 text."""
+    return path.read_text(encoding="utf-8")
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write indented JSON at full precision; NaN is refused."""
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")

@@ -53,17 +53,40 @@ def append_run(path: Path, row: Mapping[str, Any]) -> None:
     write_table(path, pd.DataFrame([*rows, dict(row)]))
 
 
-def read_runs(path: str | Path, where: str = "") -> pd.DataFrame:
+def read_runs(paths: str | Path, where: str = "") -> pd.DataFrame:
     """A validated run table: numbers as float64, text as str with "" for blank, extra columns as they are.
 
     Args:
-      path: CSV or Parquet with the columns of RUN_COLUMNS (REQUIRED_RUN_COLUMNS at least).
+      paths: CSV or Parquet with the columns of RUN_COLUMNS (REQUIRED_RUN_COLUMNS at least), or several with commas
+        between them. Of several, a blank `source` becomes the file's name, and a `model_id` that two of them share
+        is told apart by its source.
       where: a pandas query that keeps rows, such as "n_tokens > 1e9 and fit_set.str.contains('fig7')"; "" keeps all.
 
+    Returns:
+      The rows; of several files, with their file and row (1 = first data row) in columns `table` and `table_row`.
+
     Raises:
-      ValueError: naming file, row (1 = first data row), column, value and rule.
+      ValueError: naming file, row, column, value and rule.
     """
-    path = Path(path)
+    names = split_paths(paths)
+    frames = [_read_one(Path(name)) for name in names]
+    if len(frames) > 1:
+        for name, frame in zip(names, frames, strict=True):
+            frame.loc[frame["source"] == "", "source"] = Path(name).stem
+            frame[["table", "table_row"]] = [[name, row + 1] for row in range(len(frame))]
+    frame = pd.concat(frames, ignore_index=True)
+    n_sources = frame.groupby("model_id")["source"].transform("nunique")
+    shared = n_sources > 1
+    frame.loc[shared, "model_id"] = frame.loc[shared, "source"] + "/" + frame.loc[shared, "model_id"]
+    return filter_rows(frame, where, str(paths))
+
+
+def split_paths(paths: str | Path) -> list[str]:
+    """The files of a comma-separated list."""
+    return [name for name in (part.strip() for part in str(paths).split(",")) if name] or [str(paths)]
+
+
+def _read_one(path: Path) -> pd.DataFrame:
     frame = _read_frame(path)
     _require_columns(path, frame, REQUIRED_RUN_COLUMNS)
     if frame.empty:
@@ -75,7 +98,7 @@ def read_runs(path: str | Path, where: str = "") -> pd.DataFrame:
         frame[column] = _positive(path, frame, column, required) if column in frame else math.nan
     blank = frame["model_id"] == ""
     frame.loc[blank, "model_id"] = frame.loc[blank, "run_id"]
-    return filter_rows(frame, where, path)
+    return frame
 
 
 def filter_rows(frame: pd.DataFrame, where: str, path: Path | str = "table", field: str = "where") -> pd.DataFrame:

@@ -73,20 +73,25 @@ def _match_config(directory: Path, config: Mapping[str, Any]) -> None:
         )
 
 
+def versions() -> dict[str, str]:
+    """Versions of the packages that results depend on."""
+    found = {}
+    for package in PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[package] = importlib.metadata.version(package)
+    return found
+
+
 def describe_environment() -> dict[str, Any]:
     """Versions, devices, XLA flags and git revision, JSON-ready."""
     import jax  # here, so that what only needs the lock stays free of JAX
 
-    versions = {}
-    for package in PACKAGES:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            versions[package] = importlib.metadata.version(package)
     return {
         "python": sys.version.split()[0],
         "platform": platform.platform(),
         "machine": platform.machine(),
         "cpu_count": os.cpu_count(),
-        "packages": versions,
+        "packages": versions(),
         "backend": jax.default_backend(),
         "devices": [device.device_kind for device in jax.devices()],
         "process_count": jax.process_count(),

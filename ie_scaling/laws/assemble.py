@@ -1,12 +1,14 @@
 """From a sampler's or a bootstrap's draws to a Posterior with every group of its file."""
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
 from ie_scaling.laws import bayes, diagnostics, least_squares, numerics
-from ie_scaling.laws.forms import Law
+from ie_scaling.laws.law import Law
 from ie_scaling.laws.least_squares import LeastSquaresFit
 from ie_scaling.laws.observations import Observations, Reference
 from ie_scaling.laws.posterior import Posterior
@@ -48,12 +50,19 @@ def from_samples(
     return posterior
 
 
-def from_bootstrap(fitted: LeastSquaresFit, observations: Observations, n_draws: int, seed: int) -> Posterior:
+def from_bootstrap(
+    fitted: LeastSquaresFit,
+    observations: Observations,
+    n_draws: int,
+    seed: int,
+    by: str = "model",
+    on_progress: Callable[[int], None] = lambda finished: None,
+) -> Posterior:
     """Bootstrap refits in the posterior's layout: one chain, normal noise.
 
     τ and σ come from the moments of each refit's residuals, u from its shrunken means.
     """
-    z_WP = least_squares.bootstrap(fitted, observations, n_draws, seed)
+    z_WP = least_squares.bootstrap(fitted, observations, n_draws, seed, by, on_progress)
     with numerics.double_precision():
         law_draws = {name: np.asarray(value) for name, value in fitted.law.from_free(z_WP).items()}
         predicted_WR = least_squares.predict_draws(fitted.law, law_draws, observations.features, fitted.reference)

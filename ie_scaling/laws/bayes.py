@@ -29,7 +29,7 @@ from numpyro.infer.util import log_density
 
 from ie_scaling.laws import effects, numerics
 from ie_scaling.laws.config import NutsConfig
-from ie_scaling.laws.forms import Law
+from ie_scaling.laws.law import Law
 from ie_scaling.laws.least_squares import prior_of
 from ie_scaling.laws.observations import Features, Observations, Reference
 
@@ -174,6 +174,8 @@ def _bend(law: Law, y_P: jax.Array) -> jax.Array:
     The sum is known to a few thousandths while its parts trade off against one another: a sharp curved ridge in logs
     of the parts, a flat one here. The map's Jacobian determinant is 1, so densities carry over unchanged.
     """
+    if len(law.coefficient_indices) < 2:
+        return y_P
     columns = [y_P[..., i] for i in range(y_P.shape[-1])]
     first, *others = law.coefficient_indices
     ratios = [jnp.zeros_like(columns[first]), *(columns[i] for i in others)]
@@ -185,6 +187,8 @@ def _bend(law: Law, y_P: jax.Array) -> jax.Array:
 
 def _straighten(law: Law, z_P: jax.Array) -> jax.Array:
     """The inverse of `_bend`."""
+    if len(law.coefficient_indices) < 2:
+        return z_P
     first, *others = law.coefficient_indices
     log_parts = z_P[..., np.array(law.coefficient_indices)]
     y_P = z_P.at[..., np.array(others)].add(-z_P[..., first][..., None])

@@ -5,6 +5,7 @@ import dataclasses
 COUNTS = ("total", "non_embedding", "effective")
 METHODS = ("least_squares", "bayes", "both")
 OBJECTIVES = ("huber_log", "squared")
+RESAMPLES = ("model", "row")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -21,12 +22,66 @@ class NutsConfig:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class CompareLawsConfig:
+    """Contest laws on run tables by how well they predict models, and sizes, that they did not see.
+
+    `tables` are run tables, `where` a row filter for all of them. `laws` are NAME, NAME:TIE or NAME:TIE:COUNT; a law
+    without a count is contested under each of `counts`. Every number is in nats². `baseline` (one of the laws, in full)
+    is what paired differences are taken from.
+    """
+
+    tables: tuple[str, ...] = ("data/bian2025.csv", "data/gemstones_cooldown.csv")
+    where: str = ""
+    laws: tuple[str, ...] = (
+        "chinchilla",
+        "aspect_ratio:alpha=beta=gamma",
+        "aspect_ratio:alpha=beta",
+        "aspect_ratio:free",
+        "conditional",
+        "width_depth",
+        "effective",
+        "effective_moving_N",
+        "effective_moving_D",
+    )
+    counts: tuple[str, ...] = COUNTS
+    baseline: str = "aspect_ratio:free:total"
+    n_folds: int = 5
+    n_repeats: int = 10
+    extrapolate: float = 0.25
+    huber_delta: float = 1e-3
+    n_starts: int = 64
+    n_fold_starts: int = 8
+    n_bootstrap: int = 4000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.tables or not self.laws:
+            raise ValueError("tables and laws: name at least one of each")
+        for count in self.counts:
+            if count not in COUNTS:
+                raise ValueError(f"counts={count!r}: must be among {', '.join(COUNTS)}")
+        if self.n_folds < 2:
+            raise ValueError(f"n_folds={self.n_folds}: must be at least 2")
+        if not 0 < self.extrapolate < 1:
+            raise ValueError(f"extrapolate={self.extrapolate}: must be between 0 and 1")
+        for field in ("n_repeats", "n_starts", "n_fold_starts", "n_bootstrap"):
+            if getattr(self, field) < 1:
+                raise ValueError(f"{field}={getattr(self, field)}: must be at least 1")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class FitConfig:
     """Fit one law to a run table.
 
-    `runs` is the table, `where` the rows that are fitted, `holdout` the rows that are only predicted (a row filter,
-    the path of another table, or `rest` for every row that is not fitted). `count` names which N the law uses; an
-    empty `tie` or `count` means the law's own default.
+    `runs` is the table (several with commas between them are told apart by their column `source`), `where` the rows
+    that are fitted, `holdout` the rows that are only predicted (a row filter, the path of another table, or `rest` for
+    every row that is not fitted). `count` names which N the law uses; an empty `tie` or `count` means the law's own
+    default. `resample` says what a bootstrap draws: whole models, or rows where every row is a run of its own.
+
+    Quantities that follow from the law are reported with intervals: the best aspect ratio and the difference in ln L
+    between the two of `aspect_pair`, at the geometric means of N_total and D; and N and D of least loss for each of
+    `flop_budgets` (6·N_total·D; none means ten times the largest of the table) among shapes of `aspect_ratio` (0 means
+    the geometric mean) and the table's median proportions.
     """
 
     runs: str = "data/bian2025.csv"
@@ -40,12 +95,27 @@ class FitConfig:
     huber_delta: float = 1e-3
     n_starts: int = 64
     n_bootstrap: int = 0
+    resample: str = "model"
+    flop_budgets: tuple[float, ...] = ()
+    aspect_ratio: float = 0.0
+    aspect_pair: tuple[float, ...] = (32.0, 256.0)
     seed: int = 0
     nuts: NutsConfig = NutsConfig()
 
     def __post_init__(self) -> None:
-        for field, options in (("count", ("", *COUNTS)), ("method", METHODS), ("objective", OBJECTIVES)):
+        choices = {"count": ("", *COUNTS), "method": METHODS, "objective": OBJECTIVES, "resample": RESAMPLES}
+        for field, options in choices.items():
             if getattr(self, field) not in options:
                 raise ValueError(f"{field}={getattr(self, field)!r}: must be one of {', '.join(filter(None, options))}")
         if not self.huber_delta > 0:
             raise ValueError(f"huber_delta={self.huber_delta}: must be above zero")
+        if self.objective == "squared" and self.n_bootstrap:
+            raise ValueError(
+                f"n_bootstrap={self.n_bootstrap}: needs objective huber_log, the published one has no refits"
+            )
+        if len(self.aspect_pair) != 2 or min(self.aspect_pair) <= 0:
+            raise ValueError(f"aspect_pair={self.aspect_pair}: must be two aspect ratios above zero")
+        if self.aspect_ratio < 0:
+            raise ValueError(f"aspect_ratio={self.aspect_ratio}: must be above zero, or 0 for the table's own")
+        if any(not budget > 0 for budget in self.flop_budgets):
+            raise ValueError(f"flop_budgets={self.flop_budgets}: must be above zero")

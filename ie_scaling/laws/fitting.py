@@ -6,15 +6,27 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 
 from ie_scaling import config as config_lib
 from ie_scaling import files, records, workdir
-from ie_scaling.laws import assemble, bayes, diagnostics, forms, least_squares, published, scoring
+from ie_scaling.laws import (
+    assemble,
+    bayes,
+    checklist,
+    diagnostics,
+    forms,
+    least_squares,
+    published,
+    quantities,
+    scoring,
+)
 from ie_scaling.laws.config import FitConfig
-from ie_scaling.laws.forms import Law
+from ie_scaling.laws.law import Law
 from ie_scaling.laws.least_squares import LeastSquaresFit
 from ie_scaling.laws.observations import Observations
 from ie_scaling.laws.posterior import Posterior
+from ie_scaling.laws.posterior import summarise as summarise_draws
 from ie_scaling.progress import Progress, say
 
 REST = "rest"
@@ -30,7 +42,7 @@ class Inputs:
 
 
 def run(config: FitConfig, directory: Path) -> list[str]:
-    """Fit as configured and write fit.json, predictions.csv, diagnostics.json and draws; returns failed diagnostics.
+    """Fit as configured and write fit.json, fit_report, predictions.csv, diagnostics.json, draws; returns failures.
 
     A directory that already holds this very fit is read, not refitted.
 
@@ -106,6 +118,8 @@ def fit_posterior(
 
 def _write(config: FitConfig, inputs: Inputs, directory: Path) -> None:
     """Fit and write everything but DONE."""
+    by_bayes = config.method == "bayes"
+    question = quantities.ask(inputs.fitted, config.aspect_ratio, config.aspect_pair, config.flop_budgets)
     say(f"least squares: {inputs.law.name}, {len(inputs.fitted)} rows, {config.objective}")
     fitted = fit_least_squares(config, inputs)
     found: dict[str, Any] = {
@@ -117,7 +131,11 @@ def _write(config: FitConfig, inputs: Inputs, directory: Path) -> None:
     draws = None
     if config.n_bootstrap:
         say(f"bootstrap: {config.n_bootstrap} resamples of {len(inputs.fitted.model_ids)} models")
-        draws = assemble.from_bootstrap(fitted, inputs.fitted, config.n_bootstrap, config.seed)
+        with Progress("bootstrap", config.n_bootstrap, "fits") as progress:
+            draws = assemble.from_bootstrap(
+                fitted, inputs.fitted, config.n_bootstrap, config.seed, config.resample, progress.advance
+            )
+        add_quantities(draws, question)
         draws.save(directory / "bootstrap.nc")
     if config.method != "least_squares":
         start = fitted
@@ -126,11 +144,51 @@ def _write(config: FitConfig, inputs: Inputs, directory: Path) -> None:
         draws, gate, samples = fit_posterior(config, inputs, start)
         found["bayes"] = {"passed": gate.passed, "seconds": samples.seconds} | config_lib.to_plain(gate)
         found["failures"] += [f"bayes {inputs.law.name}: {failure}" for failure in gate.failures]
+        add_quantities(draws, question)
         draws.save(directory / "posterior.nc")
-    table = predict_table(inputs, None if config.method == "bayes" else fitted, draws, config.seed)
+    found["failures"] += mixed_losses(inputs.fitted)
+    table = predict_table(inputs, None if by_bayes else fitted, draws, config.seed)
     records.write_table(directory / "predictions.csv", table)
     files.write_json(directory / "diagnostics.json", _finite(found))
-    files.write_json(directory / "fit.json", _finite(summarise(config, inputs, fitted, draws, table, found)))
+    fit = _finite(summarise(config, inputs, fitted, draws, table, found))
+    fit["quantities"] = _finite(describe_quantities(inputs.law, None if by_bayes else fitted, draws, question))
+    report = checklist.fill(config, inputs.law, inputs.fitted, inputs.holdout, fit)
+    files.write_json(directory / "fit_report.json", report)
+    files.write_text(directory / "fit_report.md", checklist.to_markdown(report))
+    files.write_json(directory / "fit.json", fit)
+
+
+def mixed_losses(rows: Observations) -> list[str]:
+    """A failure where rows of several sources or loss splits are fitted as if their losses were comparable."""
+    for column in ("source", "loss_split"):
+        kinds = sorted(set(rows.frame[column]))
+        if len(kinds) > 1:
+            return [f"{column}: {', '.join(kinds)} share one law without an effect of their own; their E, A, B differ"]
+    return []
+
+
+def add_quantities(draws: Posterior, question: quantities.Question) -> None:
+    """Put what the law implies beside its draws, as the group `quantities`."""
+    shape = draws.draws["tau"].shape
+    flat = {name: draws.draws[name].reshape(-1) for name in draws.law.names}
+    values = quantities.compute(draws.law, draws.reference, flat, question)
+    draws.groups["quantities"] = xr.Dataset(
+        {name: (("chain", "draw"), value_W.reshape(shape)) for name, value_W in values.items()}
+    )
+
+
+def describe_quantities(
+    law: Law, fitted: LeastSquaresFit | None, draws: Posterior | None, question: quantities.Question
+) -> dict[str, Any]:
+    """Each quantity's least-squares estimate (None without one) and, of the draws, its mean, sd and interval."""
+    described: dict[str, Any] = {}
+    if fitted is not None and min(fitted.params.values()) > -np.inf:
+        point = {name: np.array([value]) for name, value in fitted.params.items()}
+        for name, value in quantities.compute(law, fitted.reference, point, question).items():
+            described[name] = {"estimate": float(value[0])}
+    for name, values in (draws.groups["quantities"] if draws is not None else {}).items():
+        described[str(name)] = {"estimate": None} | described.get(str(name), {}) | summarise_draws(values.to_numpy())
+    return described
 
 
 def predict_table(inputs: Inputs, fitted: LeastSquaresFit | None, draws: Posterior | None, seed: int) -> pd.DataFrame:
@@ -190,7 +248,9 @@ def summarise(
         if "bayes" not in found
         else {"passed": found["bayes"]["passed"], "failures": found["bayes"]["failures"]},
         "reference": dataclasses.asdict(fitted.reference),
-        "runs_sha256": files.sha256(Path(config.runs)),
+        "n_starts": fitted.n_starts,
+        "n_agreeing": fitted.n_agreeing,
+        "runs_sha256": ",".join(files.sha256(Path(path)) for path in records.split_paths(config.runs)),
     }
 
 

@@ -1,14 +1,17 @@
 """What a design cannot tell: which parameters of a law are left open by the rows, and why."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from ie_scaling.laws import numerics
-from ie_scaling.laws.forms import Law
+from ie_scaling.laws.law import Law, Term
 from ie_scaling.laws.observations import Features, Observations, Reference
 
 MIN_SPREAD = 0.15  # sd of ln(feature) that must remain once N and D are held, for its effect to be told from theirs
+SAME = 1e-6  # spread of ln(feature) below which it does not vary at all
 MAX_ERROR = {
     "positive": 2.5,
     "real": 3.0,
@@ -50,7 +53,7 @@ def design_gaps(law: Law, features: Features) -> tuple[str, ...]:
     log_n = np.log(features.n_non_embedding if law.count == "non_embedding" else features.n_total)
     log_d = np.log(features.n_tokens)
     messages = []
-    if _spread(log_d, log_n) < MIN_SPREAD:
+    if "A_ref" in law.names and _spread(log_d, log_n) < MIN_SPREAD:
         ratio = np.exp(np.mean(log_d - log_n))
         exponents = [name for name in ("alpha", "beta") if name in law.names]
         cause = (
@@ -64,17 +67,21 @@ def design_gaps(law: Law, features: Features) -> tuple[str, ...]:
         messages.append(
             f"E, B_ref, beta: only {n_budgets} token count{'s' * (n_budgets > 1)}, three are needed for a curve"
         )
-    for part in (*law.terms[3:], *law.factors):
-        feature = part.needs[0]
-        values = (
-            np.log(features.d_model / np.sqrt(features.n_non_embedding))
-            if len(part.needs) > 1
-            else np.log(getattr(features, feature))
-        )
-        if _spread(values, log_n, log_d) < MIN_SPREAD:
-            names = ", ".join(parameter.name for parameter in part.parameters if parameter.name in law.names)
+    for part in law.shape_parts:
+        names = ", ".join(parameter.name for parameter in part.parameters if parameter.name in law.names)
+        feature, values = _shape_feature(part, features)
+        if np.ptp(values) < SAME:
+            messages.append(f"{names}: {feature} is {np.exp(values[0]):.3g} throughout")
+        elif "A_ref" in law.names and _spread(values, log_n, log_d) < MIN_SPREAD:
             messages.append(f"{names}: {feature} follows parameters and tokens throughout")
     return tuple(messages)
+
+
+def _shape_feature(part: Term, features: Features) -> tuple[str, np.ndarray]:
+    """The name and the log of the feature of the shape that a term or factor reads."""
+    if "n_non_embedding" in part.needs:
+        return "d_model/sqrt(n_non_embedding)", np.log(features.d_model / np.sqrt(features.n_non_embedding))
+    return part.needs[0], np.log(getattr(features, part.needs[0]))
 
 
 def open_parameters(
@@ -83,9 +90,8 @@ def open_parameters(
     """Parameters whose standard error in free coordinates is beyond use, from the curvature at the fit."""
     moving = np.array([not message for message in bound_P])
     with numerics.double_precision():
-        log_loss = lambda z_P: law.log_loss(law.from_free(z_P), observations.features, reference)  # noqa: E731
-        jacobian_RP = np.asarray(jax.jit(jax.jacfwd(log_loss))(jnp.asarray(z_P)))
-        residual_R = observations.log_loss_R - np.asarray(jax.jit(log_loss)(jnp.asarray(z_P)))
+        log_loss_R, jacobian_RP = jax.device_get(_linearise(law, jnp.asarray(z_P), observations.features, reference))
+    residual_R = observations.log_loss_R - log_loss_R
     noise = max(1.4826 * float(np.median(np.abs(residual_R))), FLOOR_NOISE)
     _, singular_P, basis_PP = np.linalg.svd(jacobian_RP[:, moving], full_matrices=False)
     lost = singular_P <= MIN_CURVATURE * singular_P[0]
@@ -100,6 +106,18 @@ def open_parameters(
         for name, error, limit, support in zip(names, error_P, limits, supports, strict=True)
         if error > limit
     )
+
+
+@functools.partial(jax.jit, static_argnums=0, compiler_options=numerics.RUN_ONCE_OPTIONS)
+def _linearise(law: Law, z_P: jax.Array, features: Features, reference: Reference) -> tuple[jax.Array, jax.Array]:
+    """ln L̂ of each row and its Jacobian [R, P]."""
+
+    def log_loss(z_P):
+        value_R = law.log_loss(law.from_free(z_P), features, reference)
+        return value_R, value_R
+
+    jacobian_RP, log_loss_R = jax.jacfwd(log_loss, has_aux=True)(z_P)
+    return log_loss_R, jacobian_RP
 
 
 def _openness(support: str, error: float) -> str:

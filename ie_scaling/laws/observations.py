@@ -21,7 +21,10 @@ COLUMN_OF = {
     "aspect_ratio": "d_model and n_layers",
     "mlp_attention_ratio": "d_ff, d_head, n_heads and n_kv_heads",
     "query_group": "n_heads and n_kv_heads",
+    "loss_optimal": "loss_optimal",
 }
+SAME_SIZE = 0.1  # rows are of one size where ln N_total differs by less, or where others between them bridge the gap
+SAME_TOKENS = 0.02  # and of one token budget where ln D does
 
 
 @jax.tree_util.register_dataclass
@@ -40,6 +43,7 @@ class Features:
     aspect_ratio: Any
     mlp_attention_ratio: Any
     query_group: Any
+    loss_optimal: Any
 
     def __len__(self) -> int:
         return len(self.n_total)
@@ -80,6 +84,7 @@ class Observations:
     """A run table as a law reads it: R rows of M trained models.
 
     `model_R` numbers the model of each row, an index into `model_ids`; `frame` is the table itself, for messages.
+    Rows that say the same thing twice are kept once, and counted in `n_duplicates`.
     """
 
     features: Features
@@ -89,6 +94,7 @@ class Observations:
     model_ids: tuple[str, ...]
     frame: pd.DataFrame
     name: str = "table"
+    n_duplicates: int = 0
 
     def __len__(self) -> int:
         return len(self.log_loss_R)
@@ -103,20 +109,21 @@ class Observations:
         """Observations of a frame from `records.read_runs`.
 
         Raises:
-          ValueError: one (run, tokens) stands there twice, or N_non exceeds N_total.
+          ValueError: one (run, tokens) stands there with two losses, or N_non exceeds N_total.
         """
-        twice = frame.duplicated(["run_id", "n_tokens"])
+        same = frame.duplicated(["source", "run_id", "n_tokens", "loss_split", "loss"])
+        frame = frame[~same]
+        twice = frame.duplicated(["source", "run_id", "n_tokens"])
         if twice.any():
             index = frame.index[twice][0]
             raise ValueError(
-                f"{name}: row {index + 1}, run_id {frame.at[index, 'run_id']!r}: listed twice at the same n_tokens "
-                f"(loss_split {frame.at[index, 'loss_split']!r}); keep one loss per run with a row filter"
+                f"{_place(frame, index, name)}, run_id {frame.at[index, 'run_id']!r}: listed twice at the same "
+                f"n_tokens (loss_split {frame.at[index, 'loss_split']!r}); keep one loss per run with a row filter"
             )
         over = frame["n_params_non_embedding"] > frame["n_params_total"]
         if over.any():
-            raise ValueError(
-                f"{name}: row {frame.index[over][0] + 1}, column n_params_non_embedding: must be at most n_params_total"
-            )
+            place = _place(frame, frame.index[over][0], name)
+            raise ValueError(f"{place}, column n_params_non_embedding: must be at most n_params_total")
         model_ids, model_R = np.unique(frame["model_id"].to_numpy(str), return_inverse=True)
         return cls(
             features=_features_of_frame(frame),
@@ -126,6 +133,7 @@ class Observations:
             model_ids=tuple(model_ids.tolist()),
             frame=frame,
             name=name,
+            n_duplicates=int(same.sum()),
         )
 
     def take(self, index_R: np.ndarray) -> "Observations":
@@ -137,9 +145,8 @@ class Observations:
         for feature in needs:
             blank = np.isnan(getattr(self.features, feature))
             if blank.any():
-                row = self.frame.index[int(blank.argmax())] + 1
-                column = COLUMN_OF[feature]
-                raise ValueError(f"{self.name}: row {row}, column {column}: must not be blank, law {law!r} needs it")
+                place = _place(self.frame, self.frame.index[int(blank.argmax())], self.name)
+                raise ValueError(f"{place}, column {COLUMN_OF[feature]}: must not be blank, law {law!r} needs it")
 
     def reference(self, omega: float) -> Reference:
         """The reference point of these rows, with N = N_non + omega·N_emb (N_total where omega is 1)."""
@@ -173,8 +180,16 @@ def features_of(architectures: Sequence[Architecture], n_tokens: float | Sequenc
         "aspect_ratio": [a.aspect_ratio for a in architectures],
         "mlp_attention_ratio": [accounting.mlp_attention_ratio(a) for a in architectures],
         "query_group": [a.query_group for a in architectures],
+        "loss_optimal": np.full(len(architectures), np.nan),
     }
     return Features(**{name: np.asarray(values, np.float64) for name, values in columns.items()})
+
+
+def _place(frame: pd.DataFrame, index: int, name: str) -> str:
+    """File and row of a row, 1 being the first data row."""
+    if "table_row" in frame:
+        return f"{frame.at[index, 'table']}: row {frame.at[index, 'table_row']}"
+    return f"{name}: row {index + 1}"
 
 
 def _features_of_frame(frame: pd.DataFrame) -> Features:
@@ -190,7 +205,25 @@ def _features_of_frame(frame: pd.DataFrame) -> Features:
         aspect_ratio=c["d_model"] / c["n_layers"],
         mlp_attention_ratio=3 * c["d_model"] * c["d_ff"] / attention,
         query_group=c["n_heads"] / c["n_kv_heads"],
+        loss_optimal=_optimal_losses(frame),
     )
+
+
+def _optimal_losses(frame: pd.DataFrame) -> np.ndarray:
+    """L_opt of each row [2510.18245]: its column `loss_optimal`, or the smallest loss of the table at that (N, D)."""
+    if "loss_optimal" in frame:
+        return pd.to_numeric(frame["loss_optimal"], errors="coerce").to_numpy(np.float64)
+    size_R = _cluster(np.log(frame["n_params_total"].to_numpy(np.float64)), SAME_SIZE)
+    budget_R = _cluster(np.log(frame["n_tokens"].to_numpy(np.float64)), SAME_TOKENS)
+    return frame["loss"].groupby([size_R, budget_R]).transform("min").to_numpy(np.float64)
+
+
+def _cluster(values_R: np.ndarray, gap: float) -> np.ndarray:
+    """Numbers groups of values; a new one begins wherever sorted neighbours are more than `gap` apart."""
+    order_R = np.argsort(values_R)
+    group_R = np.empty(len(values_R), int)
+    group_R[order_R] = np.concatenate([[0], np.cumsum(np.diff(values_R[order_R]) > gap)])
+    return group_R
 
 
 def _geometric_mean(values_R: np.ndarray) -> float:

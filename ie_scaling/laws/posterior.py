@@ -26,7 +26,7 @@ import xarray as xr
 
 from ie_scaling import files
 from ie_scaling.laws import forms, numerics
-from ie_scaling.laws.forms import Law
+from ie_scaling.laws.law import Law
 from ie_scaling.laws.least_squares import predict_draws
 from ie_scaling.laws.observations import Features, Reference
 

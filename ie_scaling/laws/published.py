@@ -9,7 +9,7 @@ import warnings
 import numpy as np
 from scipy import optimize
 
-from ie_scaling.laws.forms import Law
+from ie_scaling.laws.law import Law
 from ie_scaling.laws.least_squares import LeastSquaresFit, derive
 from ie_scaling.laws.observations import Observations, Reference
 

@@ -13,8 +13,8 @@ from ie_scaling.laws.observations import features_of
 from ie_scaling.report import figures, page
 from ie_scaling.report.figures import Interval
 from ie_scaling.search import selection
+from ie_scaling.study import curves
 from ie_scaling.study.config import StudyConfig
-from ie_scaling.study.curves import Family
 from ie_scaling.study.findings import Findings, seed_noise, test_table
 from ie_scaling.train import corpus
 
@@ -128,8 +128,16 @@ def _training_section(found: Findings, noise: dict[str, Any] | None) -> page.Sec
     span = np.geomspace(runs["n_params_total"].min() / 1.3, runs["n_params_total"].max() * 2, CURVE_POINTS)
     by_size, by_flops = [], []
     for tokens in sorted(runs["n_tokens"].unique()):
-        family = Family.like(template, aspect_ratio, span, float(tokens), config.recipe.sequence_length)
-        first, second = family.bands(posterior, "shape", f"{tokens:,.0f} tokens")
+        first, second = curves.bands(
+            posterior,
+            template,
+            aspect_ratio,
+            span,
+            float(tokens),
+            config.recipe.sequence_length,
+            "shape",
+            f"{tokens:,.0f} tokens",
+        )
         by_size.append(first)
         by_flops.append(second)
     entropy = found.manifest["splits"]["validation"]["unigram_entropy"]

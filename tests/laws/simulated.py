@@ -30,6 +30,14 @@ TRUTH = {
     "a": 0.61,
     "A_n_ref": 0.2,
     "b": 0.83,
+    "slope_N": -0.12,
+    "slope_D": -0.15,
+    "eta_g": 0.013,
+    "level": 1.01,
+    "a1": 0.09,
+    "a2_ref": 0.06,
+    "b1": 0.03,
+    "b2_ref": 0.04,
 }
 
 
@@ -40,12 +48,13 @@ def read(name: str, where: str = "") -> Observations:
 
 def shapes() -> list[Architecture]:
     """Shapes that vary width, depth, MLP share and size apart from one another."""
+    # d, n; MLP width over d; query heads per key-value head
     grid = [(128, 3), (128, 12), (256, 2), (256, 8), (256, 24), (512, 2), (512, 6), (512, 20), (1024, 3), (1024, 10)]
     return [
         Architecture(
-            d_model=d, n_layers=n, n_heads=d // 32, n_kv_heads=d // 64, d_head=32, d_ff=ff * d, vocab_size=2048
+            d_model=d, n_layers=n, n_heads=d // 32, n_kv_heads=d // 32 // g, d_head=32, d_ff=ff * d, vocab_size=2048
         )
-        for (d, n), ff in zip(grid, (2, 4, 3, 1, 5, 4, 2, 3, 5, 2), strict=True)
+        for (d, n), ff, g in zip(grid, (2, 4, 3, 1, 5, 4, 2, 3, 5, 2), (2, 1, 4, 2, 1, 2, 4, 2, 1, 4), strict=True)
     ]
 
 
@@ -69,6 +78,7 @@ def simulate(
     frame = pd.DataFrame(rows)
     for column in records.POSITIVE_RUN_COLUMNS:
         frame[column] = frame[column].astype(float)
+    frame["loss_optimal"] = 1.7 + 200 * frame["n_params_total"] ** -0.35 + 900 * frame["n_tokens"] ** -0.4
     blank = Observations.from_frame(frame)
     log_loss_R = least_squares.evaluate(law, truth(law), blank.features, blank.reference(law.reference_omega))
     log_loss_R = log_loss_R + tau * rng.standard_normal(len(blank.model_ids))[blank.model_R]

@@ -17,6 +17,8 @@ def test_features_of_a_table_equal_those_of_its_architectures():
     rows = Observations.from_frame(FRAME[FRAME["n_tokens"] == 7e8].reset_index(drop=True))
     ours = features_of(shapes(), 7e8)
     for field in dataclasses.fields(ours):
+        if field.name == "loss_optimal":  # only what was trained has one
+            continue
         np.testing.assert_allclose(getattr(rows.features, field.name), getattr(ours, field.name), rtol=1e-14)
     total, embedding = accounting.count_parameters(shapes()[0]), accounting.count_embedding_parameters(shapes()[0])
     assert ours.n_total[0] == total

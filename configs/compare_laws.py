@@ -1,0 +1,18 @@
+"""Contest laws on run tables: cross-validation by model, extrapolation by size, every way of counting N.
+
+  python run.py --config=configs/compare_laws.py                     eight laws × three counts on two public tables
+  python run.py --config=configs/compare_laws.py --config.tables="('my_runs.csv',)" --workdir=runs/my_contest
+  python run.py --config=configs/compare_laws.py --config.laws="('chinchilla', 'effective:free:effective')" \
+      --config.baseline=effective:free:effective
+
+Cost: five minutes or so on two CPU cores. Leaves comparison.csv, comparison.md and figures/contest.png.
+Expect `effective_moving_D` first on bian2025 in both columns, and the fixed-optimum `aspect_ratio` law far behind.
+"""
+
+from ie_scaling import config
+from ie_scaling.laws.config import CompareLawsConfig
+
+
+def get_config():
+    """The defaults of CompareLawsConfig."""
+    return config.to_config_dict(CompareLawsConfig(), "compare_laws")

@@ -1,0 +1,41 @@
+"""Contest laws on run tables: which of them predicts models, and sizes, that it did not see?"""
+
+from pathlib import Path
+
+import pandas as pd
+
+from ie_scaling import config as config_lib
+from ie_scaling import files, workdir
+from ie_scaling.laws import comparison
+from ie_scaling.laws.config import CompareLawsConfig
+from ie_scaling.report import figures
+
+Config = CompareLawsConfig
+SECONDS_A_FIT = 5
+
+
+def main(config: CompareLawsConfig, directory: Path) -> list[str]:
+    """Contest, tabulate, draw, and print the table."""
+    resolved = {"experiment": "compare_laws"} | config_lib.to_plain(config)
+    if not workdir.is_done(directory, resolved):
+        comparison.load(config)
+        with workdir.opened(directory, resolved):
+            table = comparison.run(config, directory)
+            figures.save(figures.law_contest(table), directory / "figures" / "contest.png")
+    print(files.read_text(directory / "comparison.md"))
+    table = pd.read_csv(directory / "comparison.csv")
+    best = table.loc[table.groupby("table")["mse_extrapolation"].idxmin()]
+    return [
+        f"{row.table}: the best extrapolating fit is {row.status} ({row.reasons})"
+        for row in best.itertuples()
+        if row.status != "converged"
+    ]
+
+
+def estimate(config: CompareLawsConfig) -> str:
+    """Tables, laws and a rough time."""
+    laws, tables = comparison.laws_of(config), comparison.load(config)
+    lines = [f"{path}: {len(rows)} rows of {len(rows.model_ids)} models" for path, rows in tables.items()]
+    n_fits = config.n_folds * config.n_repeats + 2
+    lines.append(f"{len(laws)} laws, {n_fits} fits each on each table")
+    return "\n".join([*lines, f"about {SECONDS_A_FIT * len(laws) * len(tables)} s on two CPU cores"])

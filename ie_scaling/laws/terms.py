@@ -1,0 +1,155 @@
+"""The terms and factors that laws are made of, each with its parameters, their priors and its raw coefficients."""
+
+import dataclasses
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from ie_scaling.laws.law import Parameter, Params, Term
+from ie_scaling.laws.observations import Features, Reference
+
+
+def _power(x: jax.Array, x0: float, exponent: jax.Array) -> jax.Array:
+    """(x/x0)^exponent."""
+    return jnp.exp(exponent * jnp.log(x / x0))
+
+
+def _u(z: jax.Array, strength: jax.Array, best: jax.Array) -> jax.Array:
+    """1 + k·(ln(z/z*) + z*/z − 1): the curve of 2510.18245 normalised to 1 at its minimum z*."""
+    return 1 + strength * (jnp.log(z / best) + best / z - 1)
+
+
+def _positive(name: str, typical: float, spread: float, per: str = "", reach: float = 12.0) -> Parameter:
+    return Parameter(name, "positive", typical, spread, per, reach)
+
+
+def _exponent(name: str) -> Parameter:
+    return _positive(name, 0.4, 0.5, reach=4.0)
+
+
+E_TERM = Term((_positive("E", 0.5, 0.5, "L0"),), (), lambda p, x, N, ref: p["E"])
+N_TERM = Term(
+    (_positive("A_ref", 0.2, 1.0, "L0"), _exponent("alpha")),
+    (),
+    lambda p, x, N, ref: p["A_ref"] * _power(N, ref.N0, -p["alpha"]),
+    lambda p, ref: {"A": p["A_ref"] * ref.N0 ** p["alpha"]},
+)
+D_TERM = Term(
+    (_positive("B_ref", 0.2, 1.0, "L0"), _exponent("beta")),
+    ("n_tokens",),
+    lambda p, x, N, ref: p["B_ref"] * _power(x.n_tokens, ref.D0, -p["beta"]),
+    lambda p, ref: {"B": p["B_ref"] * ref.D0 ** p["beta"]},
+)
+WIDTH_TERM = Term(
+    (_positive("A_d_ref", 0.05, 1.0, "L0"), _exponent("a")),
+    ("d_model",),
+    lambda p, x, N, ref: p["A_d_ref"] * _power(x.d_model, ref.d0, -p["a"]),
+    lambda p, ref: {"A_d": p["A_d_ref"] * ref.d0 ** p["a"]},
+)
+DEPTH_TERM = Term(
+    (_positive("A_n_ref", 0.05, 1.0, "L0"), _exponent("b")),
+    ("n_layers",),
+    lambda p, x, N, ref: p["A_n_ref"] * _power(x.n_layers, ref.n0, -p["b"]),
+    lambda p, ref: {"A_n": p["A_n_ref"] * ref.n0 ** p["b"]},
+)
+MONOTONE_FACTOR = Term(
+    (_positive("epsilon_ref", 0.02, 1.5), Parameter("gamma", "real", 0.5, 1.0)),
+    ("aspect_ratio",),
+    lambda p, x, N, ref: 1 + p["epsilon_ref"] * _power(x.aspect_ratio, ref.R0, p["gamma"]),
+    lambda p, ref: {"epsilon": p["epsilon_ref"] * ref.R0 ** -p["gamma"]},
+)
+INTERIOR_FACTOR = Term(
+    (_positive("kappa", 0.01, 1.5), _positive("R_star", 1.0, 1.0, "R0", reach=8.0)),
+    ("aspect_ratio",),
+    lambda p, x, N, ref: 1 + p["kappa"] * jnp.log(x.aspect_ratio / p["R_star"]) ** 2,
+)
+MOVING_WITH_N_FACTOR = Term(
+    (*INTERIOR_FACTOR.parameters, Parameter("slope_N", "real", 0.0, 0.3)),
+    ("aspect_ratio",),
+    lambda p, x, N, ref: (
+        1 + p["kappa"] * (jnp.log(x.aspect_ratio / p["R_star"]) - p["slope_N"] * jnp.log(N / ref.N0)) ** 2
+    ),
+)
+MOVING_WITH_D_FACTOR = Term(
+    (*INTERIOR_FACTOR.parameters, Parameter("slope_D", "real", 0.0, 0.3)),
+    ("aspect_ratio",),
+    lambda p, x, N, ref: (
+        1 + p["kappa"] * (jnp.log(x.aspect_ratio / p["R_star"]) - p["slope_D"] * jnp.log(x.n_tokens / ref.D0)) ** 2
+    ),
+)
+QUERY_GROUP_FACTOR = Term(
+    (Parameter("eta_g", "real", 0.0, 0.02, reach=0.5),),
+    ("query_group",),
+    lambda p, x, N, ref: 1 + p["eta_g"] * jnp.log(x.query_group),
+)
+RELATIVE_WIDTH_FACTOR = Term(
+    (_positive("k_x", 0.05, 1.5), _positive("x_star", 1.0, 1.0, "x0", reach=8.0)),
+    ("d_model", "n_non_embedding"),
+    lambda p, x, N, ref: _u(x.d_model / jnp.sqrt(x.n_non_embedding), p["k_x"], p["x_star"]),
+)
+MLP_ATTENTION_FACTOR = Term(
+    (_positive("k_r", 0.05, 1.5), _positive("r_star", 1.0, 1.0, "r0", reach=8.0)),
+    ("mlp_attention_ratio",),
+    lambda p, x, N, ref: _u(x.mlp_attention_ratio, p["k_r"], p["r_star"]),
+)
+
+
+# The published form of 2510.18245 about the reference point, level and slopes: A(x) = a0 + a1·ln x + a2/x with
+# a0 = level − a1·ln x0 − a2/x0, and B(r) likewise with level 1, which fixes the scale that A and B could trade.
+OPTIMAL_LOSS = Term((), ("loss_optimal",), lambda p, x, N, ref: x.loss_optimal)
+WIDTH_CURVE_PARAMETERS = (Parameter("a1", "real", 0.05, 0.1), Parameter("a2_ref", "real", 0.05, 0.1))
+MLP_CURVE_PARAMETERS = (Parameter("b1", "real", 0.02, 0.05), Parameter("b2_ref", "real", 0.02, 0.05))
+
+
+def _width_curve(p: Params, x: Features, N: jax.Array, ref: Reference) -> jax.Array:
+    """level + a1·ln(x/x0) + a2·(1/x − 1/x0)."""
+    relative = x.d_model / jnp.sqrt(x.n_non_embedding) / ref.x0
+    return p["level"] + p["a1"] * jnp.log(relative) + p["a2_ref"] * (1 / relative - 1)
+
+
+def _mlp_curve(p: Params, x: Features, N: jax.Array, ref: Reference) -> jax.Array:
+    """b1·ln(r/r0) + b2·(1/r − 1/r0)."""
+    relative = x.mlp_attention_ratio / ref.r0
+    return p["b1"] * jnp.log(relative) + p["b2_ref"] * (1 / relative - 1)
+
+
+def _width_coefficients(p: Params, ref: Reference) -> dict[str, Any]:
+    """As printed: a0, a2, and the optimum x* = a2/a1."""
+    a2 = p["a2_ref"] * ref.x0
+    return {"a0": p["level"] - p["a1"] * math.log(ref.x0) - p["a2_ref"], "a2": a2, "x_star": a2 / p["a1"]}
+
+
+def _mlp_coefficients(p: Params, ref: Reference) -> dict[str, Any]:
+    """As printed: b0, b2, and the optimum r* = b2/b1."""
+    b2 = p["b2_ref"] * ref.r0
+    return {"b0": 1 - p["b1"] * math.log(ref.r0) - p["b2_ref"], "b2": b2, "r_star": b2 / p["b1"]}
+
+
+def _additive_coefficients(p: Params, ref: Reference) -> dict[str, Any]:
+    """As printed: a0 takes b0 in."""
+    coefficients = _mlp_coefficients(p, ref)
+    return coefficients | {"a0": p["a0"] + coefficients.pop("b0") - 1}
+
+
+WIDTH_CURVE_FACTOR = Term(
+    (Parameter("level", "real", 1.0, 0.05, reach=2.0), *WIDTH_CURVE_PARAMETERS),
+    ("d_model", "n_non_embedding"),
+    _width_curve,
+    _width_coefficients,
+)
+MLP_CURVE_FACTOR = Term(
+    MLP_CURVE_PARAMETERS,
+    ("mlp_attention_ratio",),
+    lambda p, x, N, ref: 1 + _mlp_curve(p, x, N, ref),
+    _mlp_coefficients,
+)
+WIDTH_CURVE_TERM = dataclasses.replace(
+    WIDTH_CURVE_FACTOR, parameters=(Parameter("level", "real", 0.0, 0.05, reach=2.0), *WIDTH_CURVE_PARAMETERS)
+)
+MLP_CURVE_TERM = dataclasses.replace(
+    MLP_CURVE_FACTOR,
+    value=_mlp_curve,
+    derive=_additive_coefficients,
+)
