@@ -7,7 +7,7 @@ from ie_scaling.laws import fitting
 from ie_scaling.laws.config import FitConfig
 
 Config = FitConfig
-SECONDS_LEAST_SQUARES, SECONDS_BAYES = 5, 20
+SECONDS_LEAST_SQUARES, SECONDS_BAYES, BOOTSTRAPS_A_SECOND = 5, 40, 1000
 
 
 def main(config: FitConfig, directory: Path) -> list[str]:
@@ -30,6 +30,11 @@ def report(fit: dict) -> str:
         if name in intervals:
             line += "".join(f" {intervals[name][key]:12.6g}" for key in ("mean", "lo90", "hi90"))
         lines.append(line)
+    for name, entry in (fit["quantities"] or {}).items():
+        line = f"  {name}: " + ("" if entry["estimate"] is None else f"{entry['estimate']:.6g} ")
+        if "mean" in entry:
+            line += f"(90 % {entry['lo90']:.6g} to {entry['hi90']:.6g})"
+        lines.append(line)
     for split, metrics in fit["metrics"].items():
         if metrics is not None and (split != "all" or fit["metrics"]["holdout"] is not None):
             shown = (f"{key} {value:.5g}" for key, value in metrics.items() if value is not None)
@@ -49,7 +54,11 @@ def estimate(config: FitConfig) -> str:
     """Rows, law, free parameters and a rough time."""
     inputs = fitting.load(config)
     held = "none" if inputs.holdout is None else f"{len(inputs.holdout)} rows"
-    seconds = SECONDS_LEAST_SQUARES + SECONDS_BAYES * (config.method != "least_squares") + config.n_bootstrap // 200
+    seconds = (
+        SECONDS_LEAST_SQUARES
+        + SECONDS_BAYES * (config.method != "least_squares")
+        + config.n_bootstrap // BOOTSTRAPS_A_SECOND
+    )
     law = inputs.law
     return (
         f"{config.runs}: {len(inputs.fitted)} rows of {len(inputs.fitted.model_ids)} models fitted, held out {held}\n"

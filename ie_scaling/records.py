@@ -168,6 +168,11 @@ def write_table(path: Path, table: pd.DataFrame | Sequence[Mapping[str, Any]]) -
             frame.to_csv(temporary, index=False)
 
 
+def read_table(path: Path) -> pd.DataFrame:
+    """Any table that `write_table` wrote: cells as text for CSV, typed for Parquet."""
+    return _read_frame(path)
+
+
 def _read_frame(path: Path) -> pd.DataFrame:
     """Cells as text for CSV (converted later, so that an error can quote them), typed for Parquet."""
     if not path.is_file():

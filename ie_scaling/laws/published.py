@@ -27,6 +27,40 @@ def fit(law: Law, observations: Observations) -> LeastSquaresFit:
     check(law)
     observations.require(law.needs, law.name)
     names = _raw_names(law)
+    values, predict, flag, message = _curve_fit(law, observations, names)
+    loss_R = observations.loss_R
+    reference = observations.reference(law.reference_omega)
+    residual_R = predict(None, *values) - loss_R
+    params = _at_reference(law, dict(zip(names, map(float, values), strict=True)), reference)
+    status, reasons = _judge(params, flag, message)
+    return LeastSquaresFit(
+        law=law,
+        reference=reference,
+        params=params,
+        derived=derive(law, params, reference),
+        objective=float(np.sum(residual_R**2)),
+        grad_norm=float(np.linalg.norm(_gradient(predict, values, residual_R))),
+        status=status,
+        reasons=reasons,
+        n_rows=len(observations),
+        loss_function="squared",
+    )
+
+
+def stopping_spread(law: Law, observations: Observations) -> dict[str, tuple[float, float]]:
+    """The least and greatest of each raw coefficient over the orders in which curve_fit may be given them.
+
+    The order (rotations of the published one and of its reverse) changes nothing but where the optimiser's tolerance
+    lets it stop.
+    """
+    names = _raw_names(law)
+    orders = [each[i:] + each[:i] for each in (names, names[::-1]) for i in range(len(names))]
+    ends = [dict(zip(order, _curve_fit(law, observations, order)[0], strict=True)) for order in orders]
+    return {name: (min(end[name] for end in ends), max(end[name] for end in ends)) for name in orders[0]}
+
+
+def _curve_fit(law: Law, observations: Observations, names: list[str]):
+    """Values in the order of `names`, the prediction as a function of them, and scipy's flag and message."""
     x, loss_R = observations.features, observations.loss_R
     n_R = x.n_total if law.count == "total" else x.n_non_embedding
 
@@ -47,22 +81,7 @@ def fit(law: Law, observations: Observations) -> LeastSquaresFit:
             )
         except RuntimeError as error:
             raise FloatingPointError(f"law {law.name!r}: curve_fit gave no answer ({error})") from None
-    reference = observations.reference(law.reference_omega)
-    residual_R = predict(None, *values) - loss_R
-    params = _at_reference(law, dict(zip(names, map(float, values), strict=True)), reference)
-    status, reasons = _judge(params, flag, message)
-    return LeastSquaresFit(
-        law=law,
-        reference=reference,
-        params=params,
-        derived=derive(law, params, reference),
-        objective=float(np.sum(residual_R**2)),
-        grad_norm=float(np.linalg.norm(_gradient(predict, values, residual_R))),
-        status=status,
-        reasons=reasons,
-        n_rows=len(observations),
-        loss_function="squared",
-    )
+    return values, predict, flag, message
 
 
 def check(law: Law) -> None:

@@ -70,7 +70,7 @@ def loss_curves(runs: pd.DataFrame, bands: Sequence[Band], x: str, x_label: str)
             marker=marker,
             s=28,
             zorder=3,
-            label=f"{_si(float(str(tokens)))} tokens",
+            label=f"{si(float(str(tokens)))} tokens",
         )
         if index < len(bands):
             band = bands[index]
@@ -233,7 +233,8 @@ def _reach(intervals: Sequence[Interval]) -> tuple[float, float]:
     return 0.1 * min(interval.lo90 for interval in intervals), 10 * max(interval.hi90 for interval in intervals)
 
 
-def _si(value: float) -> str:
+def si(value: float) -> str:
+    """1500000 as 1.5M."""
     for unit, scale in (("T", 1e12), ("B", 1e9), ("M", 1e6), ("k", 1e3)):
         if value >= scale:
             return f"{value / scale:.3g}{unit}"

@@ -1,0 +1,104 @@
+"""Figures of laws beside the runs they were fitted to, after those of the papers."""
+
+from collections.abc import Callable, Sequence
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatterSciNotation, NullFormatter
+
+from ie_scaling.laws.family import Family
+from ie_scaling.laws.least_squares import LeastSquaresFit
+from ie_scaling.laws.observations import Observations
+from ie_scaling.report.figures import COLORS, MARKERS, si
+
+N_CURVE = 120
+N_BUDGETS = 5  # curves of loss against aspect ratio: the budgets with most rows
+
+
+def predicted_against_actual(rows: Observations, fits: Sequence[LeastSquaresFit], fitted_R: np.ndarray) -> Figure:
+    """A panel a fit: predicted against actual loss, rows fitted and rows held out told apart."""
+    figure = Figure(figsize=(4.2 * len(fits), 4.2), dpi=120, layout="constrained")
+    for axes, fit in zip(figure.subplots(1, len(fits), squeeze=False)[0], fits, strict=True):
+        prediction_R = np.exp(fit.predict(rows.features))
+        reach = [min(rows.loss_R.min(), prediction_R.min()), max(rows.loss_R.max(), prediction_R.max())]
+        axes.plot(reach, reach, color="black", linewidth=0.8)
+        for mask, marker, color, label in (
+            (fitted_R, "o", COLORS[0], "fitted"),
+            (~fitted_R, "x", COLORS[1], "held out"),
+        ):
+            axes.scatter(rows.loss_R[mask], prediction_R[mask], marker=marker, color=color, s=18, label=label)
+        axes.set(xlabel="loss (nats/token)", ylabel="predicted", title=_title(fit))
+        axes.title.set_fontsize(9)
+        axes.legend(frameon=False, fontsize=8)
+    return figure
+
+
+def loss_against_aspect_ratio(rows: Observations, fits: Sequence[LeastSquaresFit]) -> Figure:
+    """The most-trained sizes and budgets: losses against d/n, each fit's curve at that N_total and D."""
+    figure = Figure(figsize=(7.2, 4.8), dpi=120, layout="constrained")
+    axes = figure.subplots()
+    x, family = rows.features, Family.of(rows)
+    groups = rows.frame.groupby([np.round(np.log(x.n_total) * 8), np.round(np.log(x.n_tokens) * 8)]).indices
+    chosen = sorted(groups.values(), key=len, reverse=True)[:N_BUDGETS]
+    for index, rows_of_group in enumerate(sorted(chosen, key=lambda group: -rows.loss_R[group].mean())):
+        color = COLORS[index % len(COLORS)]
+        n_total, n_tokens = (np.exp(np.log(v[rows_of_group]).mean()) for v in (x.n_total, x.n_tokens))
+        label = f"{si(n_total)} parameters, {si(n_tokens)} tokens"
+        axes.scatter(x.aspect_ratio[rows_of_group], rows.loss_R[rows_of_group], color=color, s=22, label=label)
+        reach = x.aspect_ratio.min(), x.aspect_ratio.max()
+        ladder = np.geomspace(*reach, N_CURVE)
+        for fit, style in zip(fits, ("-", "--", ":", "-."), strict=False):
+            axes.plot(ladder, np.exp(fit.predict(family.members(n_total, ladder, n_tokens))), style, color=color)
+    for fit, style in zip(fits, ("-", "--", ":", "-."), strict=False):
+        axes.plot([], [], style, color="black", label=_title(fit))
+    axes.set(xscale="log", xlabel="aspect ratio d_model / n_layers", ylabel="loss (nats/token)")
+    ticks = 2.0 ** np.arange(-1, 14)
+    ticks = ticks[(ticks > x.aspect_ratio.min()) & (ticks < x.aspect_ratio.max())]
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.legend(frameon=False, fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+def loss_against(rows: Observations, x_of: Callable[[Observations], np.ndarray], label: str) -> Figure:
+    """Losses against N or FLOPs, coloured by tokens per parameter."""
+    figure = Figure(figsize=(6.4, 4.2), dpi=120, layout="constrained")
+    axes = figure.subplots()
+    per_parameter = rows.features.n_tokens / rows.features.n_total
+    norm = matplotlib.colors.LogNorm(per_parameter.min(), max(per_parameter.max(), per_parameter.min() * 1.01))
+    points = axes.scatter(x_of(rows), rows.loss_R, c=per_parameter, norm=norm, cmap="viridis", s=20, marker=MARKERS[0])
+    figure.colorbar(points, label="tokens per parameter (D / N_total)")
+    axes.set(xscale="log", xlabel=label, ylabel="loss (nats/token)")
+    axes.grid(alpha=0.25, linewidth=0.6)
+    return figure
+
+
+def isoloss(rows: Observations, fit: LeastSquaresFit) -> Figure:
+    """Contours of the fitted loss over N_total and d/n at the geometric-mean tokens, the trained shapes on it."""
+    figure = Figure(figsize=(6.4, 4.6), dpi=120, layout="constrained")
+    axes = figure.subplots()
+    x, family = rows.features, Family.of(rows)
+    sizes = np.geomspace(x.n_total.min() / 1.5, x.n_total.max() * 1.5, 80)
+    ratios = np.geomspace(x.aspect_ratio.min() / 1.5, x.aspect_ratio.max() * 1.5, 80)
+    grid_n, grid_ratio = np.meshgrid(sizes, ratios)
+    members = family.members(grid_n.ravel(), grid_ratio.ravel(), fit.reference.D0)
+    loss = np.exp(fit.predict(members)).reshape(grid_n.shape)
+    contours = axes.contour(grid_n, grid_ratio, loss, levels=14, cmap="viridis", linewidths=1)
+    axes.clabel(contours, fontsize=7, fmt="%.2f")
+    best = ratios[loss.argmin(axis=0)]
+    inside = (best > ratios[0]) & (best < ratios[-1])
+    axes.plot(sizes[inside], best[inside], color="black", linestyle="--", linewidth=1, label="least loss at that N")
+    axes.scatter(x.n_total, x.aspect_ratio, color=COLORS[5], s=8, label="trained")
+    axes.set(xscale="log", yscale="log", xlabel="N_total", ylabel="aspect ratio d_model / n_layers")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(LogFormatterSciNotation())
+        axis.set_minor_formatter(NullFormatter())
+    axes.set_title(f"{_title(fit)}, {si(fit.reference.D0)} tokens", fontsize=9)
+    if inside.any():
+        axes.legend(frameon=False, fontsize=8)
+    return figure
+
+
+def _title(fit: LeastSquaresFit) -> str:
+    return f"{fit.law.name} ({fit.law.tie}), N {fit.law.count}, {fit.n_rows} rows"
