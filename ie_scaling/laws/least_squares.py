@@ -297,6 +297,11 @@ def _minimise(
             on_progress(finished)
 
     n_workers = int(np.clip(len(start_ZP) // (4 * n_lanes), 1, os.cpu_count() or 1))
+    if n_workers > 1:  # compile once, before they all ask for it
+        lanes = newton.start(np.repeat(start_ZP[:1], n_lanes, axis=0))
+        weight_BR = np.repeat(weights_of(np.array([0])), n_lanes, axis=0)
+        with numerics.double_precision():
+            advance_lanes(lanes, weight_BR, np.ones(n_lanes, bool), np.repeat(high_ZP[:1], n_lanes, axis=0))
     with concurrent.futures.ThreadPoolExecutor(n_workers) as workers:
         parts = list(workers.map(work, np.array_split(np.arange(len(start_ZP)), n_workers)))
     return newton.Minima(

@@ -5,9 +5,11 @@ from collections.abc import Generator
 
 import jax
 
-# Small programs that run for seconds: LLVM's later passes cost three times what they save here.
-COMPILER_OPTIONS = {"xla_backend_optimization_level": 1}
-RUN_ONCE_OPTIONS = {"xla_backend_optimization_level": 0}  # for what runs once: hardly any time to compile
+# Small programs that run for seconds: LLVM's later passes cost three times what they save here, and XLA's newer
+# fusion emitters, which later releases no longer let one choose against, twice the time to compile.
+_PLAIN_FUSIONS = {"xla_cpu_use_fusion_emitters": False} if jax.__version_info__ < (0, 11) else {}
+COMPILER_OPTIONS = {"xla_backend_optimization_level": 1} | _PLAIN_FUSIONS
+RUN_ONCE_OPTIONS = {"xla_backend_optimization_level": 0} | _PLAIN_FUSIONS  # what runs once: hardly any time to compile
 
 
 @contextlib.contextmanager
