@@ -8,6 +8,7 @@ import pytest
 
 from ie_scaling import accounting, records
 from ie_scaling.architecture import Architecture
+from ie_scaling.laws.observations import Observations
 
 DATA = Path(__file__).parent.parent / "data"
 SHAPE = Architecture(d_model=34, n_layers=3, n_heads=6, n_kv_heads=2, d_head=10, d_ff=37, vocab_size=53)
@@ -45,6 +46,19 @@ def test_run_table_round_trip_keeps_digits_and_extra_columns(tmp_path, ending):
     assert frame["loss"].tolist() == [math.pi, 1 / 3]
     assert frame["seed"].astype(int).tolist() == [7, 7]
     assert frame["n_params_total"].tolist() == [accounting.count_parameters(SHAPE)] * 2
+
+
+def test_several_tables_are_told_apart_by_source(tmp_path):
+    for name, run_id in (("one", "a"), ("two", "b")):
+        table = [row(run_id, 2.0) | {"source": "", "model_id": "same"}, row("other", 3.0) | {"source": ""}]
+        records.write_table(tmp_path / f"{name}.csv", table)
+    frame = records.read_runs(f"{tmp_path}/one.csv,{tmp_path}/two.csv")
+    assert frame["source"].tolist() == ["one", "one", "two", "two"]
+    assert frame["model_id"].tolist() == ["one/same", "one/other", "two/same", "two/other"]
+    assert frame["table_row"].tolist() == [1, 2, 1, 2]
+    frame.loc[3, "n_params_non_embedding"] = 1e15
+    with pytest.raises(ValueError, match=r"two\.csv: row 2, column n_params_non_embedding"):
+        Observations.from_frame(frame)
 
 
 def test_append_run_replaces_a_row_of_the_same_id(tmp_path):

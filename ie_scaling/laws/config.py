@@ -42,6 +42,9 @@ class CompareLawsConfig:
         "effective",
         "effective_moving_N",
         "effective_moving_D",
+        "effective_gqa",
+        "conditional_published",
+        "conditional_published_additive",
     )
     counts: tuple[str, ...] = COUNTS
     baseline: str = "aspect_ratio:free:total"

@@ -1,7 +1,9 @@
 """What a law is made of: parameters with supports and priors, terms, ties, and the Law that sums and multiplies."""
 
 import dataclasses
+import functools
 import math
+import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -163,8 +165,9 @@ class Law:
         """ln L̂ in ln(nats per token) of each row; scalar params, pure and differentiable."""
         p = self.with_ties(params)
         n_params = self.count_parameters(p, features)
-        log_sum = jnp.log(sum(term.value(p, features, n_params, reference) for term in self.terms))
-        return log_sum + sum(jnp.log(factor.value(p, features, n_params, reference)) for factor in self.factors)
+        parts = [sum(term.value(p, features, n_params, reference) for term in self.terms)]
+        parts += [factor.value(p, features, n_params, reference) for factor in self.factors]
+        return jnp.log(functools.reduce(operator.mul, parts))
 
     def with_ties(self, params: Params) -> dict[str, Any]:
         """The parameters together with those that a tie makes equal to them."""

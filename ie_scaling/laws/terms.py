@@ -63,20 +63,22 @@ MONOTONE_FACTOR = Term(
 INTERIOR_FACTOR = Term(
     (_positive("kappa", 0.01, 1.5), _positive("R_star", 1.0, 1.0, "R0", reach=8.0)),
     ("aspect_ratio",),
-    lambda p, x, N, ref: 1 + p["kappa"] * jnp.log(x.aspect_ratio / p["R_star"]) ** 2,
+    lambda p, x, N, ref: 1 + p["kappa"] * (jnp.log(x.aspect_ratio) - jnp.log(p["R_star"])) ** 2,
 )
 MOVING_WITH_N_FACTOR = Term(
     (*INTERIOR_FACTOR.parameters, Parameter("slope_N", "real", 0.0, 0.3)),
     ("aspect_ratio",),
     lambda p, x, N, ref: (
-        1 + p["kappa"] * (jnp.log(x.aspect_ratio / p["R_star"]) - p["slope_N"] * jnp.log(N / ref.N0)) ** 2
+        1 + p["kappa"] * ((jnp.log(x.aspect_ratio) - jnp.log(p["R_star"])) - p["slope_N"] * jnp.log(N / ref.N0)) ** 2
     ),
 )
 MOVING_WITH_D_FACTOR = Term(
     (*INTERIOR_FACTOR.parameters, Parameter("slope_D", "real", 0.0, 0.3)),
     ("aspect_ratio",),
     lambda p, x, N, ref: (
-        1 + p["kappa"] * (jnp.log(x.aspect_ratio / p["R_star"]) - p["slope_D"] * jnp.log(x.n_tokens / ref.D0)) ** 2
+        1
+        + p["kappa"]
+        * ((jnp.log(x.aspect_ratio) - jnp.log(p["R_star"])) - p["slope_D"] * jnp.log(x.n_tokens / ref.D0)) ** 2
     ),
 )
 QUERY_GROUP_FACTOR = Term(

@@ -1,16 +1,52 @@
 """A fit directory holds what the contract says, and bad input leaves nothing behind."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from ie_scaling import config as config_lib
-from ie_scaling import files
-from ie_scaling.laws import fitting, forms
+from ie_scaling import files, records
+from ie_scaling.laws import fitting, forms, posterior
 from ie_scaling.laws.config import FitConfig
 from tests.laws.simulated import TRUTH, simulate
+
+
+def test_the_report_fills_in_the_checklist(fit_directory, fit_config):
+    report = files.read_json(fit_directory / "fit_report.json")
+    assert set(report) == {"hypothesis", "training setup", "data", "fitting", "goodness", "code"}
+    assert report["data"]["sha256"] == files.sha256(Path(fit_config.runs))
+    assert (report["data"]["rows in the table"], report["data"]["rows fitted"]) == (40, 30)
+    assert report["data"]["rows dropped"] == 10
+    assert report["training setup"]["models with several rows"].startswith("10 ")
+    text = (fit_directory / "fit_report.md").read_text()
+    assert all(f"## {section.capitalize()}" in text for section in report)
+    assert repr(report["fitting"]["parameters"]["alpha"])[:15] in text
+
+
+def test_quantities_have_intervals_and_are_saved_beside_the_draws(fit_directory):
+    found = files.read_json(fit_directory / "fit.json")["quantities"]
+    name = next(name for name in found if name.startswith("optimal_n_params@"))
+    assert found[name]["lo90"] < found[name]["estimate"] < found[name]["hi90"]
+    for kind in ("posterior", "bootstrap"):
+        draws = posterior.load(fit_directory / f"{kind}.nc").groups["quantities"]
+        assert (
+            draws[name].sizes
+            == posterior.load(fit_directory / f"{kind}.nc").groups["log_likelihood"]["log_loss"].isel(run=0).sizes
+        )
+
+
+def test_mixed_sources_are_flagged(tmp_path):
+    frame = simulate(forms.get_law("chinchilla"), sigma=0.002)
+    for name in ("one", "two"):
+        records.write_table(tmp_path / f"{name}.csv", frame.assign(source=name))
+    runs = f"{tmp_path}/one.csv,{tmp_path}/two.csv"
+    config = FitConfig(runs=runs, law="chinchilla", method="least_squares", n_starts=4)
+    failures = fitting.run(config, tmp_path / "fit")
+    assert any(failure.startswith("source: one, two share one law") for failure in failures)
+    assert len(files.read_json(tmp_path / "fit" / "fit.json")["runs_sha256"].split(",")) == 2
 
 
 def test_files(fit_directory, fit_config):

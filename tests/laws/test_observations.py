@@ -3,6 +3,7 @@
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from ie_scaling import accounting
@@ -48,7 +49,24 @@ def test_a_blank_feature_names_file_row_and_column():
         rows.require(forms.get_law("aspect_ratio").needs, "aspect_ratio")
 
 
-def test_a_row_listed_twice_is_refused():
+def test_a_row_that_repeats_another_is_kept_once():
+    frame = pd.concat([FRAME, FRAME.iloc[[2, 5]]], ignore_index=True)
+    rows = Observations.from_frame(frame)
+    assert (len(rows), rows.n_duplicates) == (len(FRAME), 2)
+
+
+def test_smallest_losses_are_found_at_each_size_and_budget():
+    rows = read("bian2025")
+    at_80m = rows.frame["model_id"].isin(["80M_v1", "80M_v4", "80M_v5"]) & (rows.frame["n_tokens"] < 1.7e9)
+    ours = rows.features.loss_optimal[at_80m]
+    assert len(set(ours)) == 1
+    assert ours[0] <= rows.loss_R[at_80m].min()
+    assert (rows.features.loss_optimal <= rows.loss_R).all()
+    given = Observations.from_frame(rows.frame.assign(loss_optimal=2.5))
+    np.testing.assert_array_equal(given.features.loss_optimal, 2.5)
+
+
+def test_a_run_listed_with_two_losses_is_refused():
     frame = FRAME.copy()
     frame.loc[1, ["run_id", "n_tokens"]] = frame.loc[0, ["run_id", "n_tokens"]]
     with pytest.raises(ValueError, match=r"row 2, run_id .* listed twice"):

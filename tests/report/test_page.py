@@ -19,6 +19,19 @@ def test_page_is_self_contained_and_escaped(tmp_path):
     assert (tmp_path / "figures" / "ranks.png").read_bytes()[:4] == b"\x89PNG"
 
 
+def test_the_contest_has_a_panel_for_each_table_and_score():
+    rows = []
+    for table in ("one", "two"):
+        for law, value in (("a", 2e-4), ("b", 1e-4)):
+            row = {"table": table, "law": law, "tie": "free", "count": "total"}
+            for score in ("cross_validation", "extrapolation"):
+                row |= {f"mse_{score}{tail}": value * scale for tail, scale in (("", 1), ("_lo90", 0.5), ("_hi90", 2))}
+            rows.append(row)
+    panels = figures.law_contest(pd.DataFrame(rows)).axes
+    assert len(panels) == 4
+    assert [label.get_text() for label in panels[0].get_yticklabels()] == ["b (free), N total", "a (free), N total"]
+
+
 def test_heatmap_puts_the_best_expected_rank_on_top():
     figure = figures.rank_heatmap(["worse", "better"], np.array([[0.2, 0.8], [0.8, 0.2]]))
     assert isinstance(figure, Figure)
