@@ -158,6 +158,12 @@ def architectures_of(frame: pd.DataFrame) -> list[Architecture]:
     ]
 
 
+def architecture_table(architectures: Sequence[Architecture], n_tokens: float) -> pd.DataFrame:
+    """A row a shape: its name and fields, total parameters, and the tokens asked about."""
+    table = pd.DataFrame([{"architecture": a.name} | a.to_fields() for a in architectures])
+    return table.assign(n_params_total=[accounting.count_parameters(a) for a in architectures], n_tokens=n_tokens)
+
+
 def write_table(path: Path, table: pd.DataFrame | Sequence[Mapping[str, Any]]) -> None:
     """Write CSV (floats at full precision) or Parquet by the path's ending, whole or not at all."""
     frame = table if isinstance(table, pd.DataFrame) else pd.DataFrame(list(table))

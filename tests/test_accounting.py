@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from ie_scaling import accounting
 from ie_scaling.architecture import Architecture
 from ie_scaling.latency.config import DEFAULT_ARCHITECTURES
-from ie_scaling.latency.shapes import PUBLIC_SHAPES
 from ie_scaling.model import kv_cache, transformer
+from ie_scaling.shapes import PUBLIC_SHAPES
 from ie_scaling.train.config import TrainConfig
 from tests.test_architecture import architectures
 

@@ -2,8 +2,8 @@
 
 import dataclasses
 
+from ie_scaling import shapes
 from ie_scaling.architecture import Architecture
-from ie_scaling.latency import shapes
 from ie_scaling.latency.workload import LENGTHS, Workload
 
 DEFAULT_ARCHITECTURES = (

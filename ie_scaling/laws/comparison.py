@@ -122,12 +122,15 @@ def to_markdown(table: pd.DataFrame) -> str:
             cells = [row["law"] + "†" * row["sees_budget_minimum"], row["tie"], row["count"], row["n_parameters"]]
             for score in SCORES:
                 low, middle, high = (1e4 * row[f"mse_{score}{tail}"] for tail in ("_lo90", "", "_hi90"))
-                cells += [f"{middle:.3g} ({low:.3g} to {high:.3g})", f"{row[f'p_best_{score}']:.2f}"]
+                cells += [
+                    f"{middle:.3g} ({low:.3g} to {high:.3g})",
+                    "–" if row["sees_budget_minimum"] else f"{row[f'p_best_{score}']:.2f}",
+                ]
             lines.append([*cells, row["status"]])
         counts = f"{group['n_rows'].iloc[0]} rows of {group['n_models'].iloc[0]} models"
         text += f"\n**{name}**, {counts}\n\n{markdown.table(header, lines)}"
     if table["sees_budget_minimum"].any():
-        text += "\n† reads the smallest loss observed at the very budget that it predicts.\n"
+        text += "\n† reads the smallest loss observed at the very budget that it predicts: out of the contest.\n"
     return text
 
 
@@ -175,9 +178,12 @@ def tabulate(
     """A row a law: its mean squared errors with 90 % intervals, and its paired difference from the baseline.
 
     Intervals are of a bootstrap over models of the errors as they stand (the laws are not refitted), the same models
-    for every law, so that differences are paired.
+    for every law, so that differences are paired. P(best) is among the laws that have not seen the smallest loss at
+    the budget that they predict.
     """
     means = {score: _bootstrap_means(observations, results, score, config) for score in SCORES}
+    sees = np.array(["loss_optimal" in result.law.needs for result in results])
+    winners = {score: np.where(sees[:, None], np.inf, means[score]).argmin(axis=0) for score in SCORES}
     baseline = next(index for index, result in enumerate(results) if result.name == config.baseline)
     rows = []
     for index, result in enumerate(results):
@@ -200,10 +206,10 @@ def tabulate(
             )
             low, high = np.quantile(difference_W, (0.05, 0.95))
             row |= {f"difference_{score}_lo90": low, f"difference_{score}_hi90": high}
-            row[f"p_best_{score}"] = float(np.mean(means[score].argmin(axis=0) == index))
+            row[f"p_best_{score}"] = np.nan if sees[index] else float(np.mean(winners[score] == index))
         row["fold_sd_cross_validation"] = float(result.by_repeat.std(ddof=1)) if len(result.by_repeat) > 1 else np.nan
         row |= {"objective": result.objective, "status": result.status, "reasons": "; ".join(result.reasons)}
-        row["sees_budget_minimum"] = "loss_optimal" in result.law.needs
+        row["sees_budget_minimum"] = bool(sees[index])
         rows.append(row)
     return pd.DataFrame(rows)
 

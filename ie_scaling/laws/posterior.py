@@ -3,6 +3,7 @@
   load(path)                          the Posterior in a netCDF file: posterior.nc, or bootstrap.nc of the same layout
   load_fit(directory)                 whichever of the two a fit directory holds
   predict(features, level, key, model_ids=None)   paired draws of ln(nats per token), [W, A]; key a seed or a JAX key
+  losses_of(features, level, seed, model_ids)     the same in pieces, for more architectures than memory holds
   token_equivalent(features, log_loss_WA)         tokens that would buy each regret back, as a factor of D, [W, A]
   summary()                           {name: {mean, sd, lo90, median, hi90}}, raw A, B … included
   failures                            why the convergence gate failed; empty where it passed
@@ -15,7 +16,7 @@ shape that was among the fitted models keeps its own u where `model_ids` names i
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -84,11 +85,7 @@ class Posterior:
         """
         if level not in LEVELS:
             raise ValueError(f"level={level!r}: must be one of {', '.join(LEVELS)}")
-        if not len(features):
-            raise ValueError("predict: needs at least one architecture")
-        for need in self.law.needs:
-            if np.isnan(getattr(features, need)).any():
-                raise ValueError(f"predict: {need} is unknown, law {self.law.name!r} needs it")
+        self.require(features)
         with numerics.double_precision():
             flat = {name: values.reshape(-1) for name, values in self.draws.items()}
             law_draws = {name: flat[name] for name in self.law.names}
@@ -99,6 +96,47 @@ class Posterior:
             if level == "new_run":
                 log_loss_WA += np.asarray(_run_noise(keys[1], flat["sigma"], flat["nu"], len(features)))
         return log_loss_WA
+
+    def require(self, features: Features) -> None:
+        """Check that there are architectures, and that all that the law needs of them is known."""
+        if not len(features):
+            raise ValueError("predict: needs at least one architecture")
+        for need in self.law.needs:
+            if np.isnan(getattr(features, need)).any():
+                raise ValueError(f"predict: {need} is unknown, law {self.law.name!r} needs it")
+
+    def losses_of(
+        self, features: Features, level: str, seed: int, model_ids: Sequence[str]
+    ) -> Callable[..., np.ndarray]:
+        """`predict` in pieces, for more architectures than memory holds.
+
+        The function returned takes numbers of draws [w] and positions of architectures (all by default), and gives
+        losses in nats per token [w, A]; a draw of an architecture is the same in whatever piece it is asked for.
+        """
+        self.require(features)
+        flat = {name: values.reshape(-1) for name, values in self.draws.items()}
+        own = {name: column for column, name in enumerate(self.model_ids)}
+        fitted = [(place, own[name]) for place, name in enumerate(model_ids) if name in own]
+        effects_WM = self.effects_CSM.reshape(self.n_draws, -1)
+
+        def losses(draws_w: np.ndarray, places: np.ndarray | None = None) -> np.ndarray:
+            chosen = features if places is None else features.take(places)
+            with numerics.double_precision():
+                law_draws = {name: flat[name][draws_w] for name in self.law.names}
+                log_loss_wA = np.array(predict_draws(self.law, law_draws, chosen, self.reference))
+            if level == "law":
+                return np.exp(log_loss_wA)
+            for row, draw in enumerate(draws_w):
+                rng = np.random.Generator(np.random.SFC64([seed, int(draw)]))
+                noise_A = flat["tau"][draw] * rng.standard_normal(len(features), dtype=np.float32)
+                for place, model in fitted:
+                    noise_A[place] = effects_WM[draw, model]
+                if level == "new_run":
+                    noise_A = noise_A + flat["sigma"][draw] * rng.standard_t(flat["nu"][draw], len(features))
+                log_loss_wA[row] += noise_A if places is None else noise_A[places]
+            return np.exp(log_loss_wA)
+
+        return losses
 
     def _effects(
         self, n_architectures: int, model_ids: Sequence[str] | None, key: jax.Array, tau_W: np.ndarray

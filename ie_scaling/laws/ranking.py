@@ -10,13 +10,22 @@ one joint draw, as `exp(Posterior.predict(features, level, key))` gives it, and 
   expected_regret(loss_WA)                   -> (A,)     E[L_i − min_j L_j] in nats
   expected_regret_percent(loss_WA)           -> (A,)     the same, in per cent of the best
   Summary                                                all but `pairwise`, over batches of draws: memory of one batch
+  stream(losses_of, n_draws, …)              Summary     the same for more losses than memory holds
 
 Tokens that would buy a regret back: `Posterior.token_equivalent`.
 """
 
+import concurrent.futures
 import dataclasses
+import os
+import threading
+from collections.abc import Callable
 
 import numpy as np
+
+SORTED = 4096  # candidates beyond which a draw is not sorted whole
+BINS = 1 << 16
+BLOCK_LOSSES = 1 << 21  # losses of one block of draws: 16 MB
 
 
 def rank_probabilities(loss_WA: np.ndarray, max_rank: int | None = None) -> np.ndarray:
@@ -59,7 +68,11 @@ def expected_regret_percent(loss_WA: np.ndarray) -> np.ndarray:
 
 @dataclasses.dataclass
 class Summary:
-    """Running sums over batches of draws; `add` each batch, then read the properties."""
+    """Running sums over batches of draws; `add` each batch, then read the properties.
+
+    Beyond SORTED candidates a draw is not sorted whole: the first `max_rank` places are exact, the others come from a
+    histogram of that draw's losses, in a bin of which candidates share their mean place.
+    """
 
     n_architectures: int
     max_rank: int
@@ -67,7 +80,7 @@ class Summary:
 
     def __post_init__(self) -> None:
         self._count_AK = np.zeros((self.n_architectures, self.max_rank))
-        self._rank_A, self._regret_A, self._ratio_A = np.zeros((3, self.n_architectures))
+        self._rank_A, self._regret_A, self._ratio_A, self._loss_A = np.zeros((4, self.n_architectures))
 
     @classmethod
     def of(cls, loss_WA: np.ndarray, max_rank: int | None = None) -> "Summary":
@@ -87,15 +100,41 @@ class Summary:
             raise ValueError(f"loss_WA of shape {loss_WA.shape}: needs at least one draw and one architecture")
         if np.isnan(loss_WA).any():
             raise ValueError("loss_WA: has a loss that is not a number")
-        order_WA = np.argsort(loss_WA, axis=1, kind="stable")
-        rank_A = np.arange(1, self.n_architectures + 1, dtype=float)
-        self._rank_A += np.bincount(order_WA.ravel(), np.tile(rank_A, len(order_WA)), minlength=self.n_architectures)
-        for k in range(self.max_rank):
-            self._count_AK[:, k] += np.bincount(order_WA[:, k], minlength=self.n_architectures)
-        best_W1 = np.take_along_axis(loss_WA, order_WA[:, :1], axis=1)
-        self._regret_A += (loss_WA - best_W1).sum(axis=0)
-        self._ratio_A += (loss_WA / best_W1 - 1).sum(axis=0)
+        best_W1 = loss_WA.min(axis=1, keepdims=True)
+        gap_WA = loss_WA - best_W1
+        self._loss_A += loss_WA.sum(axis=0)
+        self._regret_A += gap_WA.sum(axis=0)
+        self._ratio_A += (gap_WA / best_W1).sum(axis=0)
+        for gap_A in gap_WA:
+            rank_A, first_K = self._places(gap_A)
+            self._rank_A += rank_A
+            self._count_AK[first_K, np.arange(self.max_rank)] += 1
         self.n_draws += len(loss_WA)
+
+    def _places(self, gap_A: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The rank of each candidate, from 1, and the first `max_rank` in order."""
+        if self.n_architectures <= SORTED:
+            order_A = np.argsort(gap_A, kind="stable")
+            rank_A = np.empty(self.n_architectures)
+            rank_A[order_A] = np.arange(1, self.n_architectures + 1)
+            return rank_A, order_A[: self.max_rank]
+        bin_A = (gap_A * ((BINS - 1) / max(float(gap_A.max()), 1e-300))).astype(np.int32)
+        size = np.bincount(bin_A, minlength=BINS)
+        upto = np.cumsum(size)
+        near = np.flatnonzero(bin_A <= np.searchsorted(upto, self.max_rank))
+        first_K = near[np.argsort(gap_A[near], kind="stable")[: self.max_rank]]
+        return (upto - 0.5 * (size - 1))[bin_A], first_K
+
+    def merge(self, other: "Summary") -> None:
+        """Count another summary's draws too."""
+        self.n_draws += other.n_draws
+        for name in ("_count_AK", "_rank_A", "_regret_A", "_ratio_A", "_loss_A"):
+            getattr(self, name)[...] += getattr(other, name)
+
+    @property
+    def loss_mean_A(self) -> np.ndarray:
+        """Mean loss in nats per token."""
+        return self._loss_A / self.n_draws
 
     @property
     def rank_probability_AK(self) -> np.ndarray:
@@ -116,3 +155,41 @@ class Summary:
     def expected_regret_percent_A(self) -> np.ndarray:
         """E[L_i / min_j L_j − 1] in per cent."""
         return 100 * self._ratio_A / self.n_draws
+
+
+def stream(
+    losses_of: Callable[[np.ndarray], np.ndarray],
+    n_draws: int,
+    n_architectures: int,
+    max_rank: int,
+    on_progress: Callable[[int], None] = lambda done: None,
+) -> Summary:
+    """The summary of more losses than memory holds, a block of draws at a time on every core.
+
+    Args:
+      losses_of: losses [w, A] in nats per token of the draws of these numbers; called from several threads.
+      on_progress: gets the number of draws done since the last call.
+
+    Raises:
+      ValueError: no architecture or no draw, or a loss that is not a number.
+    """
+    if not n_architectures or not n_draws:
+        raise ValueError(f"{n_architectures} candidates, {n_draws} draws: ranking needs at least one of each")
+    block = int(np.clip(BLOCK_LOSSES // n_architectures, 1, n_draws))
+    blocks = [np.arange(first, min(first + block, n_draws)) for first in range(0, n_draws, block)]
+    n_workers = min(os.cpu_count() or 1, len(blocks))
+    lock = threading.Lock()
+
+    def work(mine: list[np.ndarray]) -> Summary:
+        summary = Summary(n_architectures, min(max_rank, n_architectures))
+        for draws in mine:
+            summary.add(losses_of(draws))
+            with lock:
+                on_progress(len(draws))
+        return summary
+
+    with concurrent.futures.ThreadPoolExecutor(n_workers) as pool:
+        first, *others = pool.map(work, [blocks[i::n_workers] for i in range(n_workers)])
+    for other in others:
+        first.merge(other)
+    return first

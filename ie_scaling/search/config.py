@@ -46,3 +46,69 @@ class SelectConfig:
             raise ValueError(f"min_p_feasible={self.min_p_feasible}: must lie between 0 and 1")
         if self.top_k < 1:
             raise ValueError(f"top_k={self.top_k}: must be at least 1")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GridConfig:
+    """Every shape of about `n_params` parameters (embeddings included); None for no grid.
+
+    Widths are the multiples of `width_step` up to `max_width`, d_ff is `mlp_ratios` × width to the nearest 64, query
+    heads are width / d_head, and depth is whatever brings the size within `tolerance`.
+    """
+
+    n_params: float | None = None
+    tolerance: float = 0.05
+    width_step: int = 128
+    max_width: int = 16384
+    d_head: int = 128
+    mlp_ratios: tuple[float, ...] = (8 / 3,)
+    query_groups: tuple[int, ...] = (1,)
+    vocab_size: int = 50432
+    tied_embeddings: bool = False
+
+    def __post_init__(self) -> None:
+        if self.n_params is not None and not (math.isfinite(self.n_params) and self.n_params > 0):
+            raise ValueError(f"n_params={self.n_params}: must be finite and above zero")
+        if not 0 < self.tolerance < 1:
+            raise ValueError(f"tolerance={self.tolerance}: must lie between 0 and 1")
+        for field in ("width_step", "max_width", "d_head", "vocab_size"):
+            if getattr(self, field) < 1:
+                raise ValueError(f"{field}={getattr(self, field)}: must be at least 1")
+        if any(not ratio > 0 for ratio in self.mlp_ratios) or any(group < 1 for group in self.query_groups):
+            raise ValueError(f"mlp_ratios={self.mlp_ratios}, query_groups={self.query_groups}: must be above zero")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RankConfig:
+    """Rank candidate shapes by predicted loss at `n_tokens` tokens.
+
+    `fit` is a directory that `configs/fit.py` wrote. `level` names the predictand (science.md §4). The table lists the
+    `n_listed` shapes of least expected regret; up to `n_compared` candidates are compared at every level too.
+    P(rank = k) is told apart for the first `top_k` ranks.
+    """
+
+    fit: str = "runs/fit"
+    candidates: tuple[str, ...] = (
+        "d2048-n24-h16-k16-c128-f5632-v50432",
+        "d2560-n16-h16-k16-c160-f6912-v50432",
+        "d2816-n12-h16-k16-c176-f7680-v50432",
+        "d3072-n12-h16-k16-c192-f8192-v50432",
+        "d3328-n8-h16-k16-c208-f8960-v50432",
+        "d4096-n6-h16-k16-c256-f11008-v50432",
+    )
+    grid: GridConfig = GridConfig()
+    n_tokens: float = 3e10
+    level: str = "shape"
+    top_k: int = 6
+    n_listed: int = 1000
+    n_compared: int = 50
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.level not in LEVELS:
+            raise ValueError(f"level={self.level!r}: must be one of {', '.join(LEVELS)}")
+        if not (math.isfinite(self.n_tokens) and self.n_tokens > 0):
+            raise ValueError(f"n_tokens={self.n_tokens}: must be finite and above zero")
+        for field in ("top_k", "n_listed", "n_compared"):
+            if getattr(self, field) < 1:
+                raise ValueError(f"{field}={getattr(self, field)}: must be at least 1")

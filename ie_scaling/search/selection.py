@@ -80,9 +80,7 @@ def select(
         top_k=config.top_k,
         seed=config.seed,
     )
-    shapes = pd.DataFrame([{"architecture": a.name} | a.to_fields() for a in architectures])
-    counts = {"n_params_total": [accounting.count_parameters(a) for a in architectures], "n_tokens": config.n_tokens}
-    table = pd.concat([shapes.assign(**counts), decided], axis=1)
+    table = pd.concat([records.architecture_table(architectures, config.n_tokens), decided], axis=1)
     best = table[table["recommended"]].iloc[0]
     second: dict[str, Any] | None = decision.runner_up(decided, log_loss_WA)
     if second is not None:

@@ -42,6 +42,24 @@ def test_batches_equal_the_whole():
     np.testing.assert_allclose(summary.expected_regret_A, ranking.expected_regret(LOSS_WA))
 
 
+def test_many_candidates_are_ranked_by_histogram(monkeypatch):
+    loss_WA = 3 + np.random.default_rng(2).gamma(2.0, 0.01, size=(40, 3000))
+    exact = ranking.Summary.of(loss_WA, 5)
+    monkeypatch.setattr(ranking, "SORTED", 10)
+    ours = ranking.Summary.of(loss_WA, 5)
+    np.testing.assert_array_equal(ours.rank_probability_AK, exact.rank_probability_AK)
+    np.testing.assert_allclose(ours.expected_rank_A, exact.expected_rank_A, atol=0.3)
+
+
+def test_the_stream_equals_the_whole_whatever_its_blocks(monkeypatch):
+    monkeypatch.setattr(ranking, "BLOCK_LOSSES", 35)
+    done = []
+    ours = ranking.stream(lambda draws: LOSS_WA[draws], len(LOSS_WA), 5, 3, done.append)
+    assert sum(done) == ours.n_draws == len(LOSS_WA)
+    np.testing.assert_allclose(ours.rank_probability_AK, ranking.rank_probabilities(LOSS_WA, 3))
+    np.testing.assert_allclose(ours.loss_mean_A, LOSS_WA.mean(axis=0))
+
+
 def test_pairing_matters():
     """Two shapes that share all their uncertainty: overlapping intervals, yet the order is certain."""
     shared_W = np.random.default_rng(1).standard_normal(500)

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from ie_scaling import shapes
 from ie_scaling.architecture import Architecture
-from ie_scaling.latency import shapes
 from ie_scaling.latency.config import TimeDecodeConfig
 
 LLAMA = {

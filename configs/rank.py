@@ -1,0 +1,19 @@
+"""Which of these shapes, at this many tokens? Ranks, regret and their probabilities from one posterior.
+
+  python run.py --config=configs/fit.py --workdir=runs/fit
+  python run.py --config=configs/rank.py --config.fit=runs/fit --config.n_tokens=3e10 \
+      --config.candidates="('d2048-n24-h16-k16-c128-f5632-v50432', 'd2560-n16-h16-k16-c160-f6912-v50432')"
+  python run.py --config=configs/rank.py --config.fit=runs/fit --config.candidates="()" --config.grid.n_params=1.5e9
+
+A candidate is a shape's name, a public model's, or the path of a Hugging Face config.json; grid.n_params adds every
+shape of about that size. The defaults are the six shapes of arXiv 2501.18107 at 1.5B parameters. Cost: seconds. Writes
+ranking.csv, rank.json and figures/ranks.png. A candidate far outside the fitted sizes is answered, with a warning.
+"""
+
+from ie_scaling.config import to_config_dict
+from ie_scaling.search.config import RankConfig
+
+
+def get_config():
+    """The defaults of RankConfig."""
+    return to_config_dict(RankConfig(), "rank")
