@@ -24,7 +24,7 @@ from collections.abc import Callable
 import numpy as np
 
 SORTED = 4096  # candidates beyond which a draw is not sorted whole
-BINS = 1 << 16
+BINS = 1 << 14
 BLOCK_LOSSES = 1 << 21  # losses of one block of draws: 16 MB
 
 
@@ -98,13 +98,14 @@ class Summary:
         """
         if not loss_WA.size:
             raise ValueError(f"loss_WA of shape {loss_WA.shape}: needs at least one draw and one architecture")
-        if np.isnan(loss_WA).any():
+        best_W = loss_WA.min(axis=1)
+        if np.isnan(best_W).any():
             raise ValueError("loss_WA: has a loss that is not a number")
-        best_W1 = loss_WA.min(axis=1, keepdims=True)
-        gap_WA = loss_WA - best_W1
-        self._loss_A += loss_WA.sum(axis=0)
-        self._regret_A += gap_WA.sum(axis=0)
-        self._ratio_A += (gap_WA / best_W1).sum(axis=0)
+        gap_WA = loss_WA - best_W[:, None]
+        regret_A = np.ones_like(best_W) @ gap_WA
+        self._regret_A += regret_A
+        self._loss_A += regret_A + best_W.sum()
+        self._ratio_A += (1 / best_W) @ gap_WA
         for gap_A in gap_WA:
             rank_A, first_K = self._places(gap_A)
             self._rank_A += rank_A

@@ -53,13 +53,14 @@ class GridConfig:
     """Every shape of about `n_params` parameters (embeddings included); None for no grid.
 
     Widths are the multiples of `width_step` up to `max_width`, d_ff is `mlp_ratios` × width to the nearest 64, query
-    heads are width / d_head, and depth is whatever brings the size within `tolerance`.
+    heads are width / d_head, and depth is whatever brings the size within `tolerance` and d/n within `aspect_ratios`.
     """
 
     n_params: float | None = None
     tolerance: float = 0.05
     width_step: int = 128
     max_width: int = 16384
+    aspect_ratios: tuple[float, ...] = (8.0, 512.0)
     d_head: int = 128
     mlp_ratios: tuple[float, ...] = (8 / 3,)
     query_groups: tuple[int, ...] = (1,)
@@ -69,6 +70,8 @@ class GridConfig:
     def __post_init__(self) -> None:
         if self.n_params is not None and not (math.isfinite(self.n_params) and self.n_params > 0):
             raise ValueError(f"n_params={self.n_params}: must be finite and above zero")
+        if len(self.aspect_ratios) != 2 or not 0 < self.aspect_ratios[0] < self.aspect_ratios[1]:
+            raise ValueError(f"aspect_ratios={self.aspect_ratios}: must be a lower and a higher one, above zero")
         if not 0 < self.tolerance < 1:
             raise ValueError(f"tolerance={self.tolerance}: must lie between 0 and 1")
         for field in ("width_step", "max_width", "d_head", "vocab_size"):

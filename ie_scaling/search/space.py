@@ -29,7 +29,7 @@ def enumerate_grid(grid: GridConfig) -> list[Architecture]:
     Raises:
       ValueError: no shape comes within the tolerance.
     """
-    target = grid.n_params or 0.0
+    target, (low, high) = grid.n_params or 0.0, grid.aspect_ratios
     found = []
     for d_model in range(grid.width_step, grid.max_width + 1, grid.width_step):
         n_heads = max(1, d_model // grid.d_head)
@@ -55,7 +55,7 @@ def enumerate_grid(grid: GridConfig) -> list[Architecture]:
                     int(np.ceil(middle - grid.tolerance * target / layer)),
                     int(np.floor(middle + grid.tolerance * target / layer)) + 1,
                 ):
-                    if n_layers >= 1:
+                    if n_layers >= 1 and low <= d_model / n_layers <= high:
                         found.append(Architecture.from_fields(one.to_fields() | {"n_layers": n_layers}))
     if not found:
         raise ValueError(f"grid.n_params={target:g}: no shape comes within {100 * grid.tolerance:g} % of it")

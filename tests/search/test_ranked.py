@@ -13,7 +13,9 @@ from ie_scaling.laws.observations import Reference, features_of
 from ie_scaling.search import ranked, space
 from ie_scaling.search.config import GridConfig, RankConfig
 
-GRID = GridConfig(n_params=2e6, tolerance=0.08, width_step=16, max_width=512, d_head=16, vocab_size=512)
+GRID = GridConfig(
+    n_params=2e6, tolerance=0.08, width_step=16, max_width=512, aspect_ratios=(3.0, 400.0), d_head=16, vocab_size=512
+)
 
 
 @pytest.fixture
@@ -40,11 +42,11 @@ def fit(tmp_path):
 def test_a_grid_holds_every_shape_of_about_that_size():
     shapes = space.enumerate_grid(GRID)
     sizes = np.array([accounting.count_parameters(shape) for shape in shapes])
-    assert len(shapes) == len(set(shapes)) > 20
+    assert len(shapes) == len(set(shapes)) >= 10
     assert (np.abs(sizes / 2e6 - 1) <= 0.08 + 1e-6).all()
     for shape in shapes:  # one layer more or fewer leaves the tolerance, or is in the grid too
         for n_layers in (shape.n_layers - 1, shape.n_layers + 1):
-            if n_layers < 1:
+            if n_layers < 1 or not 3 <= shape.d_model / n_layers <= 400:
                 continue
             other = dataclasses.replace(shape, n_layers=n_layers)
             assert other in shapes or abs(accounting.count_parameters(other) / 2e6 - 1) > 0.08
