@@ -26,6 +26,9 @@ def main(config: Config, directory: Path) -> list[str]:
     figures.save(figure, directory / "figures" / "ranks.png")
     extra = [name for name in ("p_best_law", "p_best_shape", "p_best_new_run", "token_factor_median") if name in table]
     print(table[[*SHOWN, *extra]].head(N_PRINTED).to_string(index=False, float_format=lambda value: f"{value:.4g}"))
+    if (directory / "by_law.csv").exists():
+        laws = pd.read_csv(directory / "by_law.csv")
+        print(laws.to_string(index=False, float_format=lambda value: f"{value:.4g}"))
     print(ranked.describe(answer, table))
     return warnings
 

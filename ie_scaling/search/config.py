@@ -85,9 +85,10 @@ class GridConfig:
 class RankConfig:
     """Rank candidate shapes by predicted loss at `n_tokens` tokens.
 
-    `fit` is a directory that `configs/fit.py` wrote. `level` names the predictand (science.md §4). The table lists the
-    `n_listed` shapes of least expected regret; up to `n_compared` candidates are compared at every level too.
-    P(rank = k) is told apart for the first `top_k` ranks.
+    `fit` is a directory that `configs/fit.py` wrote, or several of the same rows with commas between them: their laws
+    are then stacked, and by_law.csv says how the answer depends on the law. `level` names the predictand (science.md
+    §4). The table lists the `n_listed` shapes of least expected regret; up to `n_compared` candidates are compared at
+    every level too. P(rank = k) is told apart for the first `top_k` ranks.
     """
 
     fit: str = "runs/fit"

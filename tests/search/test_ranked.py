@@ -70,8 +70,7 @@ def test_the_best_of_the_grid_is_near_the_optimum(fit, tmp_path):
 def test_levels_differ_and_a_trained_shape_keeps_its_own_effect(fit):
     names = ("d64-n8-h4-k4-c16-f192-v512", "d96-n3-h4-k4-c16-f256-v512", "d128-n2-h4-k4-c16-f320-v512")
     config = dataclasses.replace(fit, candidates=names, grid=GridConfig())
-    made = posterior.load_fit(config.fit)
-    table, _ = ranked.rank(config, made, space.candidates(names, config.grid))
+    table, _ = ranked.rank(config, ranked.Belief.load(config.fit), space.candidates(names, config.grid))
     own = table.set_index("architecture").loc[names[0]]
     assert own["p_best_shape"] > 0.99  # e^−0.05 of its own
     assert own["p_best_law"] != own["p_best_shape"]
