@@ -119,12 +119,12 @@ def sample(
         data = (observations.features, reference, grouping, observations.log_loss_R)
 
         def potential(x_Q):
-            return -log_density(marginal_model, (law, *data), {}, _sites(law, origin_Q + scale_QQ @ x_Q))[0]
+            return -log_density(marginal_model, (law, *data), {}, sites_of(law, origin_Q + scale_QQ @ x_Q))[0]
 
         keys = jax.random.split(jax.random.key(seed), 3)
         start_CQ = 0.5 * jax.random.normal(keys[0], (config.n_chains, len(origin_Q)))
         x_CSQ, stats = _run_nuts(potential, start_CQ, keys[1], config, on_progress)
-        sites = _sites(law, jnp.asarray(origin_Q + x_CSQ @ scale_QQ.T))
+        sites = sites_of(law, jnp.asarray(origin_Q + x_CSQ @ scale_QQ.T))
         effects_CSM = _draw_effects(law, data, sites, keys[2])
         noise = dict(zip(("tau", "sigma", "nu"), noise_of(*(sites[name] for name in NOISE)), strict=True))
         return Samples(
@@ -147,10 +147,10 @@ def precondition(
     origin_P = center_P + np.clip(start_P - center_P, -2 * spread_P, 2 * spread_P)
 
     def predict(y_P):
-        z_P = _bend(law, y_P)
+        z_P = bend(law, y_P)
         return law.log_loss(law.from_free(z_P), observations.features, reference), z_P
 
-    y_P = np.asarray(_straighten(law, jnp.asarray(origin_P)))
+    y_P = np.asarray(straighten(law, jnp.asarray(origin_P)))
     (jacobian_RP, bend_PP), (log_loss_R, _) = jax.jit(
         lambda y_P: (jax.jacfwd(predict)(y_P), predict(y_P)), compiler_options=numerics.RUN_ONCE_OPTIONS
     )(y_P)
@@ -163,12 +163,12 @@ def precondition(
     return np.concatenate([y_P, [math.log(noise), math.log(noise), NOISE_CENTER[2]]]), scale_QQ
 
 
-def _sites(law: Law, y_Q: jax.Array) -> dict[str, jax.Array]:
+def sites_of(law: Law, y_Q: jax.Array) -> dict[str, jax.Array]:
     """Sampled sites by name from stacked straightened coordinates, last axis Q."""
-    return {"z": _bend(law, y_Q[..., :-3]), "log_tau": y_Q[..., -3], "log_sigma": y_Q[..., -2], "log_nu": y_Q[..., -1]}
+    return {"z": bend(law, y_Q[..., :-3]), "log_tau": y_Q[..., -3], "log_sigma": y_Q[..., -2], "log_nu": y_Q[..., -1]}
 
 
-def _bend(law: Law, y_P: jax.Array) -> jax.Array:
+def bend(law: Law, y_P: jax.Array) -> jax.Array:
     """Free coordinates from straightened ones, in which (ln E, ln A_ref, …) became (ln of the sum, ln A_ref/E, …).
 
     The sum is known to a few thousandths while its parts trade off against one another: a sharp curved ridge in logs
@@ -185,8 +185,8 @@ def _bend(law: Law, y_P: jax.Array) -> jax.Array:
     return jnp.stack(columns, axis=-1)  # no scatter: XLA compiles and runs these few slices faster
 
 
-def _straighten(law: Law, z_P: jax.Array) -> jax.Array:
-    """The inverse of `_bend`."""
+def straighten(law: Law, z_P: jax.Array) -> jax.Array:
+    """The inverse of `bend`."""
     if len(law.coefficient_indices) < 2:
         return z_P
     first, *others = law.coefficient_indices

@@ -136,3 +136,37 @@ class FitConfig:
             raise ValueError(f"aspect_ratio={self.aspect_ratio}: must be above zero, or 0 for the table's own")
         if any(not budget > 0 for budget in self.flop_budgets):
             raise ValueError(f"flop_budgets={self.flop_budgets}: must be above zero")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CertifyConfig:
+    """Check a law's calibration on the design of a run table: fields as of FitConfig, and how much is simulated.
+
+    `n_tables` tables are simulated from the prior and each fitted by one chain of `n_warmup` + `n_samples` transitions,
+    of which every `thin`-th draw is ranked. `prior_scale` other than 1 plants an error: the simulator's priors are so
+    many times wider than the model's.
+    """
+
+    runs: str = "data/bian2025.csv"
+    where: str = ""
+    law: str = "effective"
+    tie: str = ""
+    count: str = ""
+    n_tables: int = 300
+    n_warmup: int = 300
+    n_samples: int = 500
+    thin: int = 5
+    target_accept: float = 0.9
+    prior_scale: float = 1.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for field in ("n_warmup", "n_samples"):
+            if getattr(self, field) < 50 or getattr(self, field) % 50:
+                raise ValueError(f"{field}={getattr(self, field)}: must be a multiple of 50")
+        if self.n_tables < 20:
+            raise ValueError(f"n_tables={self.n_tables}: must be at least 20")
+        if self.thin < 1 or 50 % self.thin:
+            raise ValueError(f"thin={self.thin}: must divide 50")
+        if not self.prior_scale > 0:
+            raise ValueError(f"prior_scale={self.prior_scale}: must be above zero")

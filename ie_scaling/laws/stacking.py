@@ -8,6 +8,7 @@ Pareto-smoothed importance sampling (1507.02646). K laws, M models, W draws.
 import dataclasses
 import importlib
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -141,7 +142,8 @@ def _log_likelihood(
     flat = {name: values.reshape(-1) for name, values in posterior.draws.items()}
 
     def one(draw):
-        residual_R = log_loss_R - law.log_loss({name: draw[name] for name in law.names}, features, posterior.reference)
+        law_draw = {name: draw[name] for name in law.names}
+        residual_R: Any = log_loss_R - law.log_loss(law_draw, features, posterior.reference)
         return effects.log_marginal(residual_R, grouping, draw["tau"], draw["sigma"], draw["nu"])
 
     with numerics.double_precision(), jax.numpy_rank_promotion("allow"):

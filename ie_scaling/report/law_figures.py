@@ -1,6 +1,7 @@
 """Figures of laws beside the runs they were fitted to, after those of the papers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -97,6 +98,28 @@ def isoloss(rows: Observations, fit: LeastSquaresFit) -> Figure:
     axes.set_title(f"{_title(fit)}, {si(fit.reference.D0)} tokens", fontsize=9)
     if inside.any():
         axes.legend(frameon=False, fontsize=8)
+    return figure
+
+
+def calibration(quantities: Mapping[str, Mapping[str, Any]]) -> Figure:
+    """For each quantity the ECDF of its ranks minus the uniform one, in its simultaneous 99 % band."""
+    n_columns = 4
+    n_rows = -(-len(quantities) // n_columns)
+    figure = Figure(figsize=(11, 2.2 * n_rows), dpi=120, layout="constrained")
+    panels = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
+    for axes, (name, entry) in zip(panels, quantities.items(), strict=False):
+        ecdf = np.array(entry["ecdf"])
+        share = np.arange(1, len(ecdf) + 1) / (len(ecdf) + 1)
+        low, high = np.array(entry["band_low"]) - share, np.array(entry["band_high"]) - share
+        axes.fill_between(share, low, high, color=COLORS[5], alpha=0.3, linewidth=0)
+        axes.plot(share, ecdf - share, color=COLORS[0] if entry["passed"] else COLORS[1], linewidth=1.2)
+        axes.axhline(0, color="black", linewidth=0.5)
+        axes.set_title(f"{name}  (p {entry['p_value']:.2f})", fontsize=8)
+        axes.tick_params(labelsize=7)
+    for axes in panels[len(quantities) :]:
+        axes.set_visible(False)
+    figure.supxlabel("rank of the truth among posterior draws", fontsize=8)
+    figure.supylabel("ECDF − uniform", fontsize=8)
     return figure
 
 

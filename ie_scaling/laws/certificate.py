@@ -1,0 +1,111 @@
+"""The certificate of a law on a table: simulation-based calibration, and coverage when rolled forward in size."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ie_scaling import config as config_lib
+from ie_scaling import files, records, workdir
+from ie_scaling.laws import assemble, bayes, calibration, comparison, diagnostics, forms, least_squares, scoring
+from ie_scaling.laws.config import CertifyConfig, CompareLawsConfig, NutsConfig
+from ie_scaling.laws.law import Law
+from ie_scaling.laws.observations import Observations
+from ie_scaling.progress import Progress
+
+COVERAGE_90 = (0.80, 0.97)  # what the 90 % intervals of rows left out should cover
+
+
+def load(config: CertifyConfig) -> tuple[Law, Observations]:
+    """The law and the rows, checked.
+
+    Raises:
+      ValueError: a bad law or table, or a law that reads what only a trained model has.
+    """
+    law = forms.get_law(config.law, config.tie, config.count)
+    if "loss_optimal" in law.needs:
+        raise ValueError(f"law={law.name!r}: reads the smallest loss at the budget itself, nothing to simulate from")
+    rows = Observations.from_frame(records.read_runs(config.runs, config.where), config.runs)
+    rows.require(law.needs, law.name)
+    if len(rows.model_ids) < 8:
+        raise ValueError(f"runs={config.runs!r}: has {len(rows.model_ids)} models; a certificate needs at least 8")
+    return law, rows
+
+
+def run(config: CertifyConfig, directory: Path) -> list[str]:
+    """Write certificate.json; returns what failed."""
+    resolved = {"experiment": "certify"} | config_lib.to_plain(config)
+    if not workdir.is_done(directory, resolved):
+        law, rows = load(config)
+        with workdir.opened(directory, resolved):
+            files.write_json(directory / "certificate.json", certify(config, law, rows))
+    return files.read_json(directory / "certificate.json")["failures"]
+
+
+def certify(config: CertifyConfig, law: Law, rows: Observations) -> dict[str, Any]:
+    """The certificate, JSON-ready."""
+    simulated = calibrate(config, law, rows)
+    forward = roll_forward(law, rows, config.seed)
+    failures = [
+        f"calibration of {name}: p {entry['p_value']:.4f}"
+        for name, entry in simulated["quantities"].items()
+        if not entry["passed"]
+    ]
+    low, high = COVERAGE_90
+    if not low <= forward["coverage90"] <= high:
+        covered = f"{100 * forward['coverage90']:.0f} % of {forward['n']} rows"
+        failures.append(f"rolled forward: 90 % intervals cover {covered}")
+    failures += [f"rolled forward: {failure}" for failure in forward["gate"]]
+    return {
+        "passed": not failures,
+        "failures": failures,
+        "law": law.name,
+        "tie": law.tie,
+        "count": law.count,
+        "runs": config.runs,
+        "calibration": simulated,
+        "rolled_forward": forward,
+        "version": workdir.git_revision(),
+    }
+
+
+def calibrate(config: CertifyConfig, law: Law, rows: Observations) -> dict[str, Any]:
+    """Rank histograms of every quantity with their verdicts."""
+    reference = rows.reference(law.reference_omega)
+    truths = calibration.simulate(law, rows, reference, config.n_tables, config.seed, config.prior_scale)
+    n_rounds = (config.n_warmup + config.n_samples) // calibration.CHUNK * calibration.CHUNK
+    with Progress(f"calibrate {law.name}", n_rounds, "transitions of all tables") as progress:
+        draws_SLQ, n_diverging_S = calibration.fit_all(law, rows, reference, truths, config, progress.advance)
+    rank_S = calibration.ranks(law, rows, reference, truths, draws_SLQ, config.seed)
+    return {
+        "n_tables": config.n_tables,
+        "n_draws": draws_SLQ.shape[1],
+        "tables_with_divergences": int((n_diverging_S > 0).sum()),
+        "planted_prior_scale": config.prior_scale,
+        "quantities": {name: calibration.judge(values, draws_SLQ.shape[1]) for name, values in rank_S.items()},
+    }
+
+
+def roll_forward(law: Law, rows: Observations, seed: int) -> dict[str, Any]:
+    """Fit all but the largest quarter of the models, predict it as new runs: coverage and log score."""
+    kept_R = comparison.split(rows, CompareLawsConfig(n_repeats=1, seed=seed)).kept_WR[-1]
+    smaller, larger = rows.take(kept_R), rows.take(~kept_R)
+    start = least_squares.fit(law, smaller, seed=seed)
+    nuts = NutsConfig()
+    with Progress(f"roll {law.name} forward", nuts.n_warmup + nuts.n_samples, "draws") as progress:
+        samples = bayes.sample(law, smaller, start.reference, start.z_P, nuts, seed, progress.advance)
+    gate = diagnostics.check(assemble.monitored(law, samples), samples.stats, nuts)
+    posterior = assemble.from_samples(law, start.reference, smaller, samples, gate, seed)
+    names = [larger.model_ids[model] for model in larger.model_R]
+    loss_WR = np.exp(posterior.predict(larger.features, "new_run", seed, model_ids=names))
+    found: dict[str, Any] = {"n": len(larger), "n_models": len(larger.model_ids), "gate": list(gate.failures)}
+    for level in (50, 90):
+        edges = np.quantile(loss_WR, (0.5 - level / 200, 0.5 + level / 200), axis=0)
+        found[f"coverage{level}"] = scoring.coverage(larger.loss_R, *edges)
+    found["mse"] = scoring.mse(larger.loss_R, np.median(loss_WR, axis=0))
+    low_R, high_R = np.quantile(loss_WR, (0.05, 0.95), axis=0)
+    found["rows"] = [
+        {"run_id": run, "loss": float(loss), "lo90": float(low), "hi90": float(high)}
+        for run, loss, low, high in zip(larger.run_ids, larger.loss_R, low_R, high_R, strict=True)
+    ]
+    return found
