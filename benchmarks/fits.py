@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from ie_scaling import files, records, workdir  # noqa: E402
-from ie_scaling.laws import forms, least_squares  # noqa: E402
+from ie_scaling.laws import descent, forms, least_squares  # noqa: E402
 from ie_scaling.laws.observations import Observations  # noqa: E402
 
 _OUT = flags.DEFINE_string("out", "", "Write the figures to this JSON file.")
@@ -159,9 +159,9 @@ def compare_bootstrap(n_draws: int = 4000) -> dict:
     began = time.perf_counter()
     least_squares.bootstrap(fitted, rows, n_draws)
     compiled_s = time.perf_counter() - began
-    problem = least_squares.Problem(rows.features, rows.log_loss_R, fitted.reference)
+    problem = descent.Problem(rows.features, rows.log_loss_R, fitted.reference)
     with jax.enable_x64(True):
-        each = jax.vmap(lambda z, w: least_squares.objective(law, problem, z, w, DELTA))
+        each = jax.vmap(lambda z, w: descent.objective(law, problem, z, w, DELTA))
         ours = np.asarray(each(z_WP, weights))
     bounds = [(None, np.log(rows.loss_R.min())), *[(None, None)] * 6, (0, 1)]
     variants = {

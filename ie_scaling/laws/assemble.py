@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
-from ie_scaling.laws import bayes, diagnostics, least_squares, numerics
+from ie_scaling.laws import bayes, descent, diagnostics, least_squares, numerics
 from ie_scaling.laws.law import Law
 from ie_scaling.laws.least_squares import LeastSquaresFit
 from ie_scaling.laws.observations import Observations, Reference
@@ -85,7 +85,7 @@ def from_bootstrap(
 def draw_prior(law: Law, reference: Reference, seed: int) -> xr.Dataset:
     """One chain of draws of the law's parameters and the noise from their priors."""
     rng = np.random.default_rng(seed)
-    center_P, spread_P = least_squares.prior_of(law, reference)
+    center_P, spread_P = descent.prior_of(law, reference)
     z_SP = center_P + spread_P * rng.standard_normal((N_PRIOR_DRAWS, len(center_P)))
     logs_S3 = np.array(bayes.NOISE_CENTER) + np.array(bayes.NOISE_SPREAD) * rng.standard_normal((N_PRIOR_DRAWS, 3))
     with numerics.double_precision():

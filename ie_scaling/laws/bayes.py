@@ -29,8 +29,8 @@ from numpyro.infer.util import log_density
 
 from ie_scaling.laws import effects, numerics
 from ie_scaling.laws.config import NutsConfig
+from ie_scaling.laws.descent import prior_of
 from ie_scaling.laws.law import Law
-from ie_scaling.laws.least_squares import prior_of
 from ie_scaling.laws.observations import Features, Observations, Reference
 
 NOISE = ("log_tau", "log_sigma", "log_nu")

@@ -22,9 +22,9 @@ from scipy import stats
 
 from ie_scaling.laws import bayes, effects, numerics
 from ie_scaling.laws.config import CertifyConfig
+from ie_scaling.laws.descent import prior_of
 from ie_scaling.laws.family import Family
 from ie_scaling.laws.law import Law
-from ie_scaling.laws.least_squares import prior_of
 from ie_scaling.laws.observations import Features, Observations, Reference
 
 N_BAND = 4000  # simulated uniform samples behind a band

@@ -5,7 +5,7 @@ import pytest
 from scipy import optimize
 
 from ie_scaling import accounting
-from ie_scaling.laws import forms, least_squares
+from ie_scaling.laws import descent, forms, least_squares
 from ie_scaling.laws.observations import Observations
 from tests.laws.simulated import read, simulate, truth
 
@@ -57,7 +57,7 @@ def test_many_rows_reach_the_same_optimum_by_way_of_a_sample(monkeypatch):
     law = forms.get_law("chinchilla")
     rows = read("chinchilla", "fit_set == 'besiroglu240'")
     whole = least_squares.fit(law, rows, n_starts=8)
-    monkeypatch.setattr(least_squares, "EXPLORE_ROWS", 60)
+    monkeypatch.setattr(descent, "EXPLORE_ROWS", 60)
     sampled = least_squares.fit(law, rows, n_starts=8)
     assert sampled.objective == pytest.approx(whole.objective, rel=1e-12)
     assert sampled.params["alpha"] == pytest.approx(whole.params["alpha"], rel=1e-8)
