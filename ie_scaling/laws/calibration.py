@@ -157,7 +157,7 @@ def _run_side_by_side(start_all, advance_all, keys_S, data, config: CertifyConfi
                     kept.append(np.asarray(path[0])[:: config.thin])
                     n_diverging += np.asarray(path[1]).sum(axis=0)
                 with lock:
-                    on_progress(CHUNK)
+                    on_progress(CHUNK * len(part))
             return np.concatenate(kept), n_diverging
 
     with concurrent.futures.ThreadPoolExecutor(len(parts)) as pool:

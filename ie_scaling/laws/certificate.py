@@ -73,8 +73,8 @@ def calibrate(config: CertifyConfig, law: Law, rows: Observations) -> dict[str, 
     """Rank histograms of every quantity with their verdicts."""
     reference = rows.reference(law.reference_omega)
     truths = calibration.simulate(law, rows, reference, config.n_tables, config.seed, config.prior_scale)
-    n_rounds = (config.n_warmup + config.n_samples) // calibration.CHUNK * calibration.CHUNK
-    with Progress(f"calibrate {law.name}", n_rounds, "transitions of all tables") as progress:
+    n_transitions = config.n_tables * (config.n_warmup + config.n_samples)
+    with Progress(f"calibrate {law.name}", n_transitions, "transitions") as progress:
         draws_SLQ, n_diverging_S = calibration.fit_all(law, rows, reference, truths, config, progress.advance)
     rank_S = calibration.ranks(law, rows, reference, truths, draws_SLQ, config.seed)
     return {
