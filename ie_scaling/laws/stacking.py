@@ -155,9 +155,9 @@ def _smooth(log_weight_MW: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Pareto-smoothed, normalised log weights and each row's k, by whichever ArviZ is installed."""
     try:
         psislw = importlib.import_module("arviz").psislw
-    except AttributeError:  # 1.x keeps it in arviz_stats
+    except AttributeError:  # 1.x keeps it in arviz_stats, which takes the log likelihood
         stats = importlib.import_module("arviz_stats.base").array_stats
-        smoothed, pareto_k = stats.psislw(log_weight_MW, axis=-1)
+        smoothed, pareto_k = stats.psislw(-log_weight_MW, axis=-1)
     else:
         smoothed, pareto_k = psislw(log_weight_MW)
     smoothed = np.asarray(smoothed)
