@@ -57,9 +57,10 @@ def test_ranks_of_draws_from_the_prior_itself_are_uniform():
 @pytest.mark.slow
 @pytest.mark.parametrize("prior_scale", [1.0, 2.5])
 def test_the_sampler_is_calibrated_and_a_planted_prior_is_caught(prior_scale):
-    config = CertifyConfig(n_tables=200, n_warmup=150, n_samples=250, prior_scale=prior_scale)
+    """At 0.1 % for each of ten quantities, so that chance alone seldom fails it."""
+    config = CertifyConfig(n_tables=200, n_warmup=200, n_samples=300, prior_scale=prior_scale)
     found = certificate.calibrate(config, LAW, ROWS)["quantities"]
-    assert all(entry["passed"] for entry in found.values()) == (prior_scale == 1.0)
+    assert (min(entry["p_value"] for entry in found.values()) > 0.001) == (prior_scale == 1.0)
 
 
 @pytest.mark.slow
