@@ -219,7 +219,6 @@ def fit_large(n_rows: int) -> dict:
     loss = np.exp(truth.predict(large.features) + rng.normal(0, 0.01, n_rows))
     large = Observations.from_frame(frame.assign(loss=loss))
     before = _peak_bytes()
-    seconds, fitted = [], None
     jax.clear_caches()
     began = time.perf_counter()
     fitted = least_squares.fit(law, large, huber_delta=DELTA, n_starts=64)

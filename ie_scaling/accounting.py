@@ -66,16 +66,3 @@ def kv_cache_bytes_per_token(architecture: Architecture, bytes_per_element: int)
     """Bytes of keys and values that one position keeps: 2·n·n_kv_heads·d_head·bytes."""
     a = architecture
     return 2 * a.n_layers * a.n_kv_heads * a.d_head * bytes_per_element
-
-
-def decode_step_bytes(architecture: Architecture, batch: int, context: int, bytes_per_element: int) -> int:
-    """Bytes that one decode step must read: each weight once (one embedding row a sequence) and the cache.
-
-    Where the embeddings are untied only `batch` rows of the input matrix are read; where tied the whole matrix is
-    read as the output projection.
-    """
-    a = architecture
-    matrices = count_non_embedding_parameters(a) + a.vocab_size * a.d_model
-    rows = batch * a.d_model
-    cache = batch * context * kv_cache_bytes_per_token(a, bytes_per_element)
-    return (matrices + rows) * bytes_per_element + cache
