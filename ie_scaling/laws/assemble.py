@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
-from ie_scaling.laws import bayes, descent, diagnostics, least_squares, numerics
+from ie_scaling.laws import bayes, descent, diagnostics, least_squares, noise, numerics
 from ie_scaling.laws.law import Law
 from ie_scaling.laws.least_squares import LeastSquaresFit
 from ie_scaling.laws.observations import Observations, Reference
@@ -68,12 +68,13 @@ def from_bootstrap(
         predicted_WR = least_squares.predict_draws(fitted.law, law_draws, observations.features, fitted.reference)
     residual_WR = observations.log_loss_R[None, :] - np.asarray(predicted_WR)
     tau_W, sigma_W, u_WM = _split_residuals(residual_WR, observations.model_R, seed)
-    noise = {"tau": tau_W, "sigma": sigma_W, "nu": np.full(n_draws, NORMAL_NU)}
+    spread = {"tau": tau_W, "sigma": sigma_W, "nu": np.full(n_draws, NORMAL_NU)}
+    spread |= {"sigma_fall_N": np.zeros(n_draws), "sigma_fall_D": np.zeros(n_draws)}
     posterior = Posterior(
         law=fitted.law,
         reference=fitted.reference,
         method="bootstrap",
-        draws={name: values[None, :] for name, values in (law_draws | noise).items()},
+        draws={name: values[None, :] for name, values in (law_draws | spread).items()},
         effects_CSM=u_WM[None, :, :],
         model_ids=observations.model_ids,
         failures=() if fitted.status == "converged" else (f"least squares: {fitted.status}", *fitted.reasons),
@@ -87,10 +88,10 @@ def draw_prior(law: Law, reference: Reference, seed: int) -> xr.Dataset:
     rng = np.random.default_rng(seed)
     center_P, spread_P = descent.prior_of(law, reference)
     z_SP = center_P + spread_P * rng.standard_normal((N_PRIOR_DRAWS, len(center_P)))
-    logs_S3 = np.array(bayes.NOISE_CENTER) + np.array(bayes.NOISE_SPREAD) * rng.standard_normal((N_PRIOR_DRAWS, 3))
+    noise_SZ = noise.CENTER + noise.SPREAD * rng.standard_normal((N_PRIOR_DRAWS, len(noise.CENTER)))
     with numerics.double_precision():
         draws = law.derived(law.from_free(jnp.asarray(z_SP)), reference)
-        draws |= dict(zip(("tau", "sigma", "nu"), bayes.noise_of(*jnp.asarray(logs_S3).T), strict=True))
+        draws |= noise.from_coordinates(noise_SZ)
         return xr.Dataset({name: (("chain", "draw"), np.asarray(values)[None, :]) for name, values in draws.items()})
 
 
@@ -101,8 +102,9 @@ def _add_data_groups(posterior: Posterior, observations: Observations, seed: int
     with numerics.double_precision():
         predicted = least_squares.predict_draws(posterior.law, law_draws, observations.features, posterior.reference)
         centre_CSR = np.asarray(predicted).reshape(*shape, -1) + posterior.effects_CSM[..., observations.model_R]
-        sigma, nu = (posterior.draws[name][..., None] for name in ("sigma", "nu"))
-        log_density_CSR = np.asarray(_student(observations.log_loss_R - centre_CSR, sigma, nu))
+        sigma_CSR = posterior.scale_of_runs(observations.features).reshape(*shape, -1)
+        residual_CSR = observations.log_loss_R - centre_CSR
+        log_density_CSR = np.asarray(_student(residual_CSR, sigma_CSR, posterior.draws["nu"][..., None]))
     names = [observations.model_ids[model] for model in observations.model_R]
     replicated_WR = posterior.predict(observations.features, "new_run", seed, model_ids=names)
     per_draw, rows = ("chain", "draw", "run"), {"run": np.array(observations.run_ids, dtype=str)}

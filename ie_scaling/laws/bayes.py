@@ -3,11 +3,9 @@
 The generative story of R rows of M trained models (science.md §4):
 
     z_p  ~ Normal(centre_p, spread_p)                the law's free coordinates, at the reference point
-    τ    ~ LogNormal(ln 0.005, 1)                    sd of what a shape adds to ln L beyond the law
-    σ    ~ LogNormal(ln 0.01, 1)                     scale of what a run adds
-    ν    = 2 + LogNormal(ln 8, 1)                    its tails
+    τ, σ_i, ν                                        the noise, as noise.py has it; σ_i may fall with N and D
     u_m  ~ Normal(0, τ)                              one per trained model
-    ln L_i ~ StudentT(ν, ln f(x_i; z) + u_model(i), σ)
+    ln L_i ~ StudentT(ν, ln f(x_i; z) + u_model(i), σ_i)
 
 NUTS samples the law and the noise with every u_m integrated out (effects.py), and each u_m is then drawn from its exact
 conditional: the same posterior, in a dozen well-behaved dimensions and without the funnel of τ.
@@ -24,19 +22,17 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro
 import numpyro.distributions as dist
+import scipy.linalg
 from numpyro.infer import NUTS
 from numpyro.infer.util import log_density
 
-from ie_scaling.laws import effects, numerics
+from ie_scaling.laws import coordinates, diagnostics, effects, noise, numerics
 from ie_scaling.laws.config import NutsConfig
 from ie_scaling.laws.descent import prior_of
 from ie_scaling.laws.law import Law
 from ie_scaling.laws.observations import Features, Observations, Reference
 
-NOISE = ("log_tau", "log_sigma", "log_nu")
-NOISE_CENTER = (math.log(0.005), math.log(0.01), math.log(8.0))
-NOISE_SPREAD = (1.0, 1.0, 1.0)
-MIN_NU = 2.0  # a finite variance
+N_NOISE = len(noise.COORDINATES)
 CHUNK = 250  # transitions between reports of progress
 MAX_TREE_DEPTH = 8
 
@@ -50,35 +46,35 @@ def model(
     log_loss_R: jax.Array | None = None,
 ) -> None:
     """The generative story above, effects and all; `log_loss_R` None simulates. Sampled through `marginal_model`."""
-    mean_R, tau, sigma, nu = _law_and_noise(law, features, reference)
+    mean_R, tau, sigma_R, nu = _law_and_noise(law, features, reference)
     u_M: Any = numpyro.sample("u", dist.Normal(jnp.zeros(n_models), tau).to_event(1))
-    numpyro.sample("log_loss", dist.StudentT(nu, mean_R + u_M[model_R], sigma).to_event(1), obs=log_loss_R)
+    numpyro.sample("log_loss", dist.StudentT(nu, mean_R + u_M[model_R], sigma_R).to_event(1), obs=log_loss_R)
 
 
 def marginal_model(
     law: Law, features: Features, reference: Reference, grouping: effects.Grouping, log_loss_R: jax.Array
 ) -> None:
     """`model` with the effects u_m integrated out by quadrature."""
-    mean_R, tau, sigma, nu = _law_and_noise(law, features, reference)
-    numpyro.factor("log_loss", effects.log_marginal(log_loss_R - mean_R, grouping, tau, sigma, nu).sum())
+    mean_R, tau, sigma_R, nu = _law_and_noise(law, features, reference)
+    numpyro.factor("log_loss", effects.log_marginal(log_loss_R - mean_R, grouping, tau, sigma_R, nu).sum())
 
 
 def _law_and_noise(
     law: Law, features: Features, reference: Reference
 ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
-    """The part both models share: ln f of each row, τ, σ, ν."""
+    """The part both models share: ln f of each row, τ, σ of each row, ν."""
     z_P = numpyro.sample("z", dist.Normal(*prior_of(law, reference)).to_event(1))
-    logs = [
-        numpyro.sample(name, dist.Normal(center, spread))
-        for name, center, spread in zip(NOISE, NOISE_CENTER, NOISE_SPREAD, strict=True)
-    ]
-    tau, sigma, nu = noise_of(*logs)
-    return law.log_loss(law.from_free(z_P), features, reference), tau, sigma, nu
+    x_Z = numpyro.sample("noise", dist.Normal(noise.CENTER, noise.SPREAD).to_event(1))
+    return law_and_noise(law, features, reference, z_P, x_Z)
 
 
-def noise_of(log_tau: Any, log_sigma: Any, log_nu: Any) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """τ, σ, ν from their sampled coordinates."""
-    return jnp.exp(log_tau), jnp.exp(log_sigma), MIN_NU + jnp.exp(log_nu)
+def law_and_noise(
+    law: Law, features: Features, reference: Reference, z_P: jax.Array, x_Z: jax.Array
+) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
+    """ln f of each row, τ, σ of each row and ν at free coordinates of the law and coordinates of the noise."""
+    params, values = law.from_free(z_P), noise.from_coordinates(x_Z)
+    sigma_R = noise.scale(law, params, features, reference, values)
+    return law.log_loss(params, features, reference), values["tau"], sigma_R, values["nu"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -87,7 +83,7 @@ class Samples:
 
     Attributes:
       z_CSP: free coordinates of the law's parameters.
-      noise: tau, sigma, nu by name, each [C, S].
+      noise: tau, sigma, nu and how sigma falls, by name, each [C, S].
       effects_CSM: u of each trained model.
       stats: diverging, n_steps, acceptance_rate, energy, lp, by name, each [C, S].
     """
@@ -118,18 +114,23 @@ def sample(
         grouping = effects.group(observations.model_R, len(observations.model_ids))
         data = (observations.features, reference, grouping, observations.log_loss_R)
 
+        def sites_at(x):  # any leading axes before Q
+            return sites_of(law, observations.features, reference, origin_Q + x @ scale_QQ.T)
+
         def potential(x_Q):
-            return -log_density(marginal_model, (law, *data), {}, sites_of(law, origin_Q + scale_QQ @ x_Q))[0]
+            return -log_density(marginal_model, (law, *data), {}, sites_at(x_Q))[0]
+
+        def enough(x_CSQ):
+            return diagnostics.long_enough(np.concatenate([*jax.device_get(sites_at(x_CSQ)).values()], axis=-1), config)
 
         keys = jax.random.split(jax.random.key(seed), 3)
         start_CQ = 0.5 * jax.random.normal(keys[0], (config.n_chains, len(origin_Q)))
-        x_CSQ, stats = _run_nuts(potential, start_CQ, keys[1], config, on_progress)
-        sites = sites_of(law, jnp.asarray(origin_Q + x_CSQ @ scale_QQ.T))
+        x_CSQ, stats = run_nuts(potential, start_CQ, keys[1], config, enough, on_progress)
+        sites = sites_at(jnp.asarray(x_CSQ))
         effects_CSM = _draw_effects(law, data, sites, keys[2])
-        noise = dict(zip(("tau", "sigma", "nu"), noise_of(*(sites[name] for name in NOISE)), strict=True))
         return Samples(
             z_CSP=np.asarray(sites["z"]),
-            noise=jax.device_get(noise),
+            noise=noise.from_coordinates(np.asarray(sites["noise"])),
             effects_CSM=effects_CSM,
             stats=stats,
             seconds=time.monotonic() - began,
@@ -141,62 +142,40 @@ def precondition(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Origin and scale of the coordinates that NUTS walks in: a Gauss-Newton guess at the posterior.
 
-    The posterior itself does not depend on them. Q = P law coordinates and three of noise.
+    The posterior itself does not depend on them. Q = P law coordinates and Z of noise.
     """
     center_P, spread_P = prior_of(law, reference)
+    x = observations.features
     origin_P = center_P + np.clip(start_P - center_P, -2 * spread_P, 2 * spread_P)
+    log_loss_R = law.log_loss(law.from_free(origin_P), x, reference)
+    sd = float(np.clip(1.4826 * np.median(np.abs(observations.log_loss_R - np.asarray(log_loss_R))), 2e-3, 0.1))
 
-    def predict(y_P):
-        z_P = bend(law, y_P)
-        return law.log_loss(law.from_free(z_P), observations.features, reference), z_P
+    def build(z_P):
+        y_P = coordinates.straighten(law, x, reference, z_P)
+        return y_P, coordinates.gauss_newton(law, x, reference, y_P, sd)
 
-    y_P = np.asarray(straighten(law, jnp.asarray(origin_P)))
-    (jacobian_RP, bend_PP), (log_loss_R, _) = jax.jit(
-        lambda y_P: (jax.jacfwd(predict)(y_P), predict(y_P)), compiler_options=numerics.RUN_ONCE_OPTIONS
-    )(y_P)
-    residual_R = observations.log_loss_R - np.asarray(log_loss_R)
-    noise = float(np.clip(1.4826 * np.median(np.abs(residual_R)), 2e-3, 0.1))
-    precision_PP = jacobian_RP.T @ jacobian_RP / noise**2 + bend_PP.T @ np.diag(spread_P**-2.0) @ bend_PP
-    n_params = len(origin_P)
-    scale_QQ = np.diag(np.concatenate([np.zeros(n_params), [0.4, 0.3, 0.8]]))
-    scale_QQ[:n_params, :n_params] = np.linalg.cholesky(np.linalg.inv(precision_PP))
-    return np.concatenate([y_P, [math.log(noise), math.log(noise), NOISE_CENTER[2]]]), scale_QQ
+    y_P, scale_PP = jax.device_get(jax.jit(build, compiler_options=numerics.RUN_ONCE_OPTIONS)(origin_P))
+    scale_QQ = scipy.linalg.block_diag(scale_PP, np.diag(noise.TYPICAL_SD))
+    return np.concatenate([y_P, [math.log(sd), math.log(sd), *noise.CENTER[2:]]]), scale_QQ
 
 
-def sites_of(law: Law, y_Q: jax.Array) -> dict[str, jax.Array]:
+def sites_of(law: Law, features: Features, reference: Reference, y_Q: jax.Array) -> dict[str, jax.Array]:
     """Sampled sites by name from stacked straightened coordinates, last axis Q."""
-    return {"z": bend(law, y_Q[..., :-3]), "log_tau": y_Q[..., -3], "log_sigma": y_Q[..., -2], "log_nu": y_Q[..., -1]}
+    return {"z": coordinates.bend(law, features, reference, y_Q[..., :-N_NOISE]), "noise": y_Q[..., -N_NOISE:]}
 
 
-def bend(law: Law, y_P: jax.Array) -> jax.Array:
-    """Free coordinates from straightened ones, in which (ln E, ln A_ref, …) became (ln of the sum, ln A_ref/E, …).
+def run_nuts(
+    potential: Callable[[jax.Array], jax.Array],
+    start_CQ: jax.Array,
+    key: jax.Array,
+    config: NutsConfig,
+    enough: Callable[[np.ndarray], bool],
+    on_progress: Callable[[int], None],
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Draws [C, S, Q] and sampler statistics; one compiled chunk serves warm-up and sampling.
 
-    The sum is known to a few thousandths while its parts trade off against one another: a sharp curved ridge in logs
-    of the parts, a flat one here. The map's Jacobian determinant is 1, so densities carry over unchanged.
+    The number of draws is doubled until `enough` of them says so, up to `config.max_samples` a chain.
     """
-    if len(law.coefficient_indices) < 2:
-        return y_P
-    columns = [y_P[..., i] for i in range(y_P.shape[-1])]
-    first, *others = law.coefficient_indices
-    ratios = [jnp.zeros_like(columns[first]), *(columns[i] for i in others)]
-    log_first = columns[first] - jax.nn.logsumexp(jnp.stack(ratios, axis=-1), axis=-1)
-    for i, ratio in zip((first, *others), ratios, strict=True):
-        columns[i] = log_first + ratio
-    return jnp.stack(columns, axis=-1)  # no scatter: XLA compiles and runs these few slices faster
-
-
-def straighten(law: Law, z_P: jax.Array) -> jax.Array:
-    """The inverse of `bend`."""
-    if len(law.coefficient_indices) < 2:
-        return z_P
-    first, *others = law.coefficient_indices
-    log_parts = z_P[..., np.array(law.coefficient_indices)]
-    y_P = z_P.at[..., np.array(others)].add(-z_P[..., first][..., None])
-    return y_P.at[..., first].set(jax.nn.logsumexp(log_parts, axis=-1))
-
-
-def _run_nuts(potential, start_CQ, key, config: NutsConfig, on_progress) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Draws [C, S, Q] and sampler statistics; one compiled chunk serves warm-up and sampling."""
     kernel = NUTS(
         potential_fn=potential,
         dense_mass=True,
@@ -225,13 +204,19 @@ def _run_nuts(potential, start_CQ, key, config: NutsConfig, on_progress) -> tupl
         )
 
     advance_chunk = jax.jit(lambda state: jax.lax.scan(advance, state, length=chunk), compiler_options=options)
-    collected = []
-    for done in range(0, config.n_warmup + config.n_samples, chunk):
-        state, drawn = jax.block_until_ready(advance_chunk(state))
-        if done >= config.n_warmup:
-            collected.append(jax.device_get(drawn))
+    for _ in range(0, config.n_warmup, chunk):
+        state, _ = jax.block_until_ready(advance_chunk(state))
         on_progress(chunk)
-    x_CSQ, *stats = (np.concatenate(parts).swapaxes(0, 1) for parts in zip(*collected, strict=True))
+    collected, wanted = [], config.n_samples
+    while True:
+        while len(collected) * chunk < wanted:
+            state, drawn = jax.block_until_ready(advance_chunk(state))
+            collected.append(jax.device_get(drawn))
+            on_progress(chunk)
+        x_CSQ, *stats = (np.concatenate(parts).swapaxes(0, 1) for parts in zip(*collected, strict=True))
+        if wanted >= config.max_samples or enough(x_CSQ):
+            break
+        wanted = min(2 * wanted, config.max_samples)
     names = ("diverging", "n_steps", "acceptance_rate", "energy", "lp")
     return x_CSQ, dict(zip(names, stats, strict=True))
 
@@ -242,10 +227,10 @@ def _draw_effects(law: Law, data: tuple, sites: Mapping[str, jax.Array], key: ja
 
     def one(key_and_sites):
         key, site = key_and_sites
-        residual_R = log_loss_R - law.log_loss(law.from_free(site["z"]), features, reference)
-        return effects.draw(key, residual_R, grouping, *noise_of(*(site[name] for name in NOISE)))
+        mean_R, tau, sigma_R, nu = law_and_noise(law, features, reference, site["z"], site["noise"])
+        return effects.draw(key, log_loss_R - mean_R, grouping, tau, sigma_R, nu)
 
-    shape = sites["log_tau"].shape
+    shape = sites["z"].shape[:-1]
     flat = {name: values.reshape(-1, *values.shape[2:]) for name, values in sites.items()}
     keys = jax.random.split(key, shape[0] * shape[1])
     u_WM = jax.jit(lambda inputs: jax.lax.map(one, inputs, batch_size=64), compiler_options=numerics.COMPILER_OPTIONS)(

@@ -20,7 +20,7 @@ from numpyro.infer.hmc import hmc
 from numpyro.infer.util import log_density
 from scipy import stats
 
-from ie_scaling.laws import bayes, effects, numerics
+from ie_scaling.laws import bayes, coordinates, effects, noise, numerics
 from ie_scaling.laws.config import CertifyConfig
 from ie_scaling.laws.descent import prior_of
 from ie_scaling.laws.family import Family
@@ -39,7 +39,7 @@ class Truths:
     """S simulated tables with what made them; `effect_SA` are those of the candidate shapes."""
 
     z_SP: np.ndarray
-    noise_logs_S3: np.ndarray
+    noise_SZ: np.ndarray
     effect_SA: np.ndarray
     log_loss_SR: np.ndarray
 
@@ -61,17 +61,17 @@ def simulate(
     rng = np.random.default_rng(seed)
     center_P, spread_P = prior_of(law, reference)
     z_SP = center_P + prior_scale * spread_P * rng.standard_normal((n_tables, len(center_P)))
-    logs_S3 = bayes.NOISE_CENTER + prior_scale * np.array(bayes.NOISE_SPREAD) * rng.standard_normal((n_tables, 3))
-    tau_S, sigma_S, nu_S = np.exp(logs_S3[:, 0]), np.exp(logs_S3[:, 1]), bayes.MIN_NU + np.exp(logs_S3[:, 2])
+    noise_SZ = noise.CENTER + prior_scale * noise.SPREAD * rng.standard_normal((n_tables, len(noise.CENTER)))
     n_models = len(observations.model_ids)
     with numerics.double_precision():
-        mean_SR = np.asarray(_log_losses(law, jnp.asarray(z_SP), observations.features, reference))
+        run = jax.jit(jax.vmap(lambda *each: bayes.law_and_noise(law, observations.features, reference, *each)))
+        mean_SR, tau_S, sigma_SR, nu_S = map(np.asarray, run(z_SP, noise_SZ))
     u_SM = tau_S[:, None] * rng.standard_normal((n_tables, n_models))
-    noise_SR = sigma_S[:, None] * rng.standard_t(nu_S[:, None], mean_SR.shape)
+    noise_SR = sigma_SR * rng.standard_t(nu_S[:, None], mean_SR.shape)
     effect_SA = tau_S[:, None] * rng.standard_normal((n_tables, len(CANDIDATE_RATIOS)))
     return Truths(
         z_SP=z_SP,
-        noise_logs_S3=logs_S3,
+        noise_SZ=noise_SZ,
         effect_SA=effect_SA,
         log_loss_SR=mean_SR + u_SM[:, observations.model_R] + noise_SR,
     )
@@ -85,13 +85,13 @@ def fit_all(
     config: CertifyConfig,
     on_progress: Callable[[int], None] = lambda transitions: None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Posterior draws of (z, noise logs) for every simulated table, [S, L, P + 3], and divergences [S].
+    """Posterior draws of (z, noise) for every simulated table, [S, L, P + Z], and divergences [S].
 
     Chains start at the truth, which warm-up forgets, in coordinates scaled by the design there: the posterior depends
     on neither.
     """
     grouping = effects.group(observations.model_R, len(observations.model_ids))
-    n_tables, n_params = truths.z_SP.shape
+    n_tables = len(truths.z_SP)
     with numerics.double_precision(), jax.numpy_rank_promotion("allow"):
         origin_SQ, scale_SQQ = _precondition_all(law, observations.features, reference, truths)
 
@@ -99,7 +99,7 @@ def fit_all(
             log_loss_R, origin_Q, scale_QQ = data
 
             def potential(x_Q):
-                sites = bayes.sites_of(law, origin_Q + scale_QQ @ x_Q)
+                sites = bayes.sites_of(law, observations.features, reference, origin_Q + scale_QQ @ x_Q)
                 model_args = (law, observations.features, reference, grouping, log_loss_R)
                 return -log_density(bayes.marginal_model, model_args, {}, sites)[0]
 
@@ -109,7 +109,7 @@ def fit_all(
 
         def start(key, each):
             return begin(
-                jnp.zeros(n_params + 3),
+                jnp.zeros_like(each[1]),
                 config.n_warmup,
                 dense_mass=True,
                 target_accept_prob=config.target_accept,
@@ -129,9 +129,8 @@ def fit_all(
         keys_S = jax.random.split(jax.random.key(config.seed), n_tables)
         x_LSQ, n_diverging_S = _run_side_by_side(start_all, advance_all, keys_S, data, config, on_progress)
         y_LSQ = origin_SQ[None] + jnp.einsum("sqp,lsp->lsq", scale_SQQ, x_LSQ)
-        sites = bayes.sites_of(law, y_LSQ)
-        logs = [np.asarray(sites[name])[..., None] for name in bayes.NOISE]
-        draws_LSQ = np.concatenate([np.asarray(sites["z"]), *logs], axis=-1)
+        sites = bayes.sites_of(law, observations.features, reference, y_LSQ)
+        draws_LSQ = np.concatenate([np.asarray(sites["z"]), np.asarray(sites["noise"])], axis=-1)
     return draws_LSQ.swapaxes(0, 1), n_diverging_S
 
 
@@ -185,8 +184,8 @@ def ranks(
     tau_SL = np.exp(draws_SLQ[..., n_params])
     drawn_SLA = law_SLA + tau_SL[..., None] * rng.standard_normal(law_SLA.shape)
     true_SA = law_SA + truths.effect_SA
-    names = [*law.names, "log_tau", "log_sigma", "log_nu"]
-    true_SQ = np.concatenate([truths.z_SP, truths.noise_logs_S3], axis=1)
+    names = [*law.names, *noise.COORDINATES]
+    true_SQ = np.concatenate([truths.z_SP, truths.noise_SZ], axis=1)
     found = {name: _rank(true_SQ[:, q], draws_SLQ[..., q], rng) for q, name in enumerate(names)}
     found["loss difference"] = _rank(true_SA[:, -1] - true_SA[:, 0], drawn_SLA[..., -1] - drawn_SLA[..., 0], rng)
     place = lambda loss_xA: (loss_xA < loss_xA[..., :1]).sum(axis=-1)  # noqa: E731
@@ -240,20 +239,12 @@ def _precondition_all(
     law: Law, features: Features, reference: Reference, truths: Truths
 ) -> tuple[jax.Array, jax.Array]:
     """Origins at the truths and Cholesky scales of the Gauss-Newton posterior there, [S, Q] and [S, Q, Q]."""
-    _, spread_P = prior_of(law, reference)
 
-    def one(z_P, logs_3):
-        y_P = bayes.straighten(law, z_P)
+    def one(z_P, noise_Z):
+        y_P = coordinates.straighten(law, features, reference, z_P)
+        sd = jnp.clip(jnp.exp(noise_Z[1]), 2e-3, 0.1)
+        scale_PP = coordinates.gauss_newton(law, features, reference, y_P, sd)
+        scale_QQ = jax.scipy.linalg.block_diag(scale_PP, jnp.diag(noise.TYPICAL_SD))
+        return jnp.concatenate([y_P, noise_Z]), scale_QQ
 
-        def predict(y_P):
-            bent_P = bayes.bend(law, y_P)
-            return law.log_loss(law.from_free(bent_P), features, reference), bent_P
-
-        jacobian_RP, bend_PP = jax.jacfwd(predict)(y_P)
-        noise = jnp.clip(jnp.exp(logs_3[1]), 2e-3, 0.1)
-        precision_PP = jacobian_RP.T @ jacobian_RP / noise**2 + bend_PP.T @ jnp.diag(spread_P**-2.0) @ bend_PP
-        scale_PP = jnp.linalg.cholesky(jnp.linalg.inv(precision_PP))
-        scale_QQ = jax.scipy.linalg.block_diag(scale_PP, jnp.diag(jnp.array([0.4, 0.3, 0.8])))
-        return jnp.concatenate([y_P, logs_3]), scale_QQ
-
-    return jax.jit(jax.vmap(one))(jnp.asarray(truths.z_SP), jnp.asarray(truths.noise_logs_S3))
+    return jax.jit(jax.vmap(one))(jnp.asarray(truths.z_SP), jnp.asarray(truths.noise_SZ))

@@ -71,6 +71,12 @@ def check(draws: Mapping[str, np.ndarray], sample_stats: Mapping[str, np.ndarray
     )
 
 
+def long_enough(draws: np.ndarray, config: NutsConfig) -> bool:
+    """Whether chains [C, S, ...] pass the gate's rules on R-hat and ESS, which longer ones may yet do."""
+    ess = np.minimum(ess_bulk(draws), ess_tail(draws))
+    return bool(rhat(draws).max() <= config.max_rhat and ess.min() >= config.min_ess)
+
+
 def rhat(draws: np.ndarray) -> np.ndarray:
     """The larger of rank-normalised split R-hat and its folded version; NaN draws give infinity."""
     split = _split(draws)

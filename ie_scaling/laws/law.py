@@ -15,7 +15,7 @@ from ie_scaling.laws.observations import Features, Reference
 
 Params = Mapping[str, Any]  # scalars by name; arrays of draws where only `derived` reads them
 SHAPE_FEATURES = frozenset({"d_model", "n_layers", "aspect_ratio", "mlp_attention_ratio", "query_group"})
-EDGE = 0.05  # how near 0 and 1 the coordinate of a `unit` parameter bends
+EDGE = 0.2  # how far from 0 and 1 the coordinate of a `unit` parameter bends
 OMEGA = {"total": 1.0, "non_embedding": 0.0}
 COUNT_NEEDS = {
     "total": ("n_total",),
@@ -28,8 +28,8 @@ COUNT_NEEDS = {
 class Parameter:
     """One parameter, its support, and its weakly informative prior: Normal(center, spread) on the free coordinate.
 
-    The coordinate is ln(value) for `positive`, the value itself for `real`, and for `unit` the value itself but within
-    a few hundredths of 0 and 1 (a logit would bend the posterior of a small ω into a banana). `typical` is the
+    The coordinate is ln(value) for `positive`, the value itself for `real`, and for `unit` the value itself in the
+    middle but bent near 0 and 1 (a logit would make a banana of the posterior of a small ω). `typical` is the
     prior's middle in the parameter's own units, times the reference quantity named in `per` where there is one.
     Least squares keeps the coordinate within `reach` of the centre.
     """
@@ -119,12 +119,6 @@ class Law:
         return tuple(parameter.name for parameter in self.parameters)
 
     @property
-    def coefficient_indices(self) -> tuple[int, ...]:
-        """Where the summands' positive coefficients (E, A_ref, B_ref …) stand among the free parameters."""
-        first = [term.parameters[0] for term in self.terms if term.parameters]
-        return tuple(self.names.index(parameter.name) for parameter in first if parameter.support == "positive")
-
-    @property
     def needs_no_count(self) -> bool:
         """Whether N itself stands nowhere in the law, so that ways of counting it do not differ."""
         return "A_ref" not in self.names
@@ -181,4 +175,4 @@ class Law:
         return p
 
 
-OMEGA_PARAMETER = Parameter("omega", "unit", 0.5, 0.4, reach=1.2)
+OMEGA_PARAMETER = Parameter("omega", "unit", 0.5, 0.4, reach=3.3)

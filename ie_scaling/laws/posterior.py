@@ -27,13 +27,12 @@ import numpy as np
 import xarray as xr
 
 from ie_scaling import files
-from ie_scaling.laws import forms, numerics
+from ie_scaling.laws import forms, noise, numerics
 from ie_scaling.laws.law import Law
 from ie_scaling.laws.least_squares import predict_draws
 from ie_scaling.laws.observations import Features, Reference
 
 LEVELS = ("law", "shape", "new_run")
-NOISE_NAMES = ("tau", "sigma", "nu")
 REFERENCE_FIELDS = tuple(field.name for field in dataclasses.fields(Reference))
 MAX_TOKEN_FACTOR = 1e4
 MANY = 4096
@@ -45,7 +44,7 @@ class Posterior:
 
     Attributes:
       method: `bayes` or `bootstrap`.
-      draws: the law's free parameters and tau, sigma, nu by name, each [C, S] (chains, draws).
+      draws: the law's free parameters and the noise (noise.NAMES) by name, each [C, S] (chains, draws).
       effects_CSM: u of each fitted model, in ln(nats); `model_ids` names them.
       failures: one-liners of the convergence gate.
       groups: further groups of the file (sample_stats, log_likelihood, prior …) as xarray Datasets.
@@ -96,8 +95,17 @@ class Posterior:
             if level != "law":
                 log_loss_WA += self._effects(len(features), model_ids, keys[0], flat["tau"])
             if level == "new_run":
-                log_loss_WA += np.asarray(_run_noise(keys[1], flat["sigma"], flat["nu"], len(features)))
+                log_loss_WA += np.asarray(_run_noise(keys[1], self.scale_of_runs(features), flat["nu"]))
         return log_loss_WA
+
+    def scale_of_runs(self, features: Features) -> np.ndarray:
+        """σ of one more run of each architecture in each draw, [W, A], in ln(nats)."""
+        flat = {name: values.reshape(-1, 1) for name, values in self.draws.items()}
+        law_draws = {name: flat[name] for name in self.law.names}
+        rows = jax.tree.map(lambda values: np.asarray(values)[None, :], features)
+        return np.broadcast_to(
+            noise.scale(self.law, law_draws, rows, self.reference, flat), (self.n_draws, len(features))
+        )
 
     def require(self, features: Features) -> None:
         """Check that there are architectures, and that all that the law needs of them is known."""
@@ -137,7 +145,9 @@ class Posterior:
                 for place, model in fitted:
                     noise_A[place] = effects_WM[draw, model]  # its own
                 if level == "new_run":
-                    noise_A = noise_A + flat["sigma"][draw] * rng.standard_t(flat["nu"][draw], len(features))
+                    drawn = {name: values[draw] for name, values in flat.items()}
+                    scale_A = noise.scale(self.law, drawn, features, self.reference, drawn)
+                    noise_A = noise_A + scale_A * rng.standard_t(drawn["nu"], len(features))
                 loss_wA[row] *= np.exp(noise_A if places is None else noise_A[places])
             return loss_wA
 
@@ -169,7 +179,7 @@ class Posterior:
 
     def summary(self) -> dict[str, dict[str, float]]:
         """Mean, sd, 5 %, 50 % and 95 % points of every parameter, raw and derived, and of the noise."""
-        every = self.derived | {name: self.draws[name] for name in NOISE_NAMES}
+        every = self.derived | {name: self.draws[name] for name in noise.NAMES}
         return {name: summarise(values) for name, values in every.items()}
 
     def save(self, path: Path) -> None:
@@ -221,7 +231,7 @@ def load(path: str | Path, law: str = "") -> Posterior:
     if law and data.attrs["law"] != law:
         raise ValueError(f"{path}: is of law {data.attrs['law']!r}, not {law!r}")
     form = forms.get_law(data.attrs["law"], data.attrs["tie"], data.attrs["count"])
-    names = (*form.names, *NOISE_NAMES)
+    names = (*form.names, *noise.NAMES)
     if lost := [name for name in (*names, "u") if name not in data]:
         raise ValueError(f"{path}: posterior has no {lost[0]!r}, law {form.name!r} needs it")
     return Posterior(
@@ -264,13 +274,12 @@ def _predict_losses(law: Law, draws_w: dict[str, jax.Array], features: Features,
     return jnp.exp(jax.vmap(lambda draws: law.log_loss(draws, features, reference))(draws_w))
 
 
-def _run_noise(key: jax.Array, sigma_W: np.ndarray, nu_W: np.ndarray, n_architectures: int) -> jax.Array:
+def _run_noise(key: jax.Array, sigma_WA: np.ndarray, nu_W: np.ndarray) -> jax.Array:
     """Student-t noise [W, A]: a normal over the root of a gamma, which also serves ν of a million."""
     normal_key, gamma_key = jax.random.split(key)
-    shape = (len(sigma_W), n_architectures)
     half_nu_W1 = 0.5 * jnp.asarray(nu_W)[:, None]
-    mixing_WA = jax.random.gamma(gamma_key, jnp.broadcast_to(half_nu_W1, shape)) / half_nu_W1
-    return jnp.asarray(sigma_W)[:, None] * jax.random.normal(normal_key, shape) / jnp.sqrt(mixing_WA)
+    mixing_WA = jax.random.gamma(gamma_key, jnp.broadcast_to(half_nu_W1, sigma_WA.shape)) / half_nu_W1
+    return sigma_WA * jax.random.normal(normal_key, sigma_WA.shape) / jnp.sqrt(mixing_WA)
 
 
 def _token_factor(law: Law, draws_W, features: Features, reference: Reference, gap_WA: np.ndarray) -> jax.Array:

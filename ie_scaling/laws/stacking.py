@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy import special
 
-from ie_scaling.laws import effects, numerics
+from ie_scaling.laws import effects, noise, numerics
 from ie_scaling.laws.observations import Features
 from ie_scaling.laws.posterior import Posterior
 
@@ -144,7 +144,8 @@ def _log_likelihood(
     def one(draw):
         law_draw = {name: draw[name] for name in law.names}
         residual_R: Any = log_loss_R - law.log_loss(law_draw, features, posterior.reference)
-        return effects.log_marginal(residual_R, grouping, draw["tau"], draw["sigma"], draw["nu"])
+        sigma_R = noise.scale(law, law_draw, features, posterior.reference, draw)
+        return effects.log_marginal(residual_R, grouping, draw["tau"], sigma_R, draw["nu"])
 
     with numerics.double_precision(), jax.numpy_rank_promotion("allow"):
         run = jax.jit(lambda draws: jax.lax.map(one, draws, batch_size=64), compiler_options=numerics.COMPILER_OPTIONS)

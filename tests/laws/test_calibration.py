@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ie_scaling import files, records
-from ie_scaling.laws import calibration, certificate, forms
+from ie_scaling.laws import calibration, certificate, forms, noise
 from ie_scaling.laws.config import CertifyConfig
 from ie_scaling.laws.observations import Observations
 from tests.laws.simulated import simulate
@@ -48,9 +48,9 @@ def test_ranks_of_draws_from_the_prior_itself_are_uniform():
     """With no data the posterior is the prior: exchangeable truths and draws."""
     truths = calibration.simulate(LAW, ROWS, ROWS.reference(1.0), 300, 0)
     others = calibration.simulate(LAW, ROWS, ROWS.reference(1.0), 300 * 40, 1)
-    draws_SLQ = np.concatenate([others.z_SP, others.noise_logs_S3], axis=1).reshape(300, 40, -1)
+    draws_SLQ = np.concatenate([others.z_SP, others.noise_SZ], axis=1).reshape(300, 40, -1)
     ranks = calibration.ranks(LAW, ROWS, ROWS.reference(1.0), truths, draws_SLQ, 0)
-    assert set(ranks) == {*LAW.names, "log_tau", "log_sigma", "log_nu", "loss difference", "place of the deepest"}
+    assert set(ranks) == {*LAW.names, *noise.COORDINATES, "loss difference", "place of the deepest"}
     assert all(calibration.judge(values, 40)["passed"] for values in ranks.values())
 
 

@@ -8,48 +8,50 @@ from scipy import stats
 from ie_scaling.laws import effects
 
 GRID = np.linspace(-0.4, 0.4, 200_001)
-CASES = [
-    ([0.004], 0.005, 0.01, 8.0),
-    ([0.03, -0.002], 0.02, 0.003, 4.0),
-    ([0.01, 0.012, 0.009, 0.03], 0.002, 0.008, 3.0),
-    (np.linspace(0.01, 0.03, 11), 0.02, 0.01, 20.0),
+CASES = [  # residuals, τ, σ of each row, ν
+    (np.array([0.004]), 0.005, np.array([0.01]), 8.0),
+    (np.array([0.03, -0.002]), 0.02, np.array([0.003, 0.003]), 4.0),
+    (np.array([0.01, 0.012, 0.009, 0.03]), 0.002, np.array([0.008, 0.006, 0.004, 0.02]), 3.0),
+    (np.linspace(0.01, 0.03, 11), 0.02, np.linspace(0.01, 0.002, 11), 20.0),
 ]
 
 
-def log_integrand(residuals, tau, sigma, nu):
-    rows = stats.t.logpdf((np.asarray(residuals)[:, None] - GRID) / sigma, nu) - np.log(sigma)
+def log_integrand(residual_R, tau, sigma_R, nu):
+    rows = stats.t.logpdf((residual_R[:, None] - GRID) / sigma_R[:, None], nu) - np.log(sigma_R[:, None])
     return stats.norm.logpdf(GRID, 0, tau) + rows.sum(axis=0)
 
 
 @pytest.mark.parametrize(("case", "tolerance"), [(0, 1e-6), (1, 1e-3), (2, 1e-6), (3, 1e-6)])
 def test_the_integral(case, tolerance):
     """Two peaks, as when two rows of a model stand ten σ apart (case 1), are the hard ones."""
-    residuals, tau, sigma, nu = CASES[case]
-    exact = np.log(np.trapezoid(np.exp(log_integrand(residuals, tau, sigma, nu)), GRID))
-    grouping = effects.group(np.zeros(len(residuals), int), 1)
+    residual_R, tau, sigma_R, nu = CASES[case]
+    exact = np.log(np.trapezoid(np.exp(log_integrand(residual_R, tau, sigma_R, nu)), GRID))
+    grouping = effects.group(np.zeros(len(residual_R), int), 1)
     with jax.enable_x64(True):
-        ours = effects.log_marginal(np.asarray(residuals, float), grouping, tau, sigma, nu)
+        ours = effects.log_marginal(residual_R, grouping, tau, sigma_R, nu)
     assert float(ours[0]) == pytest.approx(exact, abs=tolerance)
 
 
 def test_models_are_kept_apart():
     model_R = np.array([1, 0, 1, 1])
     residual_R = np.array([0.01, -0.02, 0.013, 0.004])
+    sigma_R = np.array([0.005, 0.004, 0.003, 0.006])
     with jax.enable_x64(True):
-        together = effects.log_marginal(residual_R, effects.group(model_R, 2), 0.01, 0.005, 6.0)
+        together = effects.log_marginal(residual_R, effects.group(model_R, 2), 0.01, sigma_R, 6.0)
         for model in (0, 1):
-            alone_R = residual_R[model_R == model]
-            alone = effects.log_marginal(alone_R, effects.group(np.zeros(len(alone_R), int), 1), 0.01, 0.005, 6.0)
+            own_R = model_R == model
+            grouping = effects.group(np.zeros(own_R.sum(), int), 1)
+            alone = effects.log_marginal(residual_R[own_R], grouping, 0.01, sigma_R[own_R], 6.0)
             assert float(together[model]) == pytest.approx(float(alone[0]), rel=1e-10)
 
 
 def test_draws_follow_the_conditional():
-    residuals, tau, sigma, nu = CASES[1]
+    residual_R, tau, sigma_R, nu = CASES[1]
     grouping = effects.group(np.zeros(2, int), 1)
     with jax.enable_x64(True):
         keys = jax.random.split(jax.random.key(0), 4000)
-        draws = jax.vmap(lambda key: effects.draw(key, np.array(residuals), grouping, tau, sigma, nu)[0])(keys)
-    density = np.exp(log_integrand(residuals, tau, sigma, nu))
+        draws = jax.vmap(lambda key: effects.draw(key, residual_R, grouping, tau, sigma_R, nu)[0])(keys)
+    density = np.exp(log_integrand(residual_R, tau, sigma_R, nu))
     cumulative = np.cumsum(density) / density.sum()
     uniform = np.interp(np.asarray(draws), GRID, cumulative)
     assert stats.kstest(uniform, "uniform").pvalue > 1e-3

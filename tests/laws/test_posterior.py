@@ -69,9 +69,10 @@ def test_the_truth_is_covered(posterior):
 def test_levels_widen(posterior):
     spread = {level: posterior.predict(FEATURES, level, 0).std(axis=0).mean() for level in posterior_lib.LEVELS}
     assert spread["law"] < spread["shape"] < spread["new_run"]
-    tau, sigma, nu = (posterior.draws[name] for name in ("tau", "sigma", "nu"))
+    tau_W, nu_W = (posterior.draws[name].ravel() for name in ("tau", "nu"))
+    sigma_WA = posterior.scale_of_runs(FEATURES)
     difference_WA = posterior.predict(FEATURES, "new_run", 0) - posterior.predict(FEATURES, "law", 0)
-    expected = np.mean(tau**2) + np.mean(sigma**2 * nu / (nu - 2))
+    expected = np.mean(tau_W**2) + np.mean(sigma_WA**2 * (nu_W / (nu_W - 2))[:, None])
     assert difference_WA.var() == pytest.approx(expected, rel=0.25)
 
 

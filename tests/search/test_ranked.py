@@ -25,6 +25,7 @@ def fit(tmp_path):
     means = {"E": 1.5, "A_ref": 0.5, "alpha": 0.4, "B_ref": 0.5, "beta": 0.4, "kappa": 0.02, "R_star": 40.0}
     draws = {name: value * np.exp(0.02 * rng.normal(size=(2, 300))) for name, value in means.items()}
     draws |= {"tau": np.full((2, 300), 0.002), "sigma": np.full((2, 300), 0.004), "nu": np.full((2, 300), 10.0)}
+    draws |= {"sigma_fall_N": np.full((2, 300), 0.1), "sigma_fall_D": np.full((2, 300), 0.0)}
     made = posterior.Posterior(
         law=forms.get_law("effective", count="total"),
         reference=Reference(N0=3e6, D0=1e8, R0=30, d0=96, n0=4, r0=1.5, x0=0.2, g0=2, L0=3.0, L_min=2.5),

@@ -32,7 +32,8 @@ def inputs(tmp_path):
         law=forms.get_law("effective"),
         reference=reference,
         method="bayes",
-        draws=draws | {"nu": np.full((2, 300), 10.0)},
+        draws=draws
+        | {"nu": np.full((2, 300), 10.0), "sigma_fall_N": np.zeros((2, 300)), "sigma_fall_D": np.zeros((2, 300))},
         effects_CSM=np.zeros((2, 300, 1)),
         model_ids=("m",),
         failures=("R-hat 1.2 of E is above 1.01",),
