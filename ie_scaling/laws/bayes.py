@@ -63,8 +63,8 @@ def _law_and_noise(
     law: Law, features: Features, reference: Reference
 ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
     """The part both models share: ln f of each row, τ, σ of each row, ν."""
-    z_P = numpyro.sample("z", dist.Normal(*prior_of(law, reference)).to_event(1))
-    x_Z = numpyro.sample("noise", dist.Normal(noise.CENTER, noise.SPREAD).to_event(1))
+    z_P: Any = numpyro.sample("z", dist.Normal(*prior_of(law, reference)).to_event(1))
+    x_Z: Any = numpyro.sample("noise", dist.Normal(noise.CENTER, noise.SPREAD).to_event(1))
     return law_and_noise(law, features, reference, z_P, x_Z)
 
 

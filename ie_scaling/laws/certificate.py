@@ -1,5 +1,6 @@
 """The certificate of a law on a table: simulation-based calibration, and coverage when rolled forward in size."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -38,14 +39,21 @@ def run(config: CertifyConfig, directory: Path) -> list[str]:
     if not workdir.is_done(directory, resolved):
         law, rows = load(config)
         with workdir.opened(directory, resolved):
-            files.write_json(directory / "certificate.json", certify(config, law, rows))
+            simulated = _kept(directory / "parts" / "calibration.json", lambda: calibrate(config, law, rows))
+            forward = _kept(directory / "parts" / "rolled_forward.json", lambda: roll_forward(law, rows, config.seed))
+            files.write_json(directory / "certificate.json", judge(config, law, simulated, forward))
     return files.read_json(directory / "certificate.json")["failures"]
 
 
-def certify(config: CertifyConfig, law: Law, rows: Observations) -> dict[str, Any]:
+def _kept(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What an earlier, interrupted run left at `path`, or what `make` gives, left there."""
+    if not path.exists():
+        files.write_json(path, make())
+    return files.read_json(path)
+
+
+def judge(config: CertifyConfig, law: Law, simulated: dict[str, Any], forward: dict[str, Any]) -> dict[str, Any]:
     """The certificate, JSON-ready."""
-    simulated = calibrate(config, law, rows)
-    forward = roll_forward(law, rows, config.seed)
     failures = [
         f"calibration of {name}: p {entry['p_value']:.4f}"
         for name, entry in simulated["quantities"].items()
