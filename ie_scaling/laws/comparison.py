@@ -58,14 +58,10 @@ def laws_of(config: CompareLawsConfig) -> list[Law]:
     """
     chosen: dict[Law, None] = {}
     for text in config.laws:
-        name, tie, count, *rest = (*text.split(":"), "", "")
-        if len(rest) > 2 or text.count(":") > 2:
-            raise ValueError(f"laws={text!r}: must be NAME, NAME:TIE or NAME:TIE:COUNT")
-        counts = [count] if count else config.counts
-        if forms.get_law(name, tie).needs_no_count:
-            counts = [""]
-        for each in counts:
-            chosen[forms.get_law(name, tie, each)] = None
+        law = forms.parse(text)
+        counts = [law.count] if text.count(":") == 2 or law.needs_no_count else config.counts
+        for count in counts:
+            chosen[dataclasses.replace(law, count=count)] = None
     names = [_name(law) for law in chosen]
     if config.baseline not in names:
         raise ValueError(f"baseline={config.baseline!r}: must be one of {', '.join(names)}")

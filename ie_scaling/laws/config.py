@@ -77,6 +77,50 @@ class CompareLawsConfig:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class CompareConfig:
+    """Contest ways of predicting, on the same runs left out: by size, and by model.
+
+    `wheres` holds a row filter for each of `tables`, "" for none. `laws` (NAME, NAME:TIE or NAME:TIE:COUNT) are each
+    fitted as a posterior and by bootstrapped least squares, and stacked; `published` are fitted as scipy's curve_fit
+    does. By size the largest share `extrapolate` of the models is left out, by model each of `n_folds` parts.
+    """
+
+    tables: tuple[str, ...] = (
+        "data/bian2025.csv",
+        "data/gemstones_cooldown.csv",
+        "data/chinchilla.csv",
+        "data/gadre2024_models.csv",
+    )
+    wheres: tuple[str, ...] = (
+        "",
+        "",
+        "fit_set == 'besiroglu240'",
+        "loss_split == 'c4_val' and notes.str.contains('train=rpj')",
+    )
+    laws: tuple[str, ...] = ("chinchilla", "aspect_ratio:free", "effective", "effective_moving_D")
+    published: tuple[str, ...] = ("chinchilla:alpha=beta", "aspect_ratio")
+    n_folds: int = 3
+    extrapolate: float = 0.25
+    n_bootstrap: int = 1000
+    n_resamples: int = 2000
+    seed: int = 0
+    nuts: NutsConfig = NutsConfig(n_warmup=500, n_samples=500, max_samples=2000)
+
+    def __post_init__(self) -> None:
+        if not self.tables or not self.laws:
+            raise ValueError("tables and laws: name at least one of each")
+        if len(self.wheres) != len(self.tables):
+            raise ValueError(f"wheres: has {len(self.wheres)} row filters for {len(self.tables)} tables")
+        if self.n_folds < 2:
+            raise ValueError(f"n_folds={self.n_folds}: must be at least 2")
+        if not 0 < self.extrapolate < 1:
+            raise ValueError(f"extrapolate={self.extrapolate}: must be between 0 and 1")
+        for field in ("n_bootstrap", "n_resamples"):
+            if getattr(self, field) < 20:
+                raise ValueError(f"{field}={getattr(self, field)}: must be at least 20")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class ReproduceConfig:
     """Reach the published numbers again: `rows` and `figures` by name, none meaning all of them.
 

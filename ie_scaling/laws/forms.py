@@ -161,3 +161,14 @@ def get_law(name: str, tie: str = "", count: str = "") -> Law:
     if count and count not in COUNTS:
         raise ValueError(f"count={count!r}: must be one of {', '.join(COUNTS)}")
     return dataclasses.replace(law, tie=tie or law.tie, count=count or law.count)
+
+
+def parse(text: str) -> Law:
+    """The law that NAME, NAME:TIE or NAME:TIE:COUNT names.
+
+    Raises:
+      ValueError: another form, or listing the valid names.
+    """
+    if text.count(":") > 2:
+        raise ValueError(f"laws={text!r}: must be NAME, NAME:TIE or NAME:TIE:COUNT")
+    return get_law(*text.split(":"))

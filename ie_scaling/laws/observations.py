@@ -104,6 +104,11 @@ class Observations:
         """Losses in nats per token."""
         return np.exp(self.log_loss_R)
 
+    @property
+    def scale_R(self) -> np.ndarray:
+        """The scale of each row, a number: rows of one size and one token budget share it."""
+        return _scales(self.features.n_total, self.features.n_tokens)
+
     @classmethod
     def from_frame(cls, frame: pd.DataFrame, name: str = "table") -> "Observations":
         """Observations of a frame from `records.read_runs`.
@@ -213,9 +218,14 @@ def _optimal_losses(frame: pd.DataFrame) -> np.ndarray:
     """L_opt of each row [2510.18245]: its column `loss_optimal`, or the smallest loss of the table at that (N, D)."""
     if "loss_optimal" in frame:
         return pd.to_numeric(frame["loss_optimal"], errors="coerce").to_numpy(np.float64)
-    size_R = _cluster(np.log(frame["n_params_total"].to_numpy(np.float64)), SAME_SIZE)
-    budget_R = _cluster(np.log(frame["n_tokens"].to_numpy(np.float64)), SAME_TOKENS)
-    return frame["loss"].groupby([size_R, budget_R]).transform("min").to_numpy(np.float64)
+    scale_R = _scales(frame["n_params_total"].to_numpy(np.float64), frame["n_tokens"].to_numpy(np.float64))
+    return frame["loss"].groupby(scale_R).transform("min").to_numpy(np.float64)
+
+
+def _scales(n_total_R: np.ndarray, n_tokens_R: np.ndarray) -> np.ndarray:
+    """Numbers the scales: rows of one size and one token budget."""
+    size_R, budget_R = _cluster(np.log(n_total_R), SAME_SIZE), _cluster(np.log(n_tokens_R), SAME_TOKENS)
+    return size_R * len(n_total_R) + budget_R
 
 
 def _cluster(values_R: np.ndarray, gap: float) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""How good predictions are: error, variance explained, order, and coverage of intervals; losses in nats, arrays in."""
+"""How good predictions are: error, variance explained, order, coverage, and CRPS; losses in nats, arrays in."""
 
 from collections.abc import Mapping
 
@@ -28,6 +28,14 @@ def spearman(loss_R: np.ndarray, prediction_R: np.ndarray) -> float:
 def coverage(loss_R: np.ndarray, low_R: np.ndarray, high_R: np.ndarray) -> float:
     """Share of losses within their intervals."""
     return float(np.mean((low_R <= loss_R) & (loss_R <= high_R)))
+
+
+def crps(loss_R: np.ndarray, draws_WR: np.ndarray) -> np.ndarray:
+    """Continuous ranked probability score of each row from its draws, in nats: E|X − y| − ½ E|X − X'|, [R]."""
+    n_draws = len(draws_WR)
+    weight_W = 2 * np.arange(1, n_draws + 1) - n_draws - 1
+    spread_R = weight_W @ np.sort(draws_WR, axis=0) / n_draws**2
+    return np.abs(draws_WR - loss_R).mean(axis=0) - spread_R
 
 
 def metrics(loss_R: np.ndarray, prediction_R: np.ndarray) -> Mapping[str, float | int | None]:

@@ -61,7 +61,7 @@ def leave_models_out(posterior: Posterior) -> LeaveOut:
       ValueError: a posterior saved without its data.
     """
     features, log_loss_R, model_R = _data_of(posterior)
-    log_likelihood_WM = _log_likelihood(posterior, features, log_loss_R, model_R)
+    log_likelihood_WM = log_likelihood(posterior, features, log_loss_R, model_R)
     smoothed_MW, pareto_k_M = _smooth(-log_likelihood_WM.T)
     return LeaveOut(
         model_ids=posterior.model_ids,
@@ -134,11 +134,9 @@ def _data_of(posterior: Posterior) -> tuple[Features, np.ndarray, np.ndarray]:
     return features, posterior.groups["observed_data"]["log_loss"].to_numpy(), model_R
 
 
-def _log_likelihood(
-    posterior: Posterior, features: Features, log_loss_R: np.ndarray, model_R: np.ndarray
-) -> np.ndarray:
-    """ln p(rows of model m | draw w), its effect integrated out, [W, M]."""
-    law, grouping = posterior.law, effects.group(model_R, len(posterior.model_ids))
+def log_likelihood(posterior: Posterior, features: Features, log_loss_R: np.ndarray, model_R: np.ndarray) -> np.ndarray:
+    """ln p(rows of model m | draw w), its effect integrated out, [W, M]; `model_R` numbers the rows' models."""
+    law, grouping = posterior.law, effects.group(model_R, int(model_R.max()) + 1)
     flat = {name: values.reshape(-1) for name, values in posterior.draws.items()}
 
     def one(draw):
