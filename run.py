@@ -8,6 +8,7 @@
   configs/fit.py           fit a scaling law to a run table: least squares, posterior, diagnostics
   configs/compare_laws.py  which law predicts best: cross-validation by model, extrapolation by size
   configs/reproduce.py     the published numbers again, each beside its tolerance, and figures like the papers'
+  configs/compare.py       which way of predicting tells the truth of runs left out: Bayes, bootstrap, curve_fit, order
   configs/certify.py       simulation-based calibration of a law on a table's design, and coverage rolled forward
   configs/rank.py          rank shapes by predicted loss at given tokens, with the probability of each rank
   configs/select.py        rank candidate shapes under a latency bound and recommend one

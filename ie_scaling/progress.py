@@ -10,7 +10,10 @@ LINE_EVERY_S = 10.0
 
 
 class Progress:
-    """Counts `total` units of one labelled piece of work; use as a context manager."""
+    """Counts `total` units of one labelled piece of work; use as a context manager.
+
+    Work that turns out longer than `total` moves the total along.
+    """
 
     def __init__(self, label: str, total: int, unit: str = "it", clock: Callable[[], float] = time.monotonic):
         self._label, self._total, self._unit, self._clock = label, total, unit, clock
@@ -32,7 +35,9 @@ class Progress:
     def advance(self, amount: int = 1, note: str = "") -> None:
         """Count `amount` more units; `note` (such as the loss) is shown beside the count."""
         self._done += amount
+        self._total = max(self._total, self._done)
         if self._bar is not None:
+            self._bar.total = self._total
             self._bar.set_postfix_str(note, refresh=False)
             self._bar.update(amount)
             return

@@ -5,6 +5,7 @@ from typing import Any
 
 import matplotlib
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatterSciNotation, NullFormatter
 
@@ -120,6 +121,41 @@ def calibration(quantities: Mapping[str, Mapping[str, Any]]) -> Figure:
         axes.set_visible(False)
     figure.supxlabel("rank of the truth among posterior draws", fontsize=8)
     figure.supylabel("ECDF − uniform", fontsize=8)
+    return figure
+
+
+def contest(scores: pd.DataFrame) -> Figure:
+    """A row for each table and way of leaving out: CRPS, coverage of 90 % intervals, and decisions right, by entry.
+
+    `scores` is contest.csv; bars are 90 % intervals over models. Entries are alike in every panel.
+    """
+    entries = [name for name in dict.fromkeys(scores["entry"]) if name != "at random"]
+    groups = [group for _, group in scores.groupby(["table", "left_out"], sort=False)]
+    figure = Figure(figsize=(11, len(groups) * (0.7 + 0.17 * len(entries))), dpi=120, layout="constrained")
+    panels = figure.subplots(len(groups), 3, squeeze=False, sharey="row")
+    kinds = {name: COLORS[index] for index, name in enumerate(("bayes", "bootstrap", "curve_fit", "one"))}
+    metrics = (("crps", 1e3, "CRPS (mnat)"), ("coverage90", 100, "covered by 90 % (%)"), ("decision", 100, "right (%)"))
+    for row, group in zip(panels, groups, strict=True):
+        table, way = group[["table", "left_out"]].iloc[0]
+        by_entry = group.set_index("entry")
+        for axes, (metric, scale, label) in zip(row, metrics, strict=True):
+            axes.spines[["top", "right"]].set_visible(False)
+            axes.grid(alpha=0.25, linewidth=0.6)
+            for place, name in enumerate(entries):
+                low, middle, high = (scale * by_entry.at[name, f"{metric}{tail}"] for tail in ("_lo90", "", "_hi90"))
+                if np.isfinite(middle):
+                    reach = [[max(middle - low, 0)], [max(high - middle, 0)]]
+                    color = kinds[name.split()[0]]
+                    axes.errorbar([middle], [place], xerr=reach, fmt="o", markersize=4, capsize=2, color=color)
+            axes.set_xlabel(label, fontsize=8)
+            axes.tick_params(labelsize=7)
+            axes.set_yticks(range(len(entries)), entries, fontsize=7)
+        row[0].set(xscale="log")
+        row[0].xaxis.set_minor_formatter(NullFormatter())
+        row[1].axvspan(80, 97, color=COLORS[5], alpha=0.25, linewidth=0)
+        row[2].axvline(50, color="black", linestyle=":", linewidth=0.8)
+        row[0].set_title(f"{table}, left out by {way}", fontsize=9, loc="left")
+        row[0].invert_yaxis()
     return figure
 
 

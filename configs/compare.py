@@ -1,0 +1,19 @@
+"""Contest ways of predicting runs: posteriors, bootstraps, curve_fit as published, and the order at one small scale.
+
+  python run.py --config=configs/compare.py                     four laws on the four public tables
+  python run.py --config=configs/compare.py --config.tables="('my_runs.csv',)" --config.wheres="('',)" \
+      --config.laws="('chinchilla', 'effective')" --workdir=runs/my_contest
+
+Cost: about three quarters of an hour on two CPU cores; interrupted, it goes on with the next split. Leaves contest.csv,
+contest.md (a paragraph made from the numbers, then the tables) and figures/contest.png: log score, CRPS, coverage of
+50 % and 90 % intervals, pairwise decisions with their Brier score, and realised regret, on the largest quarter of the
+models and on models left out in three parts.
+"""
+
+from ie_scaling.config import to_config_dict
+from ie_scaling.laws.config import CompareConfig
+
+
+def get_config():
+    """The defaults of CompareConfig."""
+    return to_config_dict(CompareConfig(), "compare")
