@@ -6,6 +6,7 @@
   configs/sweep.py         many runs into one run table
   configs/time_decode.py   time decoding of a list of architectures
   configs/fit.py           fit a scaling law to a run table: least squares, posterior, diagnostics
+  configs/pool.py          fit one law to several families of runs, their shape parameters partially pooled
   configs/compare_laws.py  which law predicts best: cross-validation by model, extrapolation by size
   configs/reproduce.py     the published numbers again, each beside its tolerance, and figures like the papers'
   configs/compare.py       which way of predicting tells the truth of runs left out: Bayes, bootstrap, curve_fit, order

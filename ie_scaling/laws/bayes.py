@@ -127,7 +127,7 @@ def sample(
         start_CQ = 0.5 * jax.random.normal(keys[0], (config.n_chains, len(origin_Q)))
         x_CSQ, stats = run_nuts(potential, start_CQ, keys[1], config, enough, on_progress)
         sites = sites_at(jnp.asarray(x_CSQ))
-        effects_CSM = _draw_effects(law, data, sites, keys[2])
+        effects_CSM = draw_effects(law, data, sites, keys[2])
         return Samples(
             z_CSP=np.asarray(sites["z"]),
             noise=noise.from_coordinates(np.asarray(sites["noise"])),
@@ -221,7 +221,7 @@ def run_nuts(
     return x_CSQ, dict(zip(names, stats, strict=True))
 
 
-def _draw_effects(law: Law, data: tuple, sites: Mapping[str, jax.Array], key: jax.Array) -> np.ndarray:
+def draw_effects(law: Law, data: tuple, sites: Mapping[str, jax.Array], key: jax.Array) -> np.ndarray:
     """u [C, S, M] of each trained model from its conditional, given every draw of the rest."""
     features, reference, grouping, log_loss_R = data
 

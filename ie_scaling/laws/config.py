@@ -187,6 +187,23 @@ class FitConfig:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class PoolConfig:
+    """Fit one law to several families of runs at once, their shape parameters partially pooled.
+
+    `runs` is a table, or several with commas between them; rows with the same value in column `by` are one family.
+    """
+
+    runs: str = "data/bian2025.csv,data/gemstones_cooldown.csv"
+    where: str = ""
+    by: str = "source"
+    law: str = "effective"
+    tie: str = ""
+    count: str = ""
+    seed: int = 0
+    nuts: NutsConfig = NutsConfig()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class CertifyConfig:
     """Check a law's calibration on the design of a run table: fields as of FitConfig, and how much is simulated.
 

@@ -57,20 +57,28 @@ def evaluate(law: Law, params: dict[str, float], features: Features, reference: 
 
 
 def fit(
-    law: Law, observations: Observations, *, huber_delta: float = 1e-3, n_starts: int = 64, seed: int = 0
+    law: Law,
+    observations: Observations,
+    *,
+    huber_delta: float = 1e-3,
+    n_starts: int = 64,
+    seed: int = 0,
+    reference: Reference | None = None,
 ) -> LeastSquaresFit:
     """The minimum of Σ_i Huber_δ(ln L_i − ln L̂_i) over the law's parameters, with E at most the smallest loss.
 
     `n_starts` draws from the prior descend together, from a wide δ to a narrower and a narrower one, to a small
     gradient. Beyond `descent.EXPLORE_ROWS` rows they descend on a random sample, and the best are polished on all
-    rows. Summed, not averaged [Besiroglu et al. 2404.10102].
+    rows. Summed, not averaged [Besiroglu et al. 2404.10102]. `reference` is where coefficients are stated, the rows'
+    own point by default.
 
     Raises:
       ValueError: a feature that the law needs is blank.
       FloatingPointError: no start gave a finite objective.
     """
     observations.require(law.needs, law.name)
-    reference = observations.reference(law.reference_omega)
+    own_reference = observations.reference(law.reference_omega)
+    reference = dataclasses.replace(reference or own_reference, L_min=own_reference.L_min)
     start_ZP = descent.draw_starts(law, reference, n_starts, seed)
     if len(observations) > descent.EXPLORE_ROWS:
         start_ZP = descent.explore(law, observations, reference, start_ZP, huber_delta, seed)

@@ -124,6 +124,31 @@ def calibration(quantities: Mapping[str, Mapping[str, Any]]) -> Figure:
     return figure
 
 
+def families(found: Mapping[str, Any]) -> Figure:
+    """A panel a shape parameter: its 90 % interval in every family, and what the families have in common.
+
+    `found` is pool.json.
+    """
+    names = list(found["common"])
+    labels = [*found["families"], "in common"]
+    figure = Figure(figsize=(3.0 * len(names), 1.0 + 0.35 * len(labels)), dpi=120, layout="constrained")
+    for axes, name in zip(figure.subplots(1, len(names), squeeze=False, sharey=True)[0], names, strict=True):
+        entries = [entry["intervals"][name] for entry in found["families"].values()] + [found["common"][name]]
+        for place, entry in enumerate(entries):
+            reach = [[entry["median"] - entry["lo90"]], [entry["hi90"] - entry["median"]]]
+            color = "black" if place == len(entries) - 1 else COLORS[place % len(COLORS)]
+            axes.errorbar([entry["median"]], [place], xerr=reach, fmt="o", color=color, markersize=4, capsize=2)
+        if name in ("kappa", "R_star"):
+            axes.set_xscale("log")
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(alpha=0.25, linewidth=0.6)
+        axes.set_title(name, fontsize=9)
+        axes.tick_params(labelsize=7)
+        axes.set_yticks(range(len(labels)), labels, fontsize=8)
+        axes.invert_yaxis()
+    return figure
+
+
 def contest(scores: pd.DataFrame) -> Figure:
     """A row for each table and way of leaving out: CRPS, coverage of 90 % intervals, and decisions right, by entry.
 

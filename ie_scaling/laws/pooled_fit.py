@@ -1,0 +1,81 @@
+"""From run tables of several families to a directory of posteriors, one a family, that share what shape does."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ie_scaling import config as config_lib
+from ie_scaling import files, records, workdir
+from ie_scaling.laws import assemble, diagnostics, forms, pooling
+from ie_scaling.laws.config import PoolConfig
+from ie_scaling.laws.law import Law
+from ie_scaling.laws.observations import Observations
+from ie_scaling.laws.posterior import summarise
+from ie_scaling.progress import Progress
+
+MIN_ROWS = 3
+
+
+def load(config: PoolConfig) -> tuple[Law, dict[str, Observations]]:
+    """The law, and the rows of each family by name, checked.
+
+    Raises:
+      ValueError: a bad law or table, an unknown column, fewer than two families, or a family of too few rows.
+    """
+    law = forms.get_law(config.law, config.tie, config.count)
+    pooling.shared_places(law)
+    frame = records.read_runs(config.runs, config.where)
+    if config.by not in frame:
+        raise ValueError(f"by={config.by!r}: {config.runs} has no such column; it has {', '.join(frame.columns)}")
+    families = {}
+    for name, part in frame.groupby(config.by):
+        rows = Observations.from_frame(part, config.runs)
+        rows.require(law.needs, law.name)
+        if len(rows) < MIN_ROWS:
+            raise ValueError(f"by={config.by!r}: family {name!r} has {len(rows)} rows; it needs at least {MIN_ROWS}")
+        families[str(name)] = rows
+    if len(families) < 2:
+        raise ValueError(f"by={config.by!r}: {config.runs} has {len(families)} families; pooling needs at least two")
+    return law, families
+
+
+def run(config: PoolConfig, directory: Path) -> list[str]:
+    """Write pool.json, and NAME/posterior.nc for each family; returns what failed of the convergence gate."""
+    resolved = {"experiment": "pool"} | config_lib.to_plain(config)
+    if not workdir.is_done(directory, resolved):
+        law, families = load(config)
+        with workdir.opened(directory, resolved):
+            files.write_json(directory / "pool.json", _fit(config, law, families, directory))
+    return files.read_json(directory / "pool.json")["failures"]
+
+
+def _fit(config: PoolConfig, law: Law, families: dict[str, Observations], directory: Path) -> dict[str, Any]:
+    """Sample, save each family's posterior, and describe all, JSON-ready."""
+    transitions = config.nuts.n_warmup + config.nuts.n_samples
+    with Progress(f"sampling {law.name} of {len(families)} families", transitions, "draws") as progress:
+        pooled = pooling.sample(law, families, config.nuts, config.seed, progress.advance)
+    monitored: dict[str, np.ndarray] = {"lambda": pooled.spread_CS}
+    for name, samples in pooled.samples.items():
+        monitored |= {f"{name}: {key}": values for key, values in assemble.monitored(law, samples).items()}
+    stats = next(iter(pooled.samples.values())).stats
+    gate = diagnostics.check(monitored, stats, config.nuts)
+    described: dict[str, dict[str, Any]] = {}
+    for name, samples in pooled.samples.items():
+        posterior = assemble.from_samples(law, pooled.reference, families[name], samples, gate, config.seed)
+        (directory / name).mkdir(exist_ok=True)
+        posterior.save(directory / name / "posterior.nc")
+        described[name] = {"n_rows": len(families[name]), "n_models": len(families[name].model_ids)}
+        described[name] |= {"intervals": posterior.summary()}
+    return {
+        "law": law.name,
+        "tie": law.tie,
+        "count": law.count,
+        "runs": config.runs,
+        "by": config.by,
+        "failures": [f"bayes {law.name}: {failure}" for failure in gate.failures],
+        "families": described,
+        "common": {name: summarise(values) for name, values in pooled.common.items()},
+        "lambda": summarise(pooled.spread_CS),
+        "gate": config_lib.to_plain(gate),
+    }
