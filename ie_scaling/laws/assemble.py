@@ -5,9 +5,10 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy.stats
 import xarray as xr
 
-from ie_scaling.laws import bayes, descent, diagnostics, least_squares, noise, numerics
+from ie_scaling.laws import bayes, descent, diagnostics, least_squares, noise, numerics, quantities
 from ie_scaling.laws.law import Law
 from ie_scaling.laws.least_squares import LeastSquaresFit
 from ie_scaling.laws.observations import Observations, Reference
@@ -46,6 +47,7 @@ def from_samples(
     stats = {name: (("chain", "draw"), values) for name, values in samples.stats.items()}
     posterior.groups["sample_stats"] = xr.Dataset(stats)
     posterior.groups["prior"] = draw_prior(law, reference, seed)
+    posterior.groups["log_prior"] = log_prior(law, reference, samples)
     _add_data_groups(posterior, observations, seed)
     return posterior
 
@@ -93,6 +95,28 @@ def draw_prior(law: Law, reference: Reference, seed: int) -> xr.Dataset:
         draws = law.derived(law.from_free(jnp.asarray(z_SP)), reference)
         draws |= noise.from_coordinates(noise_SZ)
         return xr.Dataset({name: (("chain", "draw"), np.asarray(values)[None, :]) for name, values in draws.items()})
+
+
+def add_quantities(draws: Posterior, question: quantities.Question) -> None:
+    """Put what the law implies beside its draws, as the group `quantities`."""
+    shape = draws.draws["tau"].shape
+    flat = {name: draws.draws[name].reshape(-1) for name in draws.law.names}
+    values = quantities.compute(draws.law, draws.reference, flat, question)
+    draws.groups["quantities"] = xr.Dataset(
+        {name: (("chain", "draw"), value_W.reshape(shape)) for name, value_W in values.items()}
+    )
+
+
+def log_prior(law: Law, reference: Reference, samples: bayes.Samples) -> xr.Dataset:
+    """ln of the prior density at each draw, of each free coordinate of the law and of the noise."""
+    center_P, spread_P = descent.prior_of(law, reference)
+    noise_CSZ = noise.to_coordinates(samples.noise)
+    coordinates = {name: (samples.z_CSP[..., i], center_P[i], spread_P[i]) for i, name in enumerate(law.names)}
+    for i, name in enumerate(noise.COORDINATES):
+        coordinates[name] = noise_CSZ[..., i], noise.CENTER[i], noise.SPREAD[i]
+    return xr.Dataset(
+        {name: (("chain", "draw"), scipy.stats.norm.logpdf(*values)) for name, values in coordinates.items()}
+    )
 
 
 def _add_data_groups(posterior: Posterior, observations: Observations, seed: int) -> None:

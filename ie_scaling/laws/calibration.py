@@ -32,6 +32,7 @@ CANDIDATE_RATIOS = (0.02, 0.35, 0.65, 0.98)  # quantiles of d/n whose shapes are
 AHEAD = 3.0  # they are so many times larger, and trained on so many times the tokens, as the table's largest
 MAX_TREE_DEPTH = 7
 CHUNK = 50
+SIDE_BY_SIDE = 20  # of the tables; the last few wrap round to the first
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -135,11 +136,12 @@ def fit_all(
 
 
 def _run_side_by_side(start_all, advance_all, keys_S, data, config: CertifyConfig, on_progress):
-    """Kept draws [L, S, Q] and divergences [S]: equal shares of the tables on as many threads as cores."""
+    """Kept draws [L, S, Q] and divergences [S]: a few tables at a time on each core.
+
+    Tables side by side wait for the longest trajectory among them at every transition, so not all at once.
+    """
     n_tables = len(keys_S)
-    n_workers = max(1, min(os.cpu_count() or 1, n_tables // 20))
-    share = -(-n_tables // n_workers)
-    parts = [np.arange(first, first + share) % n_tables for first in range(0, n_tables, share)]  # the last wraps round
+    parts = [np.arange(first, first + SIDE_BY_SIDE) % n_tables for first in range(0, n_tables, SIDE_BY_SIDE)]
     lock = threading.Lock()
 
     def run(part):
@@ -159,7 +161,7 @@ def _run_side_by_side(start_all, advance_all, keys_S, data, config: CertifyConfi
                     on_progress(CHUNK * len(part))
             return np.concatenate(kept), n_diverging
 
-    with concurrent.futures.ThreadPoolExecutor(len(parts)) as pool:
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         found = list(pool.map(run, parts))
     draws_LSQ = np.concatenate([draws for draws, _ in found], axis=1)[:, :n_tables]
     return jnp.asarray(draws_LSQ), np.concatenate([count for _, count in found])[:n_tables]

@@ -1,17 +1,37 @@
-"""The certificate of a law on a table: simulation-based calibration, and coverage when rolled forward in size."""
+"""The certificate of a law on a table: simulated calibration, coverage rolled forward in size, and what priors decide.
 
+Every Bayesian fit gets the short one, of what its draws alone can say: coverage of models left out one at a time, what
+the priors decide, and whether the priors allow for the losses at all.
+"""
+
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy import stats
 
 from ie_scaling import config as config_lib
 from ie_scaling import files, records, workdir
-from ie_scaling.laws import assemble, bayes, calibration, comparison, diagnostics, forms, least_squares, scoring
+from ie_scaling.laws import (
+    assemble,
+    bayes,
+    calibration,
+    comparison,
+    diagnostics,
+    forms,
+    least_squares,
+    noise,
+    quantities,
+    scoring,
+    sensitivity,
+    stacking,
+)
 from ie_scaling.laws.config import CertifyConfig, CompareLawsConfig, NutsConfig
 from ie_scaling.laws.law import Law
 from ie_scaling.laws.observations import Observations
+from ie_scaling.laws.posterior import Posterior
 from ie_scaling.progress import Progress
 
 COVERAGE_90 = (0.80, 0.97)  # what the 90 % intervals of rows left out should cover
@@ -41,7 +61,8 @@ def run(config: CertifyConfig, directory: Path) -> list[str]:
         with workdir.opened(directory, resolved):
             simulated = _kept(directory / "parts" / "calibration.json", lambda: calibrate(config, law, rows))
             forward = _kept(directory / "parts" / "rolled_forward.json", lambda: roll_forward(law, rows, config.seed))
-            files.write_json(directory / "certificate.json", judge(config, law, simulated, forward))
+            own = _kept(directory / "parts" / "short.json", lambda: of_all_rows(law, rows, config.seed))
+            files.write_json(directory / "certificate.json", judge(config, law, simulated, forward, own))
     return files.read_json(directory / "certificate.json")["failures"]
 
 
@@ -52,7 +73,9 @@ def _kept(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     return files.read_json(path)
 
 
-def judge(config: CertifyConfig, law: Law, simulated: dict[str, Any], forward: dict[str, Any]) -> dict[str, Any]:
+def judge(
+    config: CertifyConfig, law: Law, simulated: dict[str, Any], forward: dict[str, Any], own: dict[str, Any]
+) -> dict[str, Any]:
     """The certificate, JSON-ready."""
     failures = [
         f"calibration of {name}: p {entry['p_value']:.4f}"
@@ -63,8 +86,9 @@ def judge(config: CertifyConfig, law: Law, simulated: dict[str, Any], forward: d
     if not low <= forward["coverage90"] <= high:
         covered = f"{100 * forward['coverage90']:.0f} % of {forward['n']} rows"
         failures.append(f"rolled forward: 90 % intervals cover {covered}")
-    failures += [f"rolled forward: {failure}" for failure in forward["gate"]]
+    failures += [f"rolled forward: {failure}" for failure in forward["gate"]] + own["failures"]
     return {
+        "kind": "full",
         "passed": not failures,
         "failures": failures,
         "law": law.name,
@@ -73,6 +97,7 @@ def judge(config: CertifyConfig, law: Law, simulated: dict[str, Any], forward: d
         "runs": config.runs,
         "calibration": simulated,
         "rolled_forward": forward,
+        "all_rows": own,
         "version": workdir.git_revision(),
     }
 
@@ -94,19 +119,81 @@ def calibrate(config: CertifyConfig, law: Law, rows: Observations) -> dict[str, 
     }
 
 
+def of_all_rows(law: Law, rows: Observations, seed: int) -> dict[str, Any]:
+    """The short certificate of the law fitted to all rows."""
+    posterior = _posterior(law, rows, seed, f"fit {law.name}")
+    assemble.add_quantities(posterior, quantities.ask(rows))
+    return short(posterior, seed)
+
+
+def _posterior(law: Law, rows: Observations, seed: int, label: str) -> Posterior:
+    """NUTS at default settings from the least-squares fit."""
+    start = least_squares.fit(law, rows, seed=seed)
+    nuts = NutsConfig()
+    with Progress(label, nuts.n_warmup + nuts.n_samples, "draws") as progress:
+        samples = bayes.sample(law, rows, start.reference, start.z_P, nuts, seed, progress.advance)
+    gate = diagnostics.check(assemble.monitored(law, samples), samples.stats, nuts)
+    return assemble.from_samples(law, start.reference, rows, samples, gate, seed)
+
+
+def short(posterior: Posterior, seed: int) -> dict[str, Any]:
+    """The short certificate of a fit, JSON-ready.
+
+    It fails where 90 % intervals of models left out (by importance sampling) cover a share that 90 % would give less
+    than one time in a hundred, were models independent; where the prior decides a quantity that is asked of the law;
+    or where a loss lies outside the central 99.8 % of what the priors allow.
+    """
+    left_out = stacking.leave_models_out(posterior, seed)
+    n_models = len(posterior.model_ids)
+    sensitive = sensitivity.of(posterior)
+    asked = [str(name) for name in posterior.groups.get("quantities", {})]
+    coverage = {f"coverage{level}": left_out.coverage(level / 100) for level in (50, 90)}
+    failures = [f"convergence: {failure}" for failure in posterior.failures]
+    n_covered = round(coverage["coverage90"] * n_models)
+    if stats.binomtest(n_covered, n_models, 0.9).pvalue < 0.01:
+        failures.append(f"models left out: 90 % intervals cover {100 * coverage['coverage90']:.0f} % of their rows")
+    failures += [
+        f"sensitivity: {sensitive[name]['verdict']} on {name} (prior {sensitive[name]['prior']:.2f})"
+        for name in asked
+        if sensitive[name]["verdict"] != "ok"
+    ]
+    allowed = prior_predictive(posterior, seed)
+    if outside := 100 * allowed["share_outside"]:
+        failures.append(f"priors: {outside:.0f} % of the losses lie outside the 99.8 % they allow")
+    return {
+        "kind": "short",
+        "passed": not failures,
+        "failures": failures,
+        "models_left_out": coverage | {"n_models": n_models, "high_pareto_k": left_out.n_unreliable},
+        "prior_predictive": allowed,
+        "sensitivity": sensitive,
+    }
+
+
+def prior_predictive(posterior: Posterior, seed: int) -> dict[str, Any]:
+    """What the priors alone say of the fitted rows' losses, in nats: 1, 50, 99 % points, and rows outside 99.8 %."""
+    features, log_loss_R, model_R = stacking.data_of(posterior)
+    prior = posterior.groups["prior"]
+    draws = {name: prior[name].to_numpy() for name in (*posterior.law.names, *noise.NAMES)}
+    shape = draws["tau"].shape
+    blank = dataclasses.replace(posterior, draws=draws, effects_CSM=np.zeros((*shape, 0)), model_ids=())
+    loss_WR = np.exp(blank.predict(features, "new_run", seed, model_ids=[str(model) for model in model_R]))
+    low, middle, high = np.quantile(loss_WR, (0.01, 0.5, 0.99))
+    loss_R = np.exp(log_loss_R)
+    least_R, most_R = np.quantile(loss_WR, (0.001, 0.999), axis=0)
+    outside_R = (loss_R < least_R) | (loss_R > most_R)
+    return {"lo98": float(low), "median": float(middle), "hi98": float(high), "share_outside": float(outside_R.mean())}
+
+
 def roll_forward(law: Law, rows: Observations, seed: int) -> dict[str, Any]:
     """Fit all but the largest quarter of the models, predict it as new runs: coverage and log score."""
     kept_R = comparison.split(rows, CompareLawsConfig(n_repeats=1, seed=seed)).kept_WR[-1]
     smaller, larger = rows.take(kept_R), rows.take(~kept_R)
-    start = least_squares.fit(law, smaller, seed=seed)
-    nuts = NutsConfig()
-    with Progress(f"roll {law.name} forward", nuts.n_warmup + nuts.n_samples, "draws") as progress:
-        samples = bayes.sample(law, smaller, start.reference, start.z_P, nuts, seed, progress.advance)
-    gate = diagnostics.check(assemble.monitored(law, samples), samples.stats, nuts)
-    posterior = assemble.from_samples(law, start.reference, smaller, samples, gate, seed)
+    posterior = _posterior(law, smaller, seed, f"roll {law.name} forward")
     names = [larger.model_ids[model] for model in larger.model_R]
     loss_WR = np.exp(posterior.predict(larger.features, "new_run", seed, model_ids=names))
-    found: dict[str, Any] = {"n": len(larger), "n_models": len(larger.model_ids), "gate": list(gate.failures)}
+    found: dict[str, Any] = {"n": len(larger), "n_models": len(larger.model_ids)}
+    found["gate"] = list(posterior.failures)
     for level in (50, 90):
         edges = np.quantile(loss_WR, (0.5 - level / 200, 0.5 + level / 200), axis=0)
         found[f"coverage{level}"] = scoring.coverage(larger.loss_R, *edges)

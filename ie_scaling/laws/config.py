@@ -19,7 +19,7 @@ class NutsConfig:
     n_warmup: int = 1000
     n_samples: int = 1000
     max_samples: int = 4000
-    target_accept: float = 0.95
+    target_accept: float = 0.975
     max_rhat: float = 1.01
     min_ess: float = 400.0
     min_bfmi: float = 0.3
@@ -104,7 +104,7 @@ class CompareConfig:
     n_bootstrap: int = 1000
     n_resamples: int = 2000
     seed: int = 0
-    nuts: NutsConfig = NutsConfig(n_warmup=500, n_samples=500, max_samples=2000)
+    nuts: NutsConfig = NutsConfig(n_warmup=500, n_samples=500, max_samples=2000, target_accept=0.95)
 
     def __post_init__(self) -> None:
         if not self.tables or not self.laws:

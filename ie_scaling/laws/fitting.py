@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
 from ie_scaling import config as config_lib
 from ie_scaling import files, records, workdir
 from ie_scaling.laws import (
     assemble,
     bayes,
+    certificate,
     checklist,
     diagnostics,
     forms,
@@ -135,7 +135,7 @@ def _write(config: FitConfig, inputs: Inputs, directory: Path) -> None:
             draws = assemble.from_bootstrap(
                 fitted, inputs.fitted, config.n_bootstrap, config.seed, config.resample, progress.advance
             )
-        add_quantities(draws, question)
+        assemble.add_quantities(draws, question)
         draws.save(directory / "bootstrap.nc")
     if config.method != "least_squares":
         start = fitted
@@ -144,8 +144,12 @@ def _write(config: FitConfig, inputs: Inputs, directory: Path) -> None:
         draws, gate, samples = fit_posterior(config, inputs, start)
         found["bayes"] = {"passed": gate.passed, "seconds": samples.seconds} | config_lib.to_plain(gate)
         found["failures"] += [f"bayes {inputs.law.name}: {failure}" for failure in gate.failures]
-        add_quantities(draws, question)
+        assemble.add_quantities(draws, question)
         draws.save(directory / "posterior.nc")
+        certified = certificate.short(draws, config.seed)
+        files.write_json(directory / "certificate.json", _finite(certified))
+        found["certificate"] = {"passed": certified["passed"], "failures": certified["failures"]}
+        found["failures"] += [failure for failure in certified["failures"] if not failure.startswith("convergence")]
     found["failures"] += mixed_losses(inputs.fitted)
     table = predict_table(inputs, None if by_bayes else fitted, draws, config.seed)
     records.write_table(directory / "predictions.csv", table)
@@ -165,16 +169,6 @@ def mixed_losses(rows: Observations) -> list[str]:
         if len(kinds) > 1:
             return [f"{column}: {', '.join(kinds)} share one law without an effect of their own; their E, A, B differ"]
     return []
-
-
-def add_quantities(draws: Posterior, question: quantities.Question) -> None:
-    """Put what the law implies beside its draws, as the group `quantities`."""
-    shape = draws.draws["tau"].shape
-    flat = {name: draws.draws[name].reshape(-1) for name in draws.law.names}
-    values = quantities.compute(draws.law, draws.reference, flat, question)
-    draws.groups["quantities"] = xr.Dataset(
-        {name: (("chain", "draw"), value_W.reshape(shape)) for name, value_W in values.items()}
-    )
 
 
 def describe_quantities(
@@ -247,6 +241,7 @@ def summarise(
         "gate": None
         if "bayes" not in found
         else {"passed": found["bayes"]["passed"], "failures": found["bayes"]["failures"]},
+        "certificate": found.get("certificate"),
         "reference": dataclasses.asdict(fitted.reference),
         "n_starts": fitted.n_starts,
         "n_agreeing": fitted.n_agreeing,

@@ -34,6 +34,12 @@ def from_coordinates(x_Z: Any) -> dict[str, Any]:
     return dict(zip(NAMES, (xp.exp(log_tau), xp.exp(log_sigma), MIN_NU + xp.exp(log_nu), fall_N, fall_D), strict=True))
 
 
+def to_coordinates(values: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The inverse of `from_coordinates`, Z a new last axis."""
+    logs = (np.log(values["tau"]), np.log(values["sigma"]), np.log(values["nu"] - MIN_NU))
+    return np.stack([*logs, values["sigma_fall_N"], values["sigma_fall_D"]], axis=-1)
+
+
 def scale(law: Law, params: Params, features: Features, reference: Reference, noise: Mapping[str, Any]) -> Any:
     """σ of each row, as an array like the features; scalar params and noise. A blank D counts as D0."""
     xp = jnp if isinstance(features.n_total, jax.Array) or isinstance(noise["sigma"], jax.Array) else np

@@ -162,7 +162,7 @@ class Posterior:
         fresh_WA = np.asarray(tau_W[:, None] * jax.random.normal(key, (len(tau_W), len(distinct))))
         column = {name: fresh_WA[:, i] for i, name in enumerate(distinct)}
         if model_ids is not None:
-            own_WM = self.effects_CSM.reshape(-1, len(self.model_ids))
+            own_WM = self.effects_CSM.reshape(self.n_draws, len(self.model_ids))
             column |= {name: own_WM[:, i] for i, name in enumerate(self.model_ids)}
         return np.stack([column[name] for name in names], axis=1)
 

@@ -26,16 +26,24 @@ N_BOOTSTRAP = 400
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LeaveOut:
-    """Log predictive density of each model's rows without that model, in nats, and the Pareto k behind it."""
+    """Each model left out in turn: ln density of its rows in nats, and whether they came out as predicted.
+
+    `pit_R` is the probability given to a smaller loss than each row's; `pareto_k_M` says how far to trust them.
+    """
 
     model_ids: tuple[str, ...]
     log_score_M: np.ndarray
+    pit_R: np.ndarray
     pareto_k_M: np.ndarray
 
     @property
     def n_unreliable(self) -> int:
         """Models whose leave-out value rests on too few draws."""
         return int((self.pareto_k_M > RELIABLE_K).sum())
+
+    def coverage(self, level: float) -> float:
+        """Share of the rows within their central intervals of this level."""
+        return float((np.abs(self.pit_R - 0.5) <= 0.5 * level).mean())
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -54,18 +62,20 @@ class Stack:
     n_unreliable_K: np.ndarray
 
 
-def leave_models_out(posterior: Posterior) -> LeaveOut:
-    """The leave-one-model-out log scores of one posterior.
+def leave_models_out(posterior: Posterior, seed: int = 0) -> LeaveOut:
+    """One posterior's predictions of each model from the others, as of one more model and run of it.
 
     Raises:
       ValueError: a posterior saved without its data.
     """
-    features, log_loss_R, model_R = _data_of(posterior)
+    features, log_loss_R, model_R = data_of(posterior)
     log_likelihood_WM = log_likelihood(posterior, features, log_loss_R, model_R)
-    smoothed_MW, pareto_k_M = _smooth(-log_likelihood_WM.T)
+    smoothed_MW, pareto_k_M = smooth(-log_likelihood_WM.T)
+    drawn_WR = posterior.predict(features, "new_run", seed, model_ids=[f"another {model}" for model in model_R])
     return LeaveOut(
         model_ids=posterior.model_ids,
         log_score_M=special.logsumexp(smoothed_MW + log_likelihood_WM.T, axis=1),
+        pit_R=((drawn_WR < log_loss_R) * np.exp(smoothed_MW[model_R].T)).sum(axis=0),
         pareto_k_M=pareto_k_M,
     )
 
@@ -76,7 +86,7 @@ def stack(posteriors: Sequence[Posterior], seed: int = 0) -> Stack:
     Raises:
       ValueError: posteriors that were not fitted to the same rows.
     """
-    first, *others = [_data_of(posterior) for posterior in posteriors]
+    first, *others = [data_of(posterior) for posterior in posteriors]
     for posterior, other in zip(posteriors[1:], others, strict=True):
         if posterior.model_ids != posteriors[0].model_ids or not np.array_equal(first[1], other[1]):
             names = posterior.law.name, posteriors[0].law.name
@@ -121,7 +131,7 @@ def apportion(weight_K: np.ndarray, n_draws: int) -> np.ndarray:
     return count_K
 
 
-def _data_of(posterior: Posterior) -> tuple[Features, np.ndarray, np.ndarray]:
+def data_of(posterior: Posterior) -> tuple[Features, np.ndarray, np.ndarray]:
     """Features, log losses and model numbers of the fitted rows, from the posterior's own groups."""
     if "constant_data" not in posterior.groups or "observed_data" not in posterior.groups:
         raise ValueError(f"law {posterior.law.name!r}: its file lacks the fitted rows, fit it again")
@@ -150,7 +160,7 @@ def log_likelihood(posterior: Posterior, features: Features, log_loss_R: np.ndar
         return np.asarray(run({name: jnp.asarray(values) for name, values in flat.items()}))
 
 
-def _smooth(log_weight_MW: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def smooth(log_weight_MW: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Pareto-smoothed, normalised log weights and each row's k, by whichever ArviZ is installed."""
     try:
         psislw = importlib.import_module("arviz").psislw

@@ -16,6 +16,7 @@ GROUPS = {
     "sample_stats",
     "log_likelihood",
     "prior",
+    "log_prior",
     "posterior_predictive",
     "observed_data",
     "constant_data",

@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 from scipy import special
 
-from ie_scaling.laws import posterior, stacking
+from ie_scaling import records
+from ie_scaling.laws import assemble, bayes, diagnostics, least_squares, posterior, stacking
+from ie_scaling.laws.config import NutsConfig
+from ie_scaling.laws.observations import Observations
 
 
 def test_weights_maximise_the_log_score():
@@ -30,8 +33,8 @@ def test_leave_out_scores_are_lower_than_scores_within(fit_directory):
     made = posterior.load(fit_directory / "posterior.nc")
     left = stacking.leave_models_out(made)
     assert left.log_score_M.shape == (10,)
-    features, log_loss_R, model_R = stacking._data_of(made)
-    within_WM = stacking._log_likelihood(made, features, log_loss_R, model_R)
+    features, log_loss_R, model_R = stacking.data_of(made)
+    within_WM = stacking.log_likelihood(made, features, log_loss_R, model_R)
     within_M = special.logsumexp(within_WM, axis=0) - np.log(len(within_WM))
     assert (left.log_score_M <= within_M + 1e-9).all()
     assert left.log_score_M.sum() < within_M.sum() - 1  # a fit looks better on what it has seen
@@ -43,3 +46,21 @@ def test_a_posterior_without_its_data_is_refused(fit_directory):
     del made.groups["constant_data"]
     with pytest.raises(ValueError, match="its file lacks the fitted rows"):
         stacking.leave_models_out(made)
+
+
+@pytest.mark.slow
+def test_leave_out_scores_are_those_of_refits(fit_directory, fit_config):
+    """By importance sampling, against NUTS on the rows of the other models."""
+    made = posterior.load(fit_directory / "posterior.nc")
+    left = stacking.leave_models_out(made)
+    rows = Observations.from_frame(records.read_runs(fit_config.runs, fit_config.where))
+    assert rows.model_ids == made.model_ids
+    for model in np.argsort(left.pareto_k_M)[[0, 4, 8]]:
+        others, own = rows.take(rows.model_R != model), rows.take(rows.model_R == model)
+        start = least_squares.fit(made.law, others, n_starts=16)
+        samples = bayes.sample(made.law, others, start.reference, start.z_P, NutsConfig(n_samples=500), 0)
+        gate = diagnostics.check(assemble.monitored(made.law, samples), samples.stats, NutsConfig())
+        refit = assemble.from_samples(made.law, start.reference, others, samples, gate, 0)
+        log_density_W = stacking.log_likelihood(refit, own.features, own.log_loss_R, own.model_R)[:, 0]
+        exact = special.logsumexp(log_density_W) - np.log(len(log_density_W))
+        assert left.log_score_M[model] == pytest.approx(exact, abs=0.25)
