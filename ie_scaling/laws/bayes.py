@@ -114,6 +114,7 @@ def sample(
         grouping = effects.group(observations.model_R, len(observations.model_ids))
         data = (observations.features, reference, grouping, observations.log_loss_R)
 
+        @jax.jit
         def sites_at(x):  # any leading axes before Q
             return sites_of(law, observations.features, reference, origin_Q + x @ scale_QQ.T)
 
@@ -123,11 +124,11 @@ def sample(
         def enough(x_CSQ):
             return diagnostics.long_enough(np.concatenate([*jax.device_get(sites_at(x_CSQ)).values()], axis=-1), config)
 
-        keys = jax.random.split(jax.random.key(seed), 3)
-        start_CQ = 0.5 * jax.random.normal(keys[0], (config.n_chains, len(origin_Q)))
-        x_CSQ, stats = run_nuts(potential, start_CQ, keys[1], config, enough, on_progress)
+        keys = jax.random.split(jax.random.key(seed), 2)
+        start_CQ = 0.5 * np.random.default_rng(seed).standard_normal((config.n_chains, len(origin_Q)))
+        x_CSQ, stats = run_nuts(potential, start_CQ, keys[0], config, enough, on_progress)
         sites = sites_at(jnp.asarray(x_CSQ))
-        effects_CSM = draw_effects(law, data, sites, keys[2])
+        effects_CSM = draw_effects(law, data, sites, keys[1])
         return Samples(
             z_CSP=np.asarray(sites["z"]),
             noise=noise.from_coordinates(np.asarray(sites["noise"])),
@@ -166,7 +167,7 @@ def sites_of(law: Law, features: Features, reference: Reference, y_Q: jax.Array)
 
 def run_nuts(
     potential: Callable[[jax.Array], jax.Array],
-    start_CQ: jax.Array,
+    start_CQ: np.ndarray,
     key: jax.Array,
     config: NutsConfig,
     enough: Callable[[np.ndarray], bool],

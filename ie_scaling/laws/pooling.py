@@ -98,7 +98,7 @@ def sample(
     with numerics.double_precision(), jax.numpy_rank_promotion("allow"):
         origin_Q, scale_QQ = _precondition(law, families, reference, [start.z_P for start in starts])
         data = tuple(_data(rows) for rows in families.values())
-        sites_at = lambda x: _sites_of(law, data, reference, origin_Q + x @ scale_QQ.T)  # noqa: E731
+        sites_at = jax.jit(lambda x: _sites_of(law, data, reference, origin_Q + x @ scale_QQ.T))
 
         def potential(x_Q):
             return -log_density(model, (law, data, reference), {}, sites_at(x_Q)[0])[0]
@@ -107,9 +107,10 @@ def sample(
             _, z, noises = sites_at(jnp.asarray(x_CSQ))
             return diagnostics.long_enough(np.concatenate([*map(np.asarray, (*z, *noises))], axis=-1), config)
 
-        keys = jax.random.split(jax.random.key(seed), 3 + len(families))
-        start_CQ = 0.5 * jax.random.normal(keys[0], (config.n_chains, len(origin_Q)))
-        x_CSQ, stats = bayes.run_nuts(potential, start_CQ, keys[1], config, enough, on_progress)
+        rng = np.random.default_rng(seed)
+        keys = jax.random.split(jax.random.key(seed), 1 + len(families))
+        start_CQ = 0.5 * rng.standard_normal((config.n_chains, len(origin_Q)))
+        x_CSQ, stats = bayes.run_nuts(potential, start_CQ, keys[0], config, enough, on_progress)
         sites, z, noises = sites_at(jnp.asarray(x_CSQ))
         samples = {}
         for k, (name, each) in enumerate(zip(families, data, strict=True)):
@@ -117,7 +118,7 @@ def sample(
             samples[name] = bayes.Samples(
                 z_CSP=np.asarray(z[k]),
                 noise=noise.from_coordinates(np.asarray(noises[k])),
-                effects_CSM=bayes.draw_effects(law, (each[0], reference, *each[1:]), own, keys[3 + k]),
+                effects_CSM=bayes.draw_effects(law, (each[0], reference, *each[1:]), own, keys[1 + k]),
                 stats=stats,
                 seconds=0.0,
             )
@@ -126,7 +127,7 @@ def sample(
             reference=reference,
             samples=samples,
             spread_CS=spread_CS,
-            common=_draw_common(law, reference, np.asarray(sites["shared"]), spread_CS, keys[2]),
+            common=_draw_common(law, reference, np.asarray(sites["shared"]), spread_CS, rng),
         )
 
 
@@ -166,13 +167,13 @@ def _sites_of(law: Law, data: tuple[Family, ...], reference: Reference, y_Q: jax
 
 
 def _draw_common(
-    law: Law, reference: Reference, shared_CSHK: np.ndarray, spread_CS: np.ndarray, key: jax.Array
+    law: Law, reference: Reference, shared_CSHK: np.ndarray, spread_CS: np.ndarray, rng: np.random.Generator
 ) -> dict[str, np.ndarray]:
     """μ_p of each shape parameter from its normal conditional, in the parameter's own units, [C, S]."""
     center_P, spread_P = prior_of(law, reference)
     variance_CS1 = 1 / (1 + shared_CSHK.shape[-1] / spread_CS[..., None] ** 2)
     mean_CSH = variance_CS1 * shared_CSHK.sum(axis=-1) / spread_CS[..., None] ** 2
-    drawn_CSH = mean_CSH + np.sqrt(variance_CS1) * np.asarray(jax.random.normal(key, mean_CSH.shape))
+    drawn_CSH = mean_CSH + np.sqrt(variance_CS1) * rng.standard_normal(mean_CSH.shape)
     return {
         law.names[place]: np.asarray(
             law.parameters[place].from_free(center_P[place] + spread_P[place] * drawn_CSH[..., h])

@@ -2,7 +2,7 @@
 
   load(path)                          the Posterior in a netCDF file: posterior.nc, or bootstrap.nc of the same layout
   load_fit(directory)                 whichever of the two a fit directory holds
-  predict(features, level, key, model_ids=None)   paired draws of ln(nats per token), [W, A]; key a seed or a JAX key
+  predict(features, level, seed, model_ids=None)  paired draws of ln(nats per token), [W, A]
   losses_of(features, level, seed, model_ids)     the same in pieces, for more architectures than memory holds
   token_equivalent(features, log_loss_WA)         tokens that would buy each regret back, as a factor of D, [W, A]
   summary()                           {name: {mean, sd, lo90, median, hi90}}, raw A, B … included
@@ -71,14 +71,14 @@ class Posterior:
         return {name: np.asarray(value) for name, value in self.law.derived(law_draws, self.reference).items()}
 
     def predict(
-        self, features: Features, level: str, key: int | jax.Array = 0, model_ids: Sequence[str] | None = None
+        self, features: Features, level: str, seed: int = 0, model_ids: Sequence[str] | None = None
     ) -> np.ndarray:
         """Draws of ln loss, [W, A]: a row is one joint draw for all architectures.
 
         Args:
           features: A architectures with their tokens, from `features_of`.
           level: `law`, `shape` or `new_run`.
-          key: seed or JAX key of the fresh effects and of the run noise.
+          seed: of the fresh effects and of the run noise.
           model_ids: the model of each architecture; a fitted one keeps its own effect, equal names share a fresh one.
 
         Raises:
@@ -91,11 +91,11 @@ class Posterior:
             flat = {name: values.reshape(-1) for name, values in self.draws.items()}
             law_draws = {name: flat[name] for name in self.law.names}
             log_loss_WA = np.array(predict_draws(self.law, law_draws, features, self.reference))
-            keys = jax.random.split(jax.random.key(key) if isinstance(key, int) else key)
-            if level != "law":
-                log_loss_WA += self._effects(len(features), model_ids, keys[0], flat["tau"])
-            if level == "new_run":
-                log_loss_WA += np.asarray(_run_noise(keys[1], self.scale_of_runs(features), flat["nu"]))
+        rngs = np.random.default_rng(seed).spawn(2)
+        if level != "law":
+            log_loss_WA += self._effects(len(features), model_ids, rngs[0], flat["tau"])
+        if level == "new_run":
+            log_loss_WA += self.scale_of_runs(features) * rngs[1].standard_t(flat["nu"][:, None], log_loss_WA.shape)
         return log_loss_WA
 
     def scale_of_runs(self, features: Features) -> np.ndarray:
@@ -154,12 +154,12 @@ class Posterior:
         return losses
 
     def _effects(
-        self, n_architectures: int, model_ids: Sequence[str] | None, key: jax.Array, tau_W: np.ndarray
+        self, n_architectures: int, model_ids: Sequence[str] | None, rng: np.random.Generator, tau_W: np.ndarray
     ) -> np.ndarray:
         """u of each architecture, [W, A]: the model's own where it was fitted, otherwise fresh."""
         names = list(model_ids) if model_ids is not None else [f"#{i}" for i in range(n_architectures)]
         distinct = list(dict.fromkeys(names))
-        fresh_WA = np.asarray(tau_W[:, None] * jax.random.normal(key, (len(tau_W), len(distinct))))
+        fresh_WA = tau_W[:, None] * rng.standard_normal((len(tau_W), len(distinct)))
         column = {name: fresh_WA[:, i] for i, name in enumerate(distinct)}
         if model_ids is not None:
             own_WM = self.effects_CSM.reshape(self.n_draws, len(self.model_ids))
@@ -272,14 +272,6 @@ def _draw_coords(shape: tuple[int, int]) -> dict[str, np.ndarray]:
 def _predict_losses(law: Law, draws_w: dict[str, jax.Array], features: Features, reference: Reference) -> jax.Array:
     """Losses in nats per token [w, A]; compiled in full, for it runs hundreds of millions of times."""
     return jnp.exp(jax.vmap(lambda draws: law.log_loss(draws, features, reference))(draws_w))
-
-
-def _run_noise(key: jax.Array, sigma_WA: np.ndarray, nu_W: np.ndarray) -> jax.Array:
-    """Student-t noise [W, A]: a normal over the root of a gamma, which also serves ν of a million."""
-    normal_key, gamma_key = jax.random.split(key)
-    half_nu_W1 = 0.5 * jnp.asarray(nu_W)[:, None]
-    mixing_WA = jax.random.gamma(gamma_key, jnp.broadcast_to(half_nu_W1, sigma_WA.shape)) / half_nu_W1
-    return sigma_WA * jax.random.normal(normal_key, sigma_WA.shape) / jnp.sqrt(mixing_WA)
 
 
 def _token_factor(law: Law, draws_W, features: Features, reference: Reference, gap_WA: np.ndarray) -> jax.Array:
