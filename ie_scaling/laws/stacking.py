@@ -1,8 +1,9 @@
 """Laws in the mixture that would have predicted left-out models best: stacking by leave-one-model-out log score.
 
-Yao, Vehtari, Simpson, Gelman 2018 (1704.02030), with whole trained models left out, never rows of them: the likelihood
-of a model's rows has that model's effect integrated out, and its leave-out value comes from the posterior by
-Pareto-smoothed importance sampling (1507.02646). K laws, M models, W draws.
+Yao, Vehtari, Simpson, Gelman 2018 (1704.02030), with whole trained models left out, never rows of them, by
+Pareto-smoothed importance sampling (1507.02646) with each model's effect integrated out. What is scored is what the
+mixture is for, one more run: the density of each row by itself, averaged over the rows of its model. (The joint density
+of a model's rows would reward laws for the shape of a loss curve within a run.) K laws, M models, W draws.
 """
 
 import dataclasses
@@ -26,7 +27,7 @@ N_BOOTSTRAP = 400
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LeaveOut:
-    """Each model left out in turn: ln density of its rows in nats, and whether they came out as predicted.
+    """Each model left out in turn: ln density of one of its rows, their mean, and whether they came out as predicted.
 
     `pit_R` is the probability given to a smaller loss than each row's; `pareto_k_M` says how far to trust them.
     """
@@ -71,10 +72,13 @@ def leave_models_out(posterior: Posterior, seed: int = 0) -> LeaveOut:
     features, log_loss_R, model_R = data_of(posterior)
     log_likelihood_WM = log_likelihood(posterior, features, log_loss_R, model_R)
     smoothed_MW, pareto_k_M = smooth(-log_likelihood_WM.T)
+    every_row = np.arange(len(log_loss_R), dtype=np.int32)
+    log_density_WR = log_likelihood(posterior, features, log_loss_R, every_row)
+    row_score_R = special.logsumexp(smoothed_MW[model_R].T + log_density_WR, axis=0)
     drawn_WR = posterior.predict(features, "new_run", seed, model_ids=[f"another {model}" for model in model_R])
     return LeaveOut(
         model_ids=posterior.model_ids,
-        log_score_M=special.logsumexp(smoothed_MW + log_likelihood_WM.T, axis=1),
+        log_score_M=np.bincount(model_R, row_score_R) / np.bincount(model_R),
         pit_R=((drawn_WR < log_loss_R) * np.exp(smoothed_MW[model_R].T)).sum(axis=0),
         pareto_k_M=pareto_k_M,
     )

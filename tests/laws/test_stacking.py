@@ -34,10 +34,11 @@ def test_leave_out_scores_are_lower_than_scores_within(fit_directory):
     left = stacking.leave_models_out(made)
     assert left.log_score_M.shape == (10,)
     features, log_loss_R, model_R = stacking.data_of(made)
-    within_WM = stacking.log_likelihood(made, features, log_loss_R, model_R)
-    within_M = special.logsumexp(within_WM, axis=0) - np.log(len(within_WM))
+    within_WR = stacking.log_likelihood(made, features, log_loss_R, np.arange(len(log_loss_R), dtype=np.int32))
+    within_R = special.logsumexp(within_WR, axis=0) - np.log(len(within_WR))
+    within_M = np.bincount(model_R, within_R) / np.bincount(model_R)
     assert (left.log_score_M <= within_M + 1e-9).all()
-    assert left.log_score_M.sum() < within_M.sum() - 1  # a fit looks better on what it has seen
+    assert left.log_score_M.sum() < within_M.sum() - 0.3  # a fit looks better on what it has seen
     assert np.isfinite(left.pareto_k_M).all()
 
 
@@ -61,6 +62,8 @@ def test_leave_out_scores_are_those_of_refits(fit_directory, fit_config):
         samples = bayes.sample(made.law, others, start.reference, start.z_P, NutsConfig(n_samples=500), 0)
         gate = diagnostics.check(assemble.monitored(made.law, samples), samples.stats, NutsConfig())
         refit = assemble.from_samples(made.law, start.reference, others, samples, gate, 0)
-        log_density_W = stacking.log_likelihood(refit, own.features, own.log_loss_R, own.model_R)[:, 0]
-        exact = special.logsumexp(log_density_W) - np.log(len(log_density_W))
-        assert left.log_score_M[model] == pytest.approx(exact, abs=0.25)
+        log_density_WR = stacking.log_likelihood(
+            refit, own.features, own.log_loss_R, np.arange(len(own), dtype=np.int32)
+        )
+        exact = (special.logsumexp(log_density_WR, axis=0) - np.log(len(log_density_WR))).mean()
+        assert left.log_score_M[model] == pytest.approx(exact, abs=0.15)
