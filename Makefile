@@ -4,7 +4,9 @@ VENV := .venv
 PY := $(VENV)/bin/python
 export MPLBACKEND := Agg
 
-.PHONY: quickstart test test-slow lint format clean
+SAMPLERS := .venv-samplers
+
+.PHONY: quickstart test test-slow test-samplers lint format clean
 
 quickstart: $(VENV)/.installed
 	$(PY) run.py --config=configs/quickstart.py
@@ -14,6 +16,10 @@ test: $(VENV)/.installed
 
 test-slow: $(VENV)/.installed
 	$(PY) -m pytest -q -m "slow and not gpu"
+
+# The extra `samplers`, in an environment of its own: other samplers must draw the same posterior (ten minutes).
+test-samplers: $(SAMPLERS)/.installed
+	$(SAMPLERS)/bin/python -m pytest -q -m slow tests/laws/test_independent_samplers.py
 
 lint: $(VENV)/.installed
 	$(VENV)/bin/ruff check .
@@ -29,5 +35,10 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PY) -m pip install --quiet --constraint constraints.txt --editable '.[test]'
 	touch $@
 
+$(SAMPLERS)/.installed: pyproject.toml constraints.txt
+	test -x $(SAMPLERS)/bin/python || $(PYTHON) -m venv $(SAMPLERS)
+	$(SAMPLERS)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[test,samplers]'
+	touch $@
+
 clean:
-	rm -rf $(VENV) runs
+	rm -rf $(VENV) $(SAMPLERS) runs
