@@ -5,6 +5,7 @@ from pathlib import Path
 from ie_scaling import files
 from ie_scaling.laws import fitting
 from ie_scaling.laws.config import FitConfig
+from ie_scaling.report import figures, law_figures
 
 Config = FitConfig
 SECONDS_LEAST_SQUARES, SECONDS_BAYES, BOOTSTRAPS_A_SECOND = 5, 40, 1000
@@ -13,6 +14,9 @@ SECONDS_LEAST_SQUARES, SECONDS_BAYES, BOOTSTRAPS_A_SECOND = 5, 40, 1000
 def main(config: FitConfig, directory: Path) -> list[str]:
     """Fit and print the table."""
     failures = fitting.run(config, directory)
+    if (certificate := directory / "certificate.json").exists():
+        checks = files.read_json(certificate)["prior_predictive"]
+        figures.save(law_figures.prior_checks(checks), directory / "figures" / "priors.png")
     print(report(files.read_json(directory / "fit.json")))
     print(f"{directory}: {', '.join(sorted(path.name for path in directory.glob('[a-z]*.*')))}")
     return failures
@@ -44,6 +48,9 @@ def report(fit: dict) -> str:
             f"  least squares: {fit['status']}, objective {fit['objective']:.9g}, gradient {fit['grad_norm']:.1e}"
         )
         lines += [f"    {reason}" for reason in fit["reasons"]]
+    if fit["certificate"] is not None:
+        lines.append(f"  short certificate: {'passed' if fit['certificate']['passed'] else 'FAILED'}")
+        lines += [f"    {failure}" for failure in fit["certificate"]["failures"]]
     if fit["gate"] is not None:
         lines.append(f"  convergence gate: {'passed' if fit['gate']['passed'] else 'FAILED'}")
         lines += [f"    {failure}" for failure in fit["gate"]["failures"]]

@@ -4,7 +4,6 @@ Every Bayesian fit gets the short one, of what its draws alone can say: coverage
 the priors decide, and whether the priors allow for the losses at all.
 """
 
-import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from ie_scaling.laws import (
     diagnostics,
     forms,
     least_squares,
-    noise,
+    prior_checks,
     quantities,
     scoring,
     sensitivity,
@@ -157,7 +156,7 @@ def short(posterior: Posterior, seed: int) -> dict[str, Any]:
         for name in asked
         if sensitive[name]["verdict"] != "ok"
     ]
-    allowed = prior_predictive(posterior, seed)
+    allowed = prior_checks.predict(posterior, seed)
     if outside := 100 * allowed["share_outside"]:
         failures.append(f"priors: {outside:.0f} % of the losses lie outside the 99.8 % they allow")
     return {
@@ -168,21 +167,6 @@ def short(posterior: Posterior, seed: int) -> dict[str, Any]:
         "prior_predictive": allowed,
         "sensitivity": sensitive,
     }
-
-
-def prior_predictive(posterior: Posterior, seed: int) -> dict[str, Any]:
-    """What the priors alone say of the fitted rows' losses, in nats: 1, 50, 99 % points, and rows outside 99.8 %."""
-    features, log_loss_R, model_R = stacking.data_of(posterior)
-    prior = posterior.groups["prior"]
-    draws = {name: prior[name].to_numpy() for name in (*posterior.law.names, *noise.NAMES)}
-    shape = draws["tau"].shape
-    blank = dataclasses.replace(posterior, draws=draws, effects_CSM=np.zeros((*shape, 0)), model_ids=())
-    loss_WR = np.exp(blank.predict(features, "new_run", seed, model_ids=[str(model) for model in model_R]))
-    low, middle, high = np.quantile(loss_WR, (0.01, 0.5, 0.99))
-    loss_R = np.exp(log_loss_R)
-    least_R, most_R = np.quantile(loss_WR, (0.001, 0.999), axis=0)
-    outside_R = (loss_R < least_R) | (loss_R > most_R)
-    return {"lo98": float(low), "median": float(middle), "hi98": float(high), "share_outside": float(outside_R.mean())}
 
 
 def roll_forward(law: Law, rows: Observations, seed: int) -> dict[str, Any]:

@@ -40,7 +40,12 @@ class Family:
     @classmethod
     def of(cls, observations: Observations) -> "Family":
         """With the median proportions of a run table; NaN where it does not say."""
-        x = observations.features
+        return cls.of_features(observations.features)
+
+    @classmethod
+    def of_features(cls, features: Features) -> "Family":
+        """With the median proportions of these rows."""
+        x = features
         return cls(
             layer_parameters=float(np.median(x.n_non_embedding / (x.n_layers * x.d_model**2))),
             embedding_rows=float(np.median(x.n_embedding / x.d_model)),

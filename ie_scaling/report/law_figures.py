@@ -124,6 +124,27 @@ def calibration(quantities: Mapping[str, Mapping[str, Any]]) -> Figure:
     return figure
 
 
+def prior_checks(found: Mapping[str, Any]) -> Figure:
+    """A panel a check: the 90 % interval that the priors alone give, and the posterior's, within it where all is well.
+
+    `found` is `prior_predictive` of certificate.json.
+    """
+    names = [name for name, entry in found.items() if isinstance(entry, Mapping)]
+    figure = Figure(figsize=(3.1 * len(names), 1.7), dpi=120, layout="constrained")
+    for axes, name in zip(figure.subplots(1, len(names), squeeze=False, sharey=True)[0], names, strict=True):
+        for place, (kind, color) in enumerate((("prior", COLORS[5]), ("posterior", COLORS[0]))):
+            entry = found[name][kind]
+            reach = [[entry["median"] - entry["lo90"]], [entry["hi90"] - entry["median"]]]
+            axes.errorbar([entry["median"]], [place], xerr=reach, fmt="o", color=color, markersize=4, capsize=2)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(alpha=0.25, linewidth=0.6)
+        axes.set_title("loss of the fitted rows (nats)" if name == "loss" else name, fontsize=8)
+        axes.tick_params(labelsize=7)
+        axes.set_yticks([0, 1], ["prior", "posterior"], fontsize=8)
+        axes.set_ylim(-0.6, 1.6)
+    return figure
+
+
 def families(found: Mapping[str, Any]) -> Figure:
     """A panel a shape parameter: its 90 % interval in every family, and what the families have in common.
 

@@ -82,7 +82,9 @@ def test_predictions_cover_the_rows(fit_directory):
 
 def test_a_finished_fit_is_read(fit_directory, fit_config, monkeypatch):
     monkeypatch.setattr(fitting, "load", None)  # would fail if it were called
-    assert fitting.run(fit_config, fit_directory) == []
+    failures = fitting.run(fit_config, fit_directory)
+    assert failures == files.read_json(fit_directory / "diagnostics.json")["failures"]
+    assert all(failure.startswith("sensitivity") for failure in failures)  # of 30 rows
 
 
 def test_another_configuration_in_its_place_is_refused(fit_directory, fit_config):

@@ -49,7 +49,11 @@ def test_the_short_certificate_of_a_good_fit(posterior):
     assert found["passed"] == (not found["failures"])
     assert not [failure for failure in found["failures"] if failure.startswith(("models", "priors"))]
     assert 0.3 < found["models_left_out"]["coverage50"] < 0.75
-    assert found["prior_predictive"]["lo98"] < 2.5 < found["prior_predictive"]["hi98"]
+    for check in (each for each in found["prior_predictive"].values() if isinstance(each, dict)):
+        assert (
+            check["prior"]["hi90"] - check["prior"]["lo90"] >= check["posterior"]["hi90"] - check["posterior"]["lo90"]
+        )
+    assert found["prior_predictive"]["gain of ten times the tokens (%)"]["prior"]["lo90"] > 0
     assert set(noise.NAMES) <= set(found["sensitivity"])
 
 
