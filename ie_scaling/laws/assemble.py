@@ -130,7 +130,7 @@ def _add_data_groups(posterior: Posterior, observations: Observations, seed: int
         residual_CSR = observations.log_loss_R - centre_CSR
         log_density_CSR = np.asarray(_student(residual_CSR, sigma_CSR, posterior.draws["nu"][..., None]))
     names = [observations.model_ids[model] for model in observations.model_R]
-    replicated_WR = posterior.predict(observations.features, "new_run", seed, model_ids=names)
+    replicated_WR = posterior.log_losses(observations.features, "new_run", seed, model_ids=names)
     per_draw, rows = ("chain", "draw", "run"), {"run": np.array(observations.run_ids, dtype=str)}
     constants = {name: ("run", getattr(observations.features, name)) for name in vars(observations.features)}
     posterior.groups["log_likelihood"] = xr.Dataset({"log_loss": (per_draw, log_density_CSR)}, coords=rows)

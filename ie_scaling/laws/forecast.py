@@ -26,7 +26,7 @@ class Forecast:
 def of_posterior(posterior: Posterior, asked: Observations, seed: int) -> Forecast:
     """Of one posterior or bootstrap; a model that was fitted keeps its effect in the draws."""
     names = [asked.model_ids[model] for model in asked.model_R]
-    log_loss_WR = posterior.predict(asked.features, "new_run", seed, model_ids=names)
+    log_loss_WR = posterior.log_losses(asked.features, "new_run", seed, model_ids=names)
     every_row = np.arange(len(asked), dtype=np.int32)
     log_density_WR = stacking.log_likelihood(posterior, asked.features, asked.log_loss_R, every_row)
     mean_R = special.logsumexp(log_density_WR, axis=0) - np.log(len(log_density_WR))

@@ -2,7 +2,8 @@
 
   load(path)                          the Posterior in a netCDF file: posterior.nc, or bootstrap.nc of the same layout
   load_fit(directory)                 whichever of the two a fit directory holds
-  predict(features, level, seed, model_ids=None)  paired draws of ln(nats per token), [W, A]
+  predict(architectures, n_tokens, level, seed)   paired draws of their losses in nats per token, [W, A]
+  log_losses(features, level, seed, model_ids)    the same in ln(nats), of anything with the features of an architecture
   losses_of(features, level, seed, model_ids)     the same in pieces, for more architectures than memory holds
   token_equivalent(features, log_loss_WA)         tokens that would buy each regret back, as a factor of D, [W, A]
   summary()                           {name: {mean, sd, lo90, median, hi90}}, raw A, B … included
@@ -27,10 +28,11 @@ import numpy as np
 import xarray as xr
 
 from ie_scaling import files
+from ie_scaling.architecture import Architecture
 from ie_scaling.laws import forms, noise, numerics
 from ie_scaling.laws.law import Law
 from ie_scaling.laws.least_squares import predict_draws
-from ie_scaling.laws.observations import Features, Reference
+from ie_scaling.laws.observations import Features, Reference, features_of
 
 LEVELS = ("law", "shape", "new_run")
 REFERENCE_FIELDS = tuple(field.name for field in dataclasses.fields(Reference))
@@ -71,6 +73,19 @@ class Posterior:
         return {name: np.asarray(value) for name, value in self.law.derived(law_draws, self.reference).items()}
 
     def predict(
+        self, architectures: Sequence[Architecture], n_tokens: float | Sequence[float], level: str, seed: int = 0
+    ) -> np.ndarray:
+        """Draws of the losses of architectures trained on `n_tokens` (one number, or one each), nats per token, [W, A].
+
+        A row is one joint draw of all. A shape that was among the fitted models, by its name, keeps its own effect.
+
+        Raises:
+          ValueError: as `log_losses`.
+        """
+        names = [architecture.name for architecture in architectures]
+        return np.exp(self.log_losses(features_of(architectures, n_tokens), level, seed, model_ids=names))
+
+    def log_losses(
         self, features: Features, level: str, seed: int = 0, model_ids: Sequence[str] | None = None
     ) -> np.ndarray:
         """Draws of ln loss, [W, A]: a row is one joint draw for all architectures.
@@ -118,7 +133,7 @@ class Posterior:
     def losses_of(
         self, features: Features, level: str, seed: int, model_ids: Sequence[str]
     ) -> Callable[..., np.ndarray]:
-        """`predict` in pieces, for more architectures than memory holds.
+        """`log_losses` in pieces, in nats, for more architectures than memory holds.
 
         The function returned takes numbers of draws [w] and positions of architectures (all by default), and gives
         losses in nats per token [w, A]; a draw of an architecture is the same in whatever piece it is asked for.

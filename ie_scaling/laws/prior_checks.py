@@ -24,14 +24,14 @@ def predict(posterior: Posterior, seed: int) -> dict[str, Any]:
     features, log_loss_R, model_R = stacking.data_of(posterior)
     blank = _prior_of(posterior)
     names = [f"another {model}" for model in model_R]
-    loss_WR = np.exp(blank.predict(features, "new_run", seed, model_ids=names))
+    loss_WR = np.exp(blank.log_losses(features, "new_run", seed, model_ids=names))
     low_R, high_R = np.quantile(loss_WR, CENTRAL, axis=0)
     loss_R = np.exp(log_loss_R)
     found: dict[str, Any] = {"share_outside": float(((loss_R < low_R) | (loss_R > high_R)).mean())}
-    again_WR = np.exp(posterior.predict(features, "new_run", seed, model_ids=names))
+    again_WR = np.exp(posterior.log_losses(features, "new_run", seed, model_ids=names))
     found["loss"] = {"prior": summarise(loss_WR), "posterior": summarise(again_WR)}
     members = _at_the_middle(features)
-    of_prior, of_posterior = (_effects(each.predict(members, "law")) for each in (blank, posterior))
+    of_prior, of_posterior = (_effects(each.log_losses(members, "law")) for each in (blank, posterior))
     found |= {name: {"prior": of_prior[name], "posterior": of_posterior[name]} for name in of_prior}
     return found
 

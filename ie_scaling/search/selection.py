@@ -69,7 +69,7 @@ def select(
     """The candidate table, and what there is to say about its first choice; `latency` has a row per architecture."""
     features = features_of(architectures, config.n_tokens)
     names = [a.name for a in architectures]
-    log_loss_WA = posterior.predict(features, config.level, config.seed, model_ids=names)
+    log_loss_WA = posterior.log_losses(features, config.level, config.seed, model_ids=names)
     measured = decision.Latency.from_table(latency, config.latency_metric)
     bound_s = bound_of(config, measured)
     decided = decision.decide(

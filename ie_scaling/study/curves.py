@@ -26,6 +26,6 @@ def bands(
     attention_width = features.d_model * t.n_heads * t.d_head / t.d_model
     forward = 2 * features.n_non_embedding + 2 * t.vocab_size * features.d_model
     forward = forward + 4 * features.n_layers * sequence_length * attention_width
-    loss_WA = np.exp(posterior.predict(features, level))
+    loss_WA = np.exp(posterior.log_losses(features, level))
     mean, lo, hi = loss_WA.mean(axis=0), *np.quantile(loss_WA, (0.05, 0.95), axis=0)
     return Band(label, features.n_total, mean, lo, hi), Band(label, 3 * n_tokens * forward, mean, lo, hi)

@@ -79,7 +79,7 @@ def test_table(found: Findings, roles: dict[str, str]) -> pd.DataFrame:
     names = found.tests["model_id"].tolist()
     features = features_of([Architecture.parse(name) for name in names], found.tests["n_tokens"].tolist())
     for law, posterior in found.posteriors.items():
-        loss_WA = np.exp(posterior.predict(features, "new_run", found.config.select.seed, model_ids=names))
+        loss_WA = np.exp(posterior.log_losses(features, "new_run", found.config.select.seed, model_ids=names))
         for index, (name, loss) in enumerate(zip(names, found.tests["loss"], strict=True)):
             lo, hi = np.quantile(loss_WA[:, index], (0.05, 0.95))
             prediction = float(loss_WA[:, index].mean())

@@ -60,7 +60,7 @@ def _decision_section(found: Findings) -> page.Section:
     features = features_of([Architecture.parse(name) for name in names], table["n_tokens"].tolist())
     heatmaps = {}
     for law, posterior in found.posteriors.items():
-        loss_WA = np.exp(posterior.predict(features, config.select.level, config.select.seed, model_ids=names))
+        loss_WA = np.exp(posterior.log_losses(features, config.select.level, config.select.seed, model_ids=names))
         chance = ranking.rank_probabilities(loss_WA)
         caption = f"Law {law}: P(rank = k) of each candidate by loss, level {config.select.level}, latency ignored."
         heatmaps[f"rank_probability_{law}"] = (figures.rank_heatmap(labels, chance, law), caption)

@@ -51,7 +51,7 @@ def test_round_trip(fit_directory, tmp_path, name):
     assert second.model_ids == first.model_ids
     for draws in first.draws:
         np.testing.assert_array_equal(second.draws[draws], first.draws[draws])
-    ours, theirs = (each.predict(FEATURES, "new_run", 1, first.model_ids) for each in (first, second))
+    ours, theirs = (each.log_losses(FEATURES, "new_run", 1, first.model_ids) for each in (first, second))
     np.testing.assert_array_equal(ours, theirs)
 
 
@@ -68,31 +68,38 @@ def test_the_truth_is_covered(posterior):
 
 
 def test_levels_widen(posterior):
-    spread = {level: posterior.predict(FEATURES, level, 0).std(axis=0).mean() for level in posterior_lib.LEVELS}
+    spread = {level: posterior.log_losses(FEATURES, level, 0).std(axis=0).mean() for level in posterior_lib.LEVELS}
     assert spread["law"] < spread["shape"] < spread["new_run"]
     tau_W, nu_W = (posterior.draws[name].ravel() for name in ("tau", "nu"))
     sigma_WA = posterior.scale_of_runs(FEATURES)
-    difference_WA = posterior.predict(FEATURES, "new_run", 0) - posterior.predict(FEATURES, "law", 0)
+    difference_WA = posterior.log_losses(FEATURES, "new_run", 0) - posterior.log_losses(FEATURES, "law", 0)
     expected = np.mean(tau_W**2) + np.mean(sigma_WA**2 * (nu_W / (nu_W - 2))[:, None])
     assert difference_WA.var() == pytest.approx(expected, rel=0.25)
+
+
+def test_architectures_are_predicted_in_nats(posterior):
+    loss_WA = posterior.predict(shapes(), 2e9, "law")
+    np.testing.assert_allclose(np.log(loss_WA), posterior.log_losses(FEATURES, "law"), rtol=1e-12)
+    twice_WA = posterior.predict(shapes()[:1] * 2, [2e9, 4e9], "shape")
+    assert (twice_WA[:, 1] < twice_WA[:, 0]).all()  # one shape, one effect
 
 
 def test_a_fitted_model_keeps_its_effect(posterior):
     names = [posterior.model_ids[0], "another", "another"]
     few = FEATURES.take(np.array([0, 1, 2]))
-    effect_WA = posterior.predict(few, "shape", 0, names) - posterior.predict(few, "law", 0)
+    effect_WA = posterior.log_losses(few, "shape", 0, names) - posterior.log_losses(few, "law", 0)
     np.testing.assert_allclose(effect_WA[:, 0], posterior.effects_CSM[..., 0].ravel(), atol=1e-12)
     np.testing.assert_allclose(effect_WA[:, 1], effect_WA[:, 2], atol=1e-12)
 
 
 def test_token_equivalents_buy_the_regret_back(posterior):
     few = FEATURES.take(np.array([2, 3]))
-    log_loss_WA = posterior.predict(few, "law", 0)
+    log_loss_WA = posterior.log_losses(few, "law", 0)
     factor_WA = posterior.token_equivalent(few, log_loss_WA)
     assert (factor_WA[log_loss_WA == log_loss_WA.min(axis=1, keepdims=True)] == 1).all()
     w = int(np.flatnonzero(np.isfinite(factor_WA).all(axis=1))[0])
     more = few.scale_tokens(factor_WA[w])
-    np.testing.assert_allclose(posterior.predict(more, "law", 0)[w], log_loss_WA[w].min(), rtol=1e-9)
+    np.testing.assert_allclose(posterior.log_losses(more, "law", 0)[w], log_loss_WA[w].min(), rtol=1e-9)
 
 
 def test_summary_has_raw_coefficients(posterior):
@@ -116,6 +123,6 @@ def test_errors(fit_directory, tmp_path, posterior):
     with pytest.raises(ValueError, match="attribute 'tie' is missing"):
         posterior_lib.load(tmp_path / "bare.nc")
     with pytest.raises(ValueError, match="level='run': must be one of law, shape, new_run"):
-        posterior.predict(FEATURES, "run")
+        posterior.log_losses(FEATURES, "run")
     with pytest.raises(ValueError, match="at least one architecture"):
-        posterior.predict(FEATURES.take(np.array([], int)), "law")
+        posterior.log_losses(FEATURES.take(np.array([], int)), "law")
