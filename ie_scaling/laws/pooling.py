@@ -30,7 +30,7 @@ from ie_scaling.laws.law import Law
 from ie_scaling.laws.observations import Features, Observations, Reference
 
 LOG_LAMBDA_CENTER, LOG_LAMBDA_SPREAD = float(np.log(0.3)), 0.7
-Family = tuple[Features, effects.Grouping, Any]  # features, rows by model, ln L of each row
+Data = tuple[Features, effects.Grouping, Any]  # features, rows by model, ln L of each row
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,7 @@ def shared_places(law: Law) -> np.ndarray:
     return places
 
 
-def model(law: Law, families: tuple[Family, ...], reference: Reference) -> None:
+def model(law: Law, families: tuple[Data, ...], reference: Reference) -> None:
     """The generative story above, with every μ_p and every u_m integrated out."""
     center_P, spread_P = prior_of(law, reference)
     shared_H = shared_places(law)
@@ -137,7 +137,7 @@ def _common_reference(law: Law, families: list[Observations]) -> Reference:
     return Reference(**{name: float(np.exp(np.mean([np.log(point[name]) for point in points]))) for name in points[0]})
 
 
-def _data(rows: Observations) -> Family:
+def _data(rows: Observations) -> Data:
     return rows.features, effects.group(rows.model_R, len(rows.model_ids)), rows.log_loss_R
 
 
@@ -150,7 +150,7 @@ def _precondition(
     return origin_Q, scipy.linalg.block_diag(*(scale for _, scale in blocks), LOG_LAMBDA_SPREAD)
 
 
-def _sites_of(law: Law, data: tuple[Family, ...], reference: Reference, y_Q: jax.Array):
+def _sites_of(law: Law, data: tuple[Data, ...], reference: Reference, y_Q: jax.Array):
     """The model's sites, and each family's z and noise, from stacked straightened coordinates, last axis Q."""
     center_P, spread_P = prior_of(law, reference)
     shared_H = shared_places(law)

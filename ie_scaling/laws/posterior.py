@@ -29,14 +29,13 @@ import xarray as xr
 
 from ie_scaling import files
 from ie_scaling.architecture import Architecture
-from ie_scaling.laws import forms, noise, numerics
+from ie_scaling.laws import forms, noise, numerics, tokens
 from ie_scaling.laws.law import Law
 from ie_scaling.laws.least_squares import predict_draws
 from ie_scaling.laws.observations import Features, Reference, features_of
 
 LEVELS = ("law", "shape", "new_run")
 REFERENCE_FIELDS = tuple(field.name for field in dataclasses.fields(Reference))
-MAX_TOKEN_FACTOR = 1e4
 MANY = 4096
 
 
@@ -190,7 +189,7 @@ class Posterior:
         gap_WA = log_loss_WA - log_loss_WA.min(axis=1, keepdims=True)
         with numerics.double_precision():
             law_draws = {name: self.draws[name].reshape(-1) for name in self.law.names}
-            return np.asarray(_token_factor(self.law, law_draws, features, self.reference, gap_WA))
+            return np.asarray(tokens.factor(self.law, law_draws, features, self.reference, gap_WA))
 
     def summary(self) -> dict[str, dict[str, float]]:
         """Mean, sd, 5 %, 50 % and 95 % points of every parameter, raw and derived, and of the noise."""
@@ -287,28 +286,3 @@ def _draw_coords(shape: tuple[int, int]) -> dict[str, np.ndarray]:
 def _predict_losses(law: Law, draws_w: dict[str, jax.Array], features: Features, reference: Reference) -> jax.Array:
     """Losses in nats per token [w, A]; compiled in full, for it runs hundreds of millions of times."""
     return jnp.exp(jax.vmap(lambda draws: law.log_loss(draws, features, reference))(draws_w))
-
-
-def _token_factor(law: Law, draws_W, features: Features, reference: Reference, gap_WA: np.ndarray) -> jax.Array:
-    """Bisection on ln(factor) between 0 and ln(MAX_TOKEN_FACTOR), every draw and architecture at once."""
-
-    def fall(log_factor_A, draws):
-        start_A = law.log_loss(draws, features, reference)
-        return start_A - law.log_loss(draws, features.scale_tokens(jnp.exp(log_factor_A)), reference)
-
-    def solve(draws, gap_A):
-        top = float(np.log(MAX_TOKEN_FACTOR))
-
-        def halve(_, bracket):
-            low_A, high_A = bracket
-            middle_A = 0.5 * (low_A + high_A)
-            enough_A = fall(middle_A, draws) >= gap_A
-            return jnp.where(enough_A, low_A, middle_A), jnp.where(enough_A, middle_A, high_A)
-
-        bracket = jnp.zeros_like(gap_A), jnp.full_like(gap_A, top)
-        _, high_A = jax.lax.fori_loop(0, 50, halve, bracket)
-        reachable_A = fall(jnp.full_like(gap_A, top), draws) >= gap_A
-        return jnp.where(gap_A <= 0, 1.0, jnp.where(reachable_A, jnp.exp(high_A), jnp.inf))
-
-    solved = jax.jit(lambda draws_W, gap_WA: jax.lax.map(lambda pair: solve(*pair), (draws_W, gap_WA), batch_size=256))
-    return solved(draws_W, gap_WA)
