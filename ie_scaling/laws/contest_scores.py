@@ -18,6 +18,7 @@ OF_PAIRS = ("decision", "brier")
 OF_SCALES = ("regret",)
 METRICS = (*OF_ROWS, *OF_PAIRS, *OF_SCALES)
 MORE_IS_BETTER = ("log_score", "decision")
+MIN_PAIRS = 10
 COVERED = (0.80, 0.97)  # what the 90 % intervals of rows left out should cover
 
 
@@ -68,7 +69,9 @@ def _resample(parts: Sequence[dict[str, Any]], n_resamples: int, rng: np.random.
     pair_P2 = np.array([[place[model] for model in pair] for part in parts for pair in part["pair_models"]], int)
     pair_P2 = pair_P2.reshape(-1, 2)
     n_scales = sum(len(part["random_regret"]) for part in parts)
-    scale_WS = rng.multinomial(n_scales, np.full(n_scales, 1 / max(n_scales, 1)), size=n_resamples)
+    scale_WS = np.zeros((n_resamples, 0), int)
+    if n_scales:
+        scale_WS = rng.multinomial(n_scales, np.full(n_scales, 1 / n_scales), size=n_resamples)
     return {
         "row": count_WM[:, row_R],
         "pair": count_WM[:, pair_P2[:, 0]] * count_WM[:, pair_P2[:, 1]],
@@ -127,19 +130,26 @@ def to_markdown(scores: pd.DataFrame) -> str:
 
 
 def _cell(row: dict[str, Any], metric: str, scale: float, digits: int, interval: bool = True) -> str:
-    if not np.isfinite(row[metric]):
+    low, middle, high = (scale * row.get(f"{metric}{tail}", np.nan) for tail in ("_lo90", "", "_hi90"))
+    if not np.isfinite(middle):
         return "–"
-    text = f"{scale * row[metric]:.{digits}f}"
-    if interval and np.isfinite(row[f"{metric}_lo90"]):
-        low, high = scale * row[f"{metric}_lo90"], scale * row[f"{metric}_hi90"]
-        text += f" ({low:.{digits}f} to {high:.{digits}f})"
+    text = _number(middle, digits)
+    if interval and np.isfinite(low):
+        text += f" ({_number(low, digits)} to {_number(high, digits)})"
     return text
 
 
+def _number(value: float, digits: int) -> str:
+    return f"{value:.1e}" if abs(value) >= 1e5 else f"{value:.{digits}f}"
+
+
 def verdict(row: Any, metric: str) -> str:
-    """`better`, `worse` or `no different` than what it is compared against, by the 90 % interval of the difference."""
-    low, high = row[f"{metric}_difference_lo90"], row[f"{metric}_difference_hi90"]
-    if not np.isfinite(low) or low <= 0 <= high:
+    """`better`, `worse` or `no different` than what it is compared against, by the 90 % interval of the difference.
+
+    Fewer than MIN_PAIRS pairs tell no difference in decisions.
+    """
+    low, high = (row.get(f"{metric}_difference_{end}", np.nan) for end in ("lo90", "hi90"))
+    if not np.isfinite(low) or low <= 0 <= high or (metric in OF_PAIRS and row["n_pairs"] < MIN_PAIRS):
         return "no different"
     return "better" if (low > 0) == (metric in MORE_IS_BETTER) else "worse"
 
@@ -188,6 +198,8 @@ def _coverage(scores: pd.DataFrame) -> str:
 def _decisions(scores: pd.DataFrame) -> str:
     """Pairs called right and regret, over the ways of leaving out in which there is anything to decide."""
     told = []
+    if "decision" not in scores:
+        return ""
     for label in (STACKED, *sorted({name for name in scores["entry"] if name.startswith("curve_fit")}), SMALL_SCALE):
         own = scores[(scores["entry"] == label) & scores["decision"].notna()]
         if own.empty:

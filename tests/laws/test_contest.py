@@ -42,25 +42,25 @@ def test_curve_fit_is_normal_about_its_curve():
 
 
 def part(crps_of_bayes: float) -> dict:
-    """Twelve rows of six models, three pairs, one scale."""
+    """Twelve rows of six models, twelve pairs, one scale."""
     by_model = 1e-5 * np.array([1, 1, -1, -1] * 3)
 
     def entry(crps, right):
         jitter = by_model if right[-1] else 0
         rows = {name: (crps + jitter + np.zeros(12)).tolist() for name in ("crps", "log_score", "squared_error")}
         rows |= {name: [1.0] * 11 + [0.0] for name in ("coverage50", "coverage90")}
-        return rows | {"decision": right, "brier": [0.1] * 3, "regret": [0.0]}
+        return rows | {"decision": right * 4, "brier": [0.1] * 12, "regret": [0.0]}
 
     return {
         "model": [f"m{i // 2}" for i in range(12)],
-        "pair_models": [["m0", "m1"], ["m2", "m3"], ["m4", "m5"]],
+        "pair_models": [["m0", "m1"], ["m2", "m3"], ["m4", "m5"]] * 4,
         "random_regret": [0.02],
         "failures": {},
         "entries": {
             contest.STACKED: entry(crps_of_bayes, [1.0, 1.0, 1.0]),
             "bootstrap effective": entry(0.002, [1.0, 0.0, 0.0]),
             "bootstrap chinchilla": entry(0.004, [0.0, 0.0, 0.0]),
-            contest.SMALL_SCALE: {"decision": [1.0, 0.0, 0.5], "brier": [0.0, 1.0, 0.25], "regret": [0.01]},
+            contest.SMALL_SCALE: {"decision": [1.0, 0.0, 0.5] * 4, "brier": [0.0, 1.0, 0.25] * 4, "regret": [0.01]},
         },
     }
 
@@ -90,6 +90,17 @@ def test_the_paragraph_says_when_bayes_buys_nothing():
     assert "buys nothing that these runs can show on made_up by size, made_up by model" in text
     assert "92 %" in text
     assert "| bootstrap effective |" in contest_scores.to_markdown(scores)
+
+
+def test_a_table_without_decisions_is_scored_on_losses_alone():
+    alone = part(0.001) | {"pair_models": [], "random_regret": []}
+    for entry in alone["entries"].values():
+        entry |= {"decision": [], "brier": [], "regret": []}
+    scores = contest_scores.tabulate({"sizes": {"size": alone, "model0": alone}}, 50, 0)
+    row = scores[scores["entry"] == contest.STACKED].iloc[0]
+    assert row["crps"] == pytest.approx(0.001, abs=2e-5)
+    assert np.isnan(row.get("decision", np.nan))
+    assert "0 pairs at 0 scales" in contest_scores.to_markdown(scores)
 
 
 @pytest.mark.slow
