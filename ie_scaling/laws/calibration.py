@@ -8,6 +8,7 @@ histogram is judged by its cumulative distribution against a simultaneous band (
 
 import concurrent.futures
 import dataclasses
+import functools
 import os
 import threading
 from collections.abc import Callable
@@ -201,28 +202,35 @@ def judge(rank_S: np.ndarray, n_draws: int, seed: int = 0, level: float = 0.99) 
     Returns `passed`, `p_value` (share of uniform samples at least as far out), and the ECDF with its band.
     """
     n_tables = len(rank_S)
-    points = np.arange(1, n_draws + 1)
-    share = points / (n_draws + 1)
-
-    def farthest(ecdf_xK):  # the smallest two-sided tail probability over the points
-        tail = np.minimum(stats.binom.cdf(ecdf_xK, n_tables, share), stats.binom.sf(ecdf_xK - 1, n_tables, share))
-        return 2 * tail.min(axis=-1)
-
-    rng = np.random.default_rng(seed)
-    uniform_BS = rng.integers(0, n_draws + 1, size=(N_BAND, n_tables))
-    count_BK = np.apply_along_axis(np.bincount, 1, uniform_BS, minlength=n_draws + 1)
-    null_B = farthest(count_BK.cumsum(axis=1)[:, :-1])
+    share_K = np.arange(1, n_draws + 1) / (n_draws + 1)
+    null_B = _null(n_tables, n_draws, seed)
     ecdf_K = np.bincount(rank_S, minlength=n_draws + 1).cumsum()[:-1]
-    ours = farthest(ecdf_K)
+    ours = _farthest(ecdf_K, n_tables)
     edge = float(np.quantile(null_B, 1 - level))
     return {
         "passed": bool(ours >= edge),
         "p_value": float((null_B <= ours).mean()),
         "ecdf": (ecdf_K / n_tables).tolist(),
-        "band_low": (stats.binom.ppf(edge / 2, n_tables, share) / n_tables).tolist(),
-        "band_high": (stats.binom.isf(edge / 2, n_tables, share) / n_tables).tolist(),
+        "band_low": (stats.binom.ppf(edge / 2, n_tables, share_K) / n_tables).tolist(),
+        "band_high": (stats.binom.isf(edge / 2, n_tables, share_K) / n_tables).tolist(),
         "histogram": np.bincount(rank_S * 20 // (n_draws + 1), minlength=20).tolist(),
     }
+
+
+def _farthest(ecdf_xK: np.ndarray, n_tables: int) -> np.ndarray:
+    """The smallest two-sided tail probability over the points of a cumulative count."""
+    n_draws = ecdf_xK.shape[-1]
+    share_K = np.arange(1, n_draws + 1) / (n_draws + 1)
+    tail_xK = np.minimum(stats.binom.cdf(ecdf_xK, n_tables, share_K), stats.binom.sf(ecdf_xK - 1, n_tables, share_K))
+    return 2 * tail_xK.min(axis=-1)
+
+
+@functools.lru_cache(maxsize=8)
+def _null(n_tables: int, n_draws: int, seed: int) -> np.ndarray:
+    """`_farthest` of N_BAND samples of uniform ranks, which every quantity of a certificate is judged by."""
+    uniform_BS = np.random.default_rng(seed).integers(0, n_draws + 1, size=(N_BAND, n_tables))
+    count_BK = np.apply_along_axis(np.bincount, 1, uniform_BS, minlength=n_draws + 1)
+    return _farthest(count_BK.cumsum(axis=1)[:, :-1], n_tables)
 
 
 def _rank(true_S: np.ndarray, draws_SL: np.ndarray, rng: np.random.Generator) -> np.ndarray:
