@@ -149,7 +149,11 @@ def _write(config: FitConfig, inputs: Inputs, directory: Path) -> None:
         certified = certificate.short(draws, config.seed)
         files.write_json(directory / "certificate.json", _finite(certified))
         found["certificate"] = {"passed": certified["passed"], "failures": certified["failures"]}
-        found["failures"] += [failure for failure in certified["failures"] if not failure.startswith("convergence")]
+        found["failures"] += [
+            f"certificate {inputs.law.name}: {failure}"
+            for failure in certified["failures"]
+            if not failure.startswith("convergence")
+        ]
     found["failures"] += mixed_losses(inputs.fitted)
     table = predict_table(inputs, None if by_bayes else fitted, draws, config.seed)
     records.write_table(directory / "predictions.csv", table)

@@ -84,7 +84,7 @@ def test_a_finished_fit_is_read(fit_directory, fit_config, monkeypatch):
     monkeypatch.setattr(fitting, "load", None)  # would fail if it were called
     failures = fitting.run(fit_config, fit_directory)
     assert failures == files.read_json(fit_directory / "diagnostics.json")["failures"]
-    assert all(failure.startswith("sensitivity") for failure in failures)  # of 30 rows
+    assert all(failure.startswith("certificate chinchilla: sensitivity") for failure in failures)  # of 30 rows
 
 
 def test_another_configuration_in_its_place_is_refused(fit_directory, fit_config):
