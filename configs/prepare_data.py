@@ -6,7 +6,7 @@ Cost: about 15 s on two cores for the standard library. Expect about 4.2M train 
 """
 
 from ie_scaling.config import to_config_dict
-from ie_scaling.train.config import CorpusConfig
+from ie_scaling.corpus.config import CorpusConfig
 
 
 def get_config():

@@ -8,10 +8,11 @@ nats per token) lie well below the unigram entropy of the text (5.2). Interrupte
 """
 
 from ie_scaling.config import to_config_dict
+from ie_scaling.corpus.config import CorpusConfig
 from ie_scaling.latency.config import TimeDecodeConfig
 from ie_scaling.search.config import SelectConfig
 from ie_scaling.study.config import StudyConfig
-from ie_scaling.train.config import CorpusConfig, OptimizerConfig, RecipeConfig
+from ie_scaling.train.config import OptimizerConfig, RecipeConfig
 
 VOCAB = 512
 TOKENS = (60_000, 120_000)

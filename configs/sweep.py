@@ -7,7 +7,7 @@ Cost: about two minutes on two cores for the four runs listed here; finished run
 """
 
 from ie_scaling.config import to_config_dict
-from ie_scaling.train.config import SweepConfig
+from ie_scaling.train.sweep_config import SweepConfig
 
 RUNS = (
     "d96-n4-h3-k3-c32-f256-v1024@250000",

@@ -8,7 +8,8 @@ from ie_scaling import accounting, files
 from ie_scaling.study import stages
 from ie_scaling.study.config import StudyConfig as Config
 from ie_scaling.train import sweep
-from ie_scaling.train.config import CPU_FLOPS_PER_S, SweepConfig
+from ie_scaling.train.pricing import CPU_FLOPS_PER_S
+from ie_scaling.train.sweep_config import SweepConfig
 
 SHOWN = ("architecture", "loss_mean", "loss_lo90", "loss_hi90", "p_best", "p_top_k", "expected_regret")
 SHOWN += ("latency_mean", "p_feasible", "recommended")

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from ie_scaling.train import sweep
-from ie_scaling.train.config import CPU_FLOPS_PER_S
-from ie_scaling.train.config import SweepConfig as Config
+from ie_scaling.train.pricing import CPU_FLOPS_PER_S
+from ie_scaling.train.sweep_config import SweepConfig as Config
 
 
 def main(config: Config, directory: Path) -> list[str]:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from ie_scaling import accounting
 from ie_scaling.train import loop
-from ie_scaling.train.config import CPU_FLOPS_PER_S
 from ie_scaling.train.config import TrainConfig as Config
+from ie_scaling.train.pricing import CPU_FLOPS_PER_S
 
 
 def main(config: Config, directory: Path) -> list[str]:

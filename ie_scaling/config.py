@@ -11,6 +11,12 @@ import ml_collections
 T = TypeVar("T")
 
 
+def require(condition: bool, field: str, value: object, rule: str) -> None:
+    """Raise the one-line ValueError of a broken rule."""
+    if not condition:
+        raise ValueError(f"{field}={value!r}: {rule}")
+
+
 def to_config_dict(defaults: Any, experiment: str) -> ml_collections.ConfigDict:
     """A dataclass instance as the ConfigDict a config file returns, with the experiment's name in it.
 

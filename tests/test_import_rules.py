@@ -20,7 +20,8 @@ TABLE = {
     "workdir": {"files"},
     "records": {"architecture", "accounting", "files"},
     "model": {"architecture"},
-    "train": GROUND | {"model"},
+    "corpus": GROUND,
+    "train": GROUND | {"model", "corpus"},
     "latency": GROUND,
     "latency.decode": GROUND | {"latency", "model"},
     "latency.benchmark": GROUND | {"latency", "model"},
@@ -28,7 +29,7 @@ TABLE = {
     "search": GROUND | {"laws", "latency.law"},
     "interop": GROUND | {"model"},
     "report": GROUND | {"laws", "search"},
-    "study": GROUND | {"model", "train", "latency", "laws", "search", "report"},
+    "study": GROUND | {"model", "corpus", "train", "latency", "laws", "search", "report"},
 }
 FORBIDDEN_PACKAGES = {"laws": {"flax", "grain", "orbax"}, "search": {"flax", "grain", "orbax"}}
 JAX_PACKAGES = {"jax", "jaxlib", "flax", "optax", "orbax", "grain", "numpyro", "arviz"}

@@ -6,7 +6,9 @@ from ie_scaling.architecture import Architecture
 from ie_scaling.latency.config import TimeDecodeConfig
 from ie_scaling.laws.config import FitConfig
 from ie_scaling.search.config import SelectConfig
-from ie_scaling.train.config import RecipeConfig, SweepConfig, TrainConfig
+from ie_scaling.train.config import RecipeConfig, TrainConfig
+from ie_scaling.train.runtime_config import RuntimeConfig
+from ie_scaling.train.sweep_config import SweepConfig
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -25,6 +27,7 @@ class StudyConfig:
     decision_law: str = "effective"
     n_parallel: int = 1
     recipe: RecipeConfig = RecipeConfig()
+    runtime: RuntimeConfig = RuntimeConfig()
     decode: TimeDecodeConfig = TimeDecodeConfig()
     fit: FitConfig = FitConfig()
     select: SelectConfig = SelectConfig()
@@ -34,7 +37,7 @@ class StudyConfig:
             raise ValueError(f"decision_law={self.decision_law!r}: must be one of laws, {', '.join(self.laws)}")
         if len(set(self.candidates)) < 3:
             raise ValueError(f"candidates={self.candidates}: must name at least three shapes")
-        SweepConfig(runs=self.runs, n_parallel=self.n_parallel, recipe=self.recipe)
+        SweepConfig(runs=self.runs, n_parallel=self.n_parallel, recipe=self.recipe, runtime=self.runtime)
         for name in self.candidates:
             self.candidate_plan(name)
 
@@ -47,4 +50,6 @@ class StudyConfig:
     def candidate_plan(self, name: str) -> TrainConfig:
         """The training run that tests the candidate of this name."""
         architecture = Architecture.parse(name)
-        return TrainConfig(architecture=architecture, n_tokens=self.candidate_tokens, recipe=self.recipe)
+        return TrainConfig(
+            architecture=architecture, n_tokens=self.candidate_tokens, recipe=self.recipe, runtime=self.runtime
+        )

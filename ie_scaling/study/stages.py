@@ -11,14 +11,15 @@ import pandas as pd
 from ie_scaling import config as config_lib
 from ie_scaling import files, workdir
 from ie_scaling.architecture import Architecture
+from ie_scaling.corpus import prepare
 from ie_scaling.latency import benchmark
 from ie_scaling.laws import fitting
 from ie_scaling.progress import say
 from ie_scaling.search import selection
 from ie_scaling.study import summary
 from ie_scaling.study.config import StudyConfig
-from ie_scaling.train import corpus, sweep
-from ie_scaling.train.config import SweepConfig
+from ie_scaling.train import sweep
+from ie_scaling.train.sweep_config import SweepConfig
 
 N_STAGES = 7
 
@@ -42,10 +43,13 @@ def _run_stages(config: StudyConfig, directory: Path) -> list[str]:
     clock.begin("text: standard library to tokens")
     text = dataclasses.replace(config.recipe.corpus, directory=str(directory / "corpus"))
     recipe = dataclasses.replace(config.recipe, corpus=text)
-    say(corpus.describe(corpus.prepare(text)))
+    say(prepare.describe(prepare.prepare(text)))
 
     clock.begin(f"sweep: train {len(config.runs)} decoders")
-    sweep.run(SweepConfig(runs=config.runs, n_parallel=config.n_parallel, recipe=recipe), directory / "sweep")
+    sweep.run(
+        SweepConfig(runs=config.runs, n_parallel=config.n_parallel, recipe=recipe, runtime=config.runtime),
+        directory / "sweep",
+    )
 
     clock.begin(f"latency: time {len(config.architectures)} shapes")
     decode = dataclasses.replace(config.decode, architectures=config.architectures)
@@ -62,7 +66,10 @@ def _run_stages(config: StudyConfig, directory: Path) -> list[str]:
     clock.begin("test: train the recommended shape, a runner-up and a poor one")
     slowest_first = sorted(chosen, key=lambda name: -Architecture.parse(name).n_layers)  # side by side, none waits
     tested = tuple(f"{name}@{config.candidate_tokens}" for name in slowest_first)
-    sweep.run(SweepConfig(runs=tested, n_parallel=config.n_parallel, recipe=recipe), directory / "test")
+    sweep.run(
+        SweepConfig(runs=tested, n_parallel=config.n_parallel, recipe=recipe, runtime=config.runtime),
+        directory / "test",
+    )
 
     clock.begin("report")
     failures = list(dict.fromkeys(failures))

@@ -8,6 +8,7 @@ import pandas as pd
 
 from ie_scaling import files, records
 from ie_scaling.architecture import Architecture
+from ie_scaling.corpus import prepare
 from ie_scaling.laws import ranking
 from ie_scaling.laws.observations import features_of
 from ie_scaling.report import figures, page
@@ -16,7 +17,6 @@ from ie_scaling.search import selection
 from ie_scaling.study import curves
 from ie_scaling.study.config import StudyConfig
 from ie_scaling.study.findings import Findings, seed_noise, test_table
-from ie_scaling.train import corpus
 
 CURVE_POINTS = 60
 
@@ -142,7 +142,7 @@ def _training_section(found: Findings, noise: dict[str, Any] | None) -> page.Sec
         by_flops.append(second)
     entropy = found.manifest["splits"]["validation"]["unigram_entropy"]
     text = [
-        corpus.describe(found.manifest),
+        prepare.describe(found.manifest),
         f"Losses run from {runs['loss'].min():.3f} to {runs['loss'].max():.3f} nats/token, "
         f"{entropy - runs['loss'].min():.2f} to {entropy - runs['loss'].max():.2f} below the unigram entropy.",
     ]

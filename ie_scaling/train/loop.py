@@ -12,8 +12,9 @@ import numpy as np
 
 from ie_scaling import accounting, files, records, workdir
 from ie_scaling import config as config_lib
+from ie_scaling.corpus import pipeline, prepare
 from ie_scaling.progress import Progress, say
-from ie_scaling.train import checkpoint, corpus, data, optimizer, step
+from ie_scaling.train import checkpoint, optimizer, step
 from ie_scaling.train.config import TrainConfig
 
 
@@ -36,12 +37,12 @@ def run(config: TrainConfig, directory: Path, stop: threading.Event | None = Non
     resolved = {"experiment": "train"} | config_lib.to_plain(config)
     if not workdir.is_done(directory, resolved):
         recipe = config.recipe
-        corpus.prepare(recipe.corpus)
-        tokens = {split: corpus.load_tokens(Path(recipe.corpus.directory), split) for split in corpus.SPLITS}
+        prepare.prepare(recipe.corpus)
+        tokens = {split: prepare.load_tokens(Path(recipe.corpus.directory), split) for split in prepare.SPLITS}
         shape = recipe.sequence_length, recipe.batch_size
-        batches = data.training_batches(tokens["train"], *shape, config.seed)
-        held_out = data.evaluation_batches(tokens["validation"], *shape, recipe.eval_tokens)
-        program = step.build(config.architecture, recipe)
+        batches = pipeline.training_batches(tokens["train"], *shape, config.seed)
+        held_out = pipeline.evaluation_batches(tokens["validation"], *shape, recipe.eval_tokens)
+        program = step.build(config.architecture, recipe, config.runtime)
         with workdir.opened(directory, resolved):
             state = _train(config, program, batches, directory, stop or threading.Event())
             loss = _evaluate(program, state, held_out)
@@ -60,7 +61,9 @@ def _train(
     """
     recipe, n_steps = config.recipe, config.n_steps
     learning_rates = optimizer.learning_rates(recipe.optimizer, n_steps)
-    with checkpoint.opened(directory / "checkpoints", recipe.keep_checkpoints, recipe.checkpoint_every_s) as saved:
+    with checkpoint.opened(
+        directory / "checkpoints", config.runtime.checkpoint.keep, config.runtime.checkpoint.every_s
+    ) as saved:
         state, first = _begin(config, program, batches, saved)
         with (
             MetricsLog(directory / "metrics.jsonl", config, first) as log,
@@ -126,7 +129,7 @@ class MetricsLog:
     """metrics.jsonl: one object for every logged step, each step once however often the run was resumed."""
 
     def __init__(self, path: Path, config: TrainConfig, first_step: int):
-        self._every, self._last_step = config.recipe.log_every_steps, config.n_steps
+        self._every, self._last_step = config.runtime.log.every_steps, config.n_steps
         self._tokens_per_step, self._first_step = config.recipe.tokens_per_step, first_step
         kept = []
         if path.exists():

@@ -19,6 +19,7 @@ from ie_scaling.architecture import Architecture
 from ie_scaling.model import sharding, transformer
 from ie_scaling.train import optimizer
 from ie_scaling.train.config import OptimizerConfig, RecipeConfig
+from ie_scaling.train.runtime_config import RuntimeConfig
 
 
 @jax.tree_util.register_dataclass
@@ -65,10 +66,10 @@ def loss_and_penalty(
     return cross_entropy(logits_BTV, token_BT1[:, 1:], z_loss)
 
 
-def build(a: Architecture, recipe: RecipeConfig) -> Program:
+def build(a: Architecture, recipe: RecipeConfig, runtime: RuntimeConfig = RuntimeConfig()) -> Program:
     """The program of this architecture; the same one for every run that can share it, whatever its length or seed."""
-    mesh = sharding.make_mesh(recipe.mesh.data, recipe.mesh.fsdp, recipe.mesh.tensor)
-    return _build(a, recipe.optimizer, recipe.dtype, recipe.remat, mesh)
+    mesh = sharding.make_mesh(runtime.mesh.data, runtime.mesh.fsdp, runtime.mesh.tensor)
+    return _build(a, recipe.optimizer, recipe.dtype, runtime.remat != "none", mesh)
 
 
 @functools.lru_cache(maxsize=64)

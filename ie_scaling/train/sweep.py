@@ -9,9 +9,11 @@ import pandas as pd
 
 from ie_scaling import accounting, records, workdir
 from ie_scaling import config as config_lib
+from ie_scaling.corpus import prepare
 from ie_scaling.progress import Progress, say
-from ie_scaling.train import corpus, loop
-from ie_scaling.train.config import SweepConfig, TrainConfig
+from ie_scaling.train import loop
+from ie_scaling.train.config import TrainConfig
+from ie_scaling.train.sweep_config import SweepConfig
 
 
 def run(config: SweepConfig, directory: Path) -> pd.DataFrame:
@@ -21,7 +23,7 @@ def run(config: SweepConfig, directory: Path) -> pd.DataFrame:
     """
     resolved = {"experiment": "sweep"} | config_lib.to_plain(config)
     if not workdir.is_done(directory, resolved):
-        corpus.prepare(config.recipe.corpus)
+        prepare.prepare(config.recipe.corpus)
         with workdir.opened(directory, resolved):
             _run_all(config, directory)
     return records.read_runs(directory / "runs.csv")

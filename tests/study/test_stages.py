@@ -7,6 +7,7 @@ import shutil
 import pandas as pd
 import pytest
 
+from ie_scaling.corpus.config import CorpusConfig
 from ie_scaling.latency.config import TimeDecodeConfig
 from ie_scaling.laws import posterior
 from ie_scaling.laws.config import FitConfig
@@ -14,7 +15,7 @@ from ie_scaling.records import LATENCY_COLUMNS
 from ie_scaling.search.config import SelectConfig
 from ie_scaling.study import stages
 from ie_scaling.study.config import StudyConfig
-from ie_scaling.train.config import CorpusConfig, OptimizerConfig, RecipeConfig
+from ie_scaling.train.config import OptimizerConfig, RecipeConfig
 
 
 def name(d_model: int, n_layers: int) -> str:

@@ -13,11 +13,12 @@ import pytest
 
 from ie_scaling import records
 from ie_scaling.train import checkpoint, loop, step, sweep
-from ie_scaling.train.config import SweepConfig
+from ie_scaling.train.runtime_config import CheckpointConfig
+from ie_scaling.train.sweep_config import SweepConfig
 
 
 def final_state(plan, directory: Path) -> step.TrainState:
-    program = step.build(plan.architecture, plan.recipe)
+    program = step.build(plan.architecture, plan.recipe, plan.runtime)
     like = checkpoint.abstract(jax.eval_shape(program.init, jax.random.key(0)), program.shardings)
     with checkpoint.opened(directory / "checkpoints", 2, math.inf) as saved:
         return saved.restore(saved.latest_step, like)[0]
@@ -27,8 +28,8 @@ def interrupt_after(monkeypatch, n_steps: int) -> None:
     """Make the n-th call of the compiled step die as Ctrl-C would."""
     real_build = step.build
 
-    def build(architecture, recipe):
-        program = real_build(architecture, recipe)
+    def build(*args):
+        program = real_build(*args)
         calls = iter(range(n_steps))
 
         def train(*args):
@@ -66,7 +67,9 @@ def test_a_finished_run_is_read_back(plan, whole, monkeypatch):
 
 def test_resumed_equals_uninterrupted_to_the_bit(plan, whole, tmp_path, monkeypatch):
     """Parameters, optimiser state, loss and logged metrics, with a checkpoint at every step and two interruptions."""
-    often = dataclasses.replace(plan, recipe=dataclasses.replace(plan.recipe, checkpoint_every_s=0.0))
+    often = dataclasses.replace(
+        plan, runtime=dataclasses.replace(plan.runtime, checkpoint=CheckpointConfig(every_s=1e-9))
+    )
     for n_steps in (4, 3):
         with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
             interrupt_after(patch, n_steps)

@@ -8,7 +8,8 @@ import pytest
 
 from ie_scaling.architecture import Architecture
 from ie_scaling.train import optimizer, step
-from ie_scaling.train.config import MeshConfig, OptimizerConfig, RecipeConfig
+from ie_scaling.train.config import OptimizerConfig, RecipeConfig
+from ie_scaling.train.runtime_config import MeshConfig, RuntimeConfig
 
 SHAPE = Architecture(d_model=24, n_layers=2, n_heads=4, n_kv_heads=2, d_head=10, d_ff=38, vocab_size=62)
 
@@ -72,7 +73,7 @@ def test_a_step_is_optax_adamw():
 
 
 def losses_on(mesh: MeshConfig) -> list[float]:
-    program = step.build(SHAPE, RecipeConfig(batch_size=8, mesh=mesh))
+    program = step.build(SHAPE, RecipeConfig(batch_size=8), RuntimeConfig(mesh=mesh))
     state, values = program.init(jax.random.key(0)), []
     for _ in range(4):
         state, metrics = program.train(state, program.shard_batch(batch()), np.float32(0.01))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ie_scaling.train import data
+from ie_scaling.corpus import pipeline as data
 
 TOKENS = np.arange(1, 7 * 13 + 2, dtype=np.uint16)  # 13 windows of 7
 

@@ -15,8 +15,8 @@ from tokenizers import decoders, models, pre_tokenizers, trainers
 
 from ie_scaling import config as config_lib
 from ie_scaling import files, workdir
+from ie_scaling.corpus.config import CorpusConfig
 from ie_scaling.progress import Progress, say
-from ie_scaling.train.config import CorpusConfig
 
 END_OF_TEXT = "<|endoftext|>"
 SPLITS = ("train", "validation")

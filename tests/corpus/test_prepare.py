@@ -11,8 +11,8 @@ import tokenizers
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ie_scaling.train import corpus
-from ie_scaling.train.config import CorpusConfig
+from ie_scaling.corpus import prepare as corpus
+from ie_scaling.corpus.config import CorpusConfig
 
 names = st.lists(st.text(min_size=1, max_size=8), unique=True, max_size=40)
 

@@ -1,0 +1,129 @@
+"""How a run is run, not what it computes: devices, memory, checkpoints, logs (no JAX here).
+
+Nothing here changes what is trained beyond the order of floating-point sums, so all of it may change when a run is
+taken up again.
+"""
+
+import dataclasses
+
+from ie_scaling.config import require
+
+REMAT = ("none", "dots", "full")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MeshConfig:
+    """Devices along each mesh axis: batches split over data and fsdp, weights over fsdp and tensor."""
+
+    data: int = 1
+    fsdp: int = 1
+    tensor: int = 1
+
+    def __post_init__(self) -> None:
+        for field in ("data", "fsdp", "tensor"):
+            require(getattr(self, field) >= 1, field, getattr(self, field), "must be at least 1")
+
+    @property
+    def n_devices(self) -> int:
+        """Devices of the whole mesh."""
+        return self.data * self.fsdp * self.tensor
+
+    @property
+    def batch_shards(self) -> int:
+        """Parts that a batch is split into."""
+        return self.data * self.fsdp
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DistributedConfig:
+    """Processes that train one model together (jax.distributed).
+
+    `mode` is "off", "auto" (TPU pods, SLURM and Open MPI say who takes part) or "manual", which needs the coordinator's
+    host:port, the number of processes and this one's number.
+    """
+
+    mode: str = "off"
+    coordinator: str = ""
+    n_processes: int = 1
+    process_id: int = 0
+
+    def __post_init__(self) -> None:
+        require(self.mode in ("off", "auto", "manual"), "mode", self.mode, "must be off, auto or manual")
+        if self.mode == "manual":
+            host, _, port = self.coordinator.rpartition(":")
+            valid = bool(host) and port.isdecimal()
+            require(valid, "coordinator", self.coordinator, "must be host:port where mode is manual")
+            require(self.n_processes >= 1, "n_processes", self.n_processes, "must be at least 1")
+            inside = 0 <= self.process_id < self.n_processes
+            require(inside, "process_id", self.process_id, f"must lie between 0 and {self.n_processes - 1}")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CheckpointConfig:
+    """When the state is saved, and how many saves are kept; 0 turns a rule off."""
+
+    every_s: float = 60.0
+    every_steps: int = 0
+    keep: int = 2
+
+    def __post_init__(self) -> None:
+        for field in ("every_s", "every_steps"):
+            require(getattr(self, field) >= 0, field, getattr(self, field), "must not be negative")
+        require(self.keep >= 1, "keep", self.keep, "must be at least 1")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LogConfig:
+    """What is written of a run while it goes on: metrics.jsonl always, the others where asked for.
+
+    `profile_steps` above 0 traces that many steps from step `profile_from` on into profile/ (jax.profiler).
+    """
+
+    every_steps: int = 10
+    tensorboard: bool = False
+    wandb_project: str = ""
+    profile_from: int = 10
+    profile_steps: int = 0
+
+    def __post_init__(self) -> None:
+        require(self.every_steps >= 1, "every_steps", self.every_steps, "must be at least 1")
+        for field in ("profile_from", "profile_steps"):
+            require(getattr(self, field) >= 0, field, getattr(self, field), "must not be negative")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PriceConfig:
+    """The device that --dry_run and MFU reckon with: by name (pricing.DEVICES) or "" for the one at hand.
+
+    `mfu` is the share of the device's peak that training is expected to reach.
+    """
+
+    device: str = ""
+    mfu: float = 0.4
+
+    def __post_init__(self) -> None:
+        require(0 < self.mfu <= 1, "mfu", self.mfu, "must lie above 0 and not above 1")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RuntimeConfig:
+    """Devices, memory, checkpoints and logs of a run.
+
+    `remat` chooses what the forward pass keeps for the backward: "none" recomputes nothing, "dots" keeps the outputs of
+    matrix products, "full" keeps only each layer's input. `accumulation` splits a batch into that many parts, one after
+    another. A loss more than `spike_nats` above its running mean stops the run (0: never).
+    """
+
+    mesh: MeshConfig = MeshConfig()
+    distributed: DistributedConfig = DistributedConfig()
+    remat: str = "none"
+    accumulation: int = 1
+    checkpoint: CheckpointConfig = CheckpointConfig()
+    log: LogConfig = LogConfig()
+    price: PriceConfig = PriceConfig()
+    spike_nats: float = 3.0
+
+    def __post_init__(self) -> None:
+        require(self.remat in REMAT, "remat", self.remat, f"must be one of {', '.join(REMAT)}")
+        require(self.accumulation >= 1, "accumulation", self.accumulation, "must be at least 1")
+        require(self.spike_nats >= 0, "spike_nats", self.spike_nats, "must not be negative")
