@@ -23,18 +23,15 @@ import numpy as np
 import numpyro
 import numpyro.distributions as dist
 import scipy.linalg
-from numpyro.infer import NUTS
 from numpyro.infer.util import log_density
 
-from ie_scaling.laws import coordinates, diagnostics, effects, noise, numerics
+from ie_scaling.laws import coordinates, diagnostics, effects, noise, numerics, nuts
 from ie_scaling.laws.config import NutsConfig
 from ie_scaling.laws.descent import prior_of
 from ie_scaling.laws.law import Law
 from ie_scaling.laws.observations import Features, Observations, Reference
 
 N_NOISE = len(noise.COORDINATES)
-CHUNK = 250  # transitions between reports of progress
-MAX_TREE_DEPTH = 8
 
 
 def model(
@@ -95,47 +92,61 @@ class Samples:
     seconds: float
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """One posterior to sample, its sampler being compiled."""
+
+    law: Law
+    observations: Observations
+    reference: Reference
+    config: NutsConfig
+    compiling: nuts.Compiling
+
+
+def prepare(law: Law, observations: Observations, reference: Reference, config: NutsConfig) -> Prepared:
+    """Begin to compile the sampler, in the background: worth doing before the fit that `sample` starts from."""
+    features, log_loss_R = observations.features, observations.log_loss_R
+    grouping = effects.group(observations.model_R, len(observations.model_ids))
+    arguments = (law, features, reference, grouping, log_loss_R)
+    target = nuts.Target(
+        n_coordinates=len(law.names) + N_NOISE,
+        sites_of=lambda y_Q: sites_of(law, features, reference, y_Q),
+        log_density=lambda sites: log_density(marginal_model, arguments, {}, sites)[0],
+        draw_rest=lambda key, sites: draw_effects(key, law, features, reference, grouping, log_loss_R, sites),
+    )
+    return Prepared(
+        law=law,
+        observations=observations,
+        reference=reference,
+        config=config,
+        compiling=nuts.compile_ahead(target, config),
+    )
+
+
 def sample(
-    law: Law,
-    observations: Observations,
-    reference: Reference,
+    prepared: Prepared,
     start_P: np.ndarray,
-    config: NutsConfig,
     seed: int,
     on_progress: Callable[[int], None] = lambda transitions: None,
 ) -> Samples:
-    """Draw from the posterior: NUTS with a dense mass matrix, chains vectorised, started about `start_P`.
+    """Draw from the posterior: NUTS with a dense mass matrix, started about `start_P`.
 
     Runs under 64 bits whatever the process uses elsewhere. `on_progress` gets the transitions done since the last call.
     """
-    began = time.monotonic()
-    with numerics.double_precision(), jax.numpy_rank_promotion("allow"):
-        origin_Q, scale_QQ = precondition(law, observations, reference, start_P)
-        grouping = effects.group(observations.model_R, len(observations.model_ids))
-        data = (observations.features, reference, grouping, observations.log_loss_R)
+    began, config = time.monotonic(), prepared.config
+    origin_Q, scale_QQ = precondition(prepared.law, prepared.observations, prepared.reference, start_P)
 
-        @jax.jit
-        def sites_at(x):  # any leading axes before Q
-            return sites_of(law, observations.features, reference, origin_Q + x @ scale_QQ.T)
+    def enough(sites):
+        return diagnostics.long_enough(np.concatenate([*sites.values()], axis=-1), config)
 
-        def potential(x_Q):
-            return -log_density(marginal_model, (law, *data), {}, sites_at(x_Q))[0]
-
-        def enough(x_CSQ):
-            return diagnostics.long_enough(np.concatenate([*jax.device_get(sites_at(x_CSQ)).values()], axis=-1), config)
-
-        keys = jax.random.split(jax.random.key(seed), 2)
-        start_CQ = 0.5 * np.random.default_rng(seed).standard_normal((config.n_chains, len(origin_Q)))
-        x_CSQ, stats = run_nuts(potential, start_CQ, keys[0], config, enough, on_progress)
-        sites = sites_at(jnp.asarray(x_CSQ))
-        effects_CSM = draw_effects(law, data, sites, keys[1])
-        return Samples(
-            z_CSP=np.asarray(sites["z"]),
-            noise=noise.from_coordinates(np.asarray(sites["noise"])),
-            effects_CSM=effects_CSM,
-            stats=stats,
-            seconds=time.monotonic() - began,
-        )
+    draws = nuts.run(prepared.compiling, origin_Q, scale_QQ, config, seed, enough, on_progress)
+    return Samples(
+        z_CSP=draws.sites["z"],
+        noise=noise.from_coordinates(draws.sites["noise"]),
+        effects_CSM=draws.rest,
+        stats=draws.stats,
+        seconds=time.monotonic() - began,
+    )
 
 
 def precondition(
@@ -148,14 +159,16 @@ def precondition(
     center_P, spread_P = prior_of(law, reference)
     x = observations.features
     origin_P = center_P + np.clip(start_P - center_P, -2 * spread_P, 2 * spread_P)
-    log_loss_R = law.log_loss(law.from_free(origin_P), x, reference)
-    sd = float(np.clip(1.4826 * np.median(np.abs(observations.log_loss_R - np.asarray(log_loss_R))), 2e-3, 0.1))
 
     def build(z_P):
+        residual_R = observations.log_loss_R - law.log_loss(law.from_free(z_P), x, reference)
+        sd = jnp.clip(1.4826 * jnp.median(jnp.abs(residual_R)), 2e-3, 0.1)
         y_P = coordinates.straighten(law, x, reference, z_P)
-        return y_P, coordinates.gauss_newton(law, x, reference, y_P, sd)
+        return sd, y_P, coordinates.gauss_newton(law, x, reference, y_P, sd)
 
-    y_P, scale_PP = jax.device_get(jax.jit(build, compiler_options=numerics.RUN_ONCE_OPTIONS)(origin_P))
+    with numerics.double_precision(), jax.numpy_rank_promotion("allow"):
+        run = jax.jit(build, compiler_options=numerics.RUN_ONCE_OPTIONS)
+        sd, y_P, scale_PP = jax.device_get(run(origin_P))
     scale_QQ = scipy.linalg.block_diag(scale_PP, np.diag(noise.TYPICAL_SD))
     return np.concatenate([y_P, [math.log(sd), math.log(sd), *noise.CENTER[2:]]]), scale_QQ
 
@@ -165,76 +178,15 @@ def sites_of(law: Law, features: Features, reference: Reference, y_Q: jax.Array)
     return {"z": coordinates.bend(law, features, reference, y_Q[..., :-N_NOISE]), "noise": y_Q[..., -N_NOISE:]}
 
 
-def run_nuts(
-    potential: Callable[[jax.Array], jax.Array],
-    start_CQ: np.ndarray,
+def draw_effects(
     key: jax.Array,
-    config: NutsConfig,
-    enough: Callable[[np.ndarray], bool],
-    on_progress: Callable[[int], None],
-) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Draws [C, S, Q] and sampler statistics; one compiled chunk serves warm-up and sampling.
-
-    The number of draws is doubled until `enough` of them says so, up to `config.max_samples` a chain.
-    """
-    kernel = NUTS(
-        potential_fn=potential,
-        dense_mass=True,
-        target_accept_prob=config.target_accept,
-        max_tree_depth=MAX_TREE_DEPTH,
-        find_heuristic_step_size=False,
-    )
-    options = numerics.COMPILER_OPTIONS
-    keys_C = jax.random.split(key, config.n_chains)
-    start = jax.jit(
-        lambda *inputs: kernel.init(inputs[0], config.n_warmup, inputs[1], (), {}),
-        compiler_options=numerics.RUN_ONCE_OPTIONS,
-    )
-    state = start(keys_C, start_CQ)
-    chunk = math.gcd(config.n_warmup, config.n_samples, CHUNK)
-
-    def advance(state, _):
-        state = kernel.sample(state, (), {})
-        return state, (
-            state.z,
-            state.diverging,
-            state.num_steps,
-            state.accept_prob,
-            state.energy,
-            -state.potential_energy,
-        )
-
-    advance_chunk = jax.jit(lambda state: jax.lax.scan(advance, state, length=chunk), compiler_options=options)
-    for _ in range(0, config.n_warmup, chunk):
-        state, _ = jax.block_until_ready(advance_chunk(state))
-        on_progress(chunk)
-    collected, wanted = [], config.n_samples
-    while True:
-        while len(collected) * chunk < wanted:
-            state, drawn = jax.block_until_ready(advance_chunk(state))
-            collected.append(jax.device_get(drawn))
-            on_progress(chunk)
-        x_CSQ, *stats = (np.concatenate(parts).swapaxes(0, 1) for parts in zip(*collected, strict=True))
-        if wanted >= config.max_samples or enough(x_CSQ):
-            break
-        wanted = min(2 * wanted, config.max_samples)
-    names = ("diverging", "n_steps", "acceptance_rate", "energy", "lp")
-    return x_CSQ, dict(zip(names, stats, strict=True))
-
-
-def draw_effects(law: Law, data: tuple, sites: Mapping[str, jax.Array], key: jax.Array) -> np.ndarray:
-    """u [C, S, M] of each trained model from its conditional, given every draw of the rest."""
-    features, reference, grouping, log_loss_R = data
-
-    def one(key_and_sites):
-        key, site = key_and_sites
-        mean_R, tau, sigma_R, nu = law_and_noise(law, features, reference, site["z"], site["noise"])
-        return effects.draw(key, log_loss_R - mean_R, grouping, tau, sigma_R, nu)
-
-    shape = sites["z"].shape[:-1]
-    flat = {name: values.reshape(-1, *values.shape[2:]) for name, values in sites.items()}
-    keys = jax.random.split(key, shape[0] * shape[1])
-    u_WM = jax.jit(lambda inputs: jax.lax.map(one, inputs, batch_size=64), compiler_options=numerics.COMPILER_OPTIONS)(
-        (keys, flat)
-    )
-    return np.asarray(u_WM).reshape(*shape, -1)
+    law: Law,
+    features: Features,
+    reference: Reference,
+    grouping: effects.Grouping,
+    log_loss_R: Any,
+    sites: Mapping[str, jax.Array],
+) -> jax.Array:
+    """u_M of each trained model from its conditional, given one draw of the rest."""
+    mean_R, tau, sigma_R, nu = law_and_noise(law, features, reference, sites["z"], sites["noise"])
+    return effects.draw(key, log_loss_R - mean_R, grouping, tau, sigma_R, nu)

@@ -127,10 +127,11 @@ def of_all_rows(law: Law, rows: Observations, seed: int) -> dict[str, Any]:
 
 def _posterior(law: Law, rows: Observations, seed: int, label: str) -> Posterior:
     """NUTS at default settings from the least-squares fit."""
-    start = least_squares.fit(law, rows, seed=seed)
     nuts = NutsConfig()
+    prepared = bayes.prepare(law, rows, rows.reference(law.reference_omega), nuts)
+    start = least_squares.fit(law, rows, seed=seed)
     with Progress(label, nuts.n_warmup + nuts.n_samples, "draws") as progress:
-        samples = bayes.sample(law, rows, start.reference, start.z_P, nuts, seed, progress.advance)
+        samples = bayes.sample(prepared, start.z_P, seed, progress.advance)
     gate = diagnostics.check(assemble.monitored(law, samples), samples.stats, nuts)
     return assemble.from_samples(law, start.reference, rows, samples, gate, seed)
 

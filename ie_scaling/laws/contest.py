@@ -126,9 +126,10 @@ def bayes_forecasts(
     """Of each law's posterior and of their stacked mixture, with what the convergence gate found."""
     forecasts, failures, posteriors = {}, {}, []
     for text, law in laws_of(config.laws).items():
+        prepared = bayes.prepare(law, fitted, fitted.reference(law.reference_omega), config.nuts)
         start = least_squares.fit(law, fitted, n_starts=16, seed=config.seed)
         with Progress(f"sampling {text}", config.nuts.n_warmup + config.nuts.n_samples, "draws") as progress:
-            samples = bayes.sample(law, fitted, start.reference, start.z_P, config.nuts, config.seed, progress.advance)
+            samples = bayes.sample(prepared, start.z_P, config.seed, progress.advance)
         gate = diagnostics.check(assemble.monitored(law, samples), samples.stats, config.nuts)
         posteriors.append(assemble.from_samples(law, start.reference, fitted, samples, gate, config.seed))
         forecasts[f"bayes {text}"] = forecast.of_posterior(posteriors[-1], asked, config.seed)

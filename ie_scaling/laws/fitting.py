@@ -103,23 +103,24 @@ def fit_least_squares(config: FitConfig, inputs: Inputs) -> LeastSquaresFit:
 
 
 def fit_posterior(
-    config: FitConfig, inputs: Inputs, start: LeastSquaresFit
+    prepared: bayes.Prepared, start: LeastSquaresFit, seed: int
 ) -> tuple[Posterior, diagnostics.Gate, bayes.Samples]:
     """NUTS from the least-squares fit, and the gate's verdict."""
-    reference = inputs.fitted.reference(inputs.law.reference_omega)
-    transitions = config.nuts.n_warmup + config.nuts.n_samples
-    with Progress(f"sampling {inputs.law.name} ({config.nuts.n_chains} chains)", transitions, "draw") as progress:
-        samples = bayes.sample(
-            inputs.law, inputs.fitted, reference, start.z_P, config.nuts, config.seed, on_progress=progress.advance
-        )
-    gate = diagnostics.check(assemble.monitored(inputs.law, samples), samples.stats, config.nuts)
-    return assemble.from_samples(inputs.law, reference, inputs.fitted, samples, gate, config.seed), gate, samples
+    law, nuts = prepared.law, prepared.config
+    with Progress(f"sampling {law.name} ({nuts.n_chains} chains)", nuts.n_warmup + nuts.n_samples, "draw") as progress:
+        samples = bayes.sample(prepared, start.z_P, seed, progress.advance)
+    gate = diagnostics.check(assemble.monitored(law, samples), samples.stats, nuts)
+    return assemble.from_samples(law, prepared.reference, prepared.observations, samples, gate, seed), gate, samples
 
 
 def _write(config: FitConfig, inputs: Inputs, directory: Path) -> None:
     """Fit and write everything but DONE."""
     by_bayes = config.method == "bayes"
     question = quantities.ask(inputs.fitted, config.aspect_ratio, config.aspect_pair, config.flop_budgets)
+    prepared = None
+    if config.method != "least_squares":
+        reference = inputs.fitted.reference(inputs.law.reference_omega)
+        prepared = bayes.prepare(inputs.law, inputs.fitted, reference, config.nuts)
     say(f"least squares: {inputs.law.name}, {len(inputs.fitted)} rows, {config.objective}")
     fitted = fit_least_squares(config, inputs)
     found: dict[str, Any] = {
@@ -137,11 +138,11 @@ def _write(config: FitConfig, inputs: Inputs, directory: Path) -> None:
             )
         assemble.add_quantities(draws, question)
         draws.save(directory / "bootstrap.nc")
-    if config.method != "least_squares":
+    if prepared is not None:
         start = fitted
         if config.objective == "squared":  # its coefficients may be negative: no place to start from
             start = least_squares.fit(inputs.law, inputs.fitted, n_starts=config.n_starts, seed=config.seed)
-        draws, gate, samples = fit_posterior(config, inputs, start)
+        draws, gate, samples = fit_posterior(prepared, start, config.seed)
         found["bayes"] = {"passed": gate.passed, "seconds": samples.seconds} | config_lib.to_plain(gate)
         found["failures"] += [f"bayes {inputs.law.name}: {failure}" for failure in gate.failures]
         assemble.add_quantities(draws, question)

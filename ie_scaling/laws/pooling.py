@@ -23,7 +23,7 @@ import numpyro.distributions as dist
 import scipy.linalg
 from numpyro.infer.util import log_density
 
-from ie_scaling.laws import bayes, diagnostics, effects, least_squares, noise, numerics
+from ie_scaling.laws import bayes, diagnostics, effects, least_squares, noise, nuts
 from ie_scaling.laws.config import NutsConfig
 from ie_scaling.laws.descent import prior_of
 from ie_scaling.laws.law import Law
@@ -94,41 +94,51 @@ def sample(
         raise ValueError(f"families: has {len(families)}; pooling needs at least two")
     shared_places(law)
     reference = _common_reference(law, list(families.values()))
+    data = tuple(_data(rows) for rows in families.values())
+    target = nuts.Target(
+        n_coordinates=1 + len(data) * (len(law.names) + bayes.N_NOISE),
+        sites_of=lambda y_Q: _sites_of(law, data, reference, y_Q),
+        log_density=lambda sites: log_density(model, (law, data, reference), {}, sites[0])[0],
+        draw_rest=lambda key, sites: _draw_effects(key, law, data, reference, *sites[1:]),
+    )
+    compiling = nuts.compile_ahead(target, config)
     starts = [least_squares.fit(law, rows, n_starts=16, seed=seed, reference=reference) for rows in families.values()]
-    with numerics.double_precision(), jax.numpy_rank_promotion("allow"):
-        origin_Q, scale_QQ = _precondition(law, families, reference, [start.z_P for start in starts])
-        data = tuple(_data(rows) for rows in families.values())
-        sites_at = jax.jit(lambda x: _sites_of(law, data, reference, origin_Q + x @ scale_QQ.T))
+    origin_Q, scale_QQ = _precondition(law, families, reference, [start.z_P for start in starts])
 
-        def potential(x_Q):
-            return -log_density(model, (law, data, reference), {}, sites_at(x_Q)[0])[0]
+    def enough(sites):
+        return diagnostics.long_enough(np.concatenate([*sites[1], *sites[2]], axis=-1), config)
 
-        def enough(x_CSQ):
-            _, z, noises = sites_at(jnp.asarray(x_CSQ))
-            return diagnostics.long_enough(np.concatenate([*map(np.asarray, (*z, *noises))], axis=-1), config)
-
-        rng = np.random.default_rng(seed)
-        keys = jax.random.split(jax.random.key(seed), 1 + len(families))
-        start_CQ = 0.5 * rng.standard_normal((config.n_chains, len(origin_Q)))
-        x_CSQ, stats = bayes.run_nuts(potential, start_CQ, keys[0], config, enough, on_progress)
-        sites, z, noises = sites_at(jnp.asarray(x_CSQ))
-        samples = {}
-        for k, (name, each) in enumerate(zip(families, data, strict=True)):
-            own = {"z": z[k], "noise": noises[k]}
-            samples[name] = bayes.Samples(
-                z_CSP=np.asarray(z[k]),
-                noise=noise.from_coordinates(np.asarray(noises[k])),
-                effects_CSM=bayes.draw_effects(law, (each[0], reference, *each[1:]), own, keys[1 + k]),
-                stats=stats,
-                seconds=0.0,
-            )
-        spread_CS = np.exp(np.asarray(sites["log_lambda"]))
-        return Pooled(
-            reference=reference,
-            samples=samples,
-            spread_CS=spread_CS,
-            common=_draw_common(law, reference, np.asarray(sites["shared"]), spread_CS, rng),
+    draws = nuts.run(compiling, origin_Q, scale_QQ, config, seed, enough, on_progress)
+    sites, z, noises = draws.sites
+    samples = {
+        name: bayes.Samples(
+            z_CSP=z[k],
+            noise=noise.from_coordinates(noises[k]),
+            effects_CSM=draws.rest[k],
+            stats=draws.stats,
+            seconds=0.0,
         )
+        for k, name in enumerate(families)
+    }
+    spread_CS = np.exp(sites["log_lambda"])
+    return Pooled(
+        reference=reference,
+        samples=samples,
+        spread_CS=spread_CS,
+        common=_draw_common(law, reference, sites["shared"], spread_CS, np.random.default_rng((seed, 1))),
+    )
+
+
+def _draw_effects(
+    key: jax.Array, law: Law, data: tuple[Data, ...], reference: Reference, z: list[jax.Array], noises: list[jax.Array]
+) -> list[jax.Array]:
+    """u_M of every family from their conditionals, given one draw of the rest."""
+    return [
+        bayes.draw_effects(key, law, features, reference, grouping, log_loss_R, {"z": z_P, "noise": noise_Z})
+        for key, (features, grouping, log_loss_R), z_P, noise_Z in zip(
+            jax.random.split(key, len(data)), data, z, noises, strict=True
+        )
+    ]
 
 
 def _common_reference(law: Law, families: list[Observations]) -> Reference:

@@ -68,8 +68,8 @@ def test_the_model_simulates():
 
 
 def sample(law, rows, config, n_starts=16):
-    fitted = least_squares.fit(law, rows, n_starts=n_starts)
-    samples = bayes.sample(law, rows, fitted.reference, fitted.z_P, config, 0)
+    prepared = bayes.prepare(law, rows, rows.reference(law.reference_omega), config)
+    samples = bayes.sample(prepared, least_squares.fit(law, rows, n_starts=n_starts).z_P, 0)
     return samples, diagnostics.check(assemble.monitored(law, samples), samples.stats, config)
 
 

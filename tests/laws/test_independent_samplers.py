@@ -87,7 +87,7 @@ def case() -> Case:
     rows = read("bian2025")
     fitted = least_squares.fit(LAW, rows)
     config = NutsConfig()
-    samples = bayes.sample(LAW, rows, fitted.reference, fitted.z_P, config, SEED)
+    samples = bayes.sample(bayes.prepare(LAW, rows, fitted.reference, config), fitted.z_P, SEED)
     ours_CSQ = np.concatenate([samples.z_CSP, noise.to_coordinates(samples.noise)], axis=-1)
     assert diagnostics.long_enough(ours_CSQ, config)
     return Case(rows, fitted, ours_CSQ)

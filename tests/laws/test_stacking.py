@@ -59,7 +59,8 @@ def test_leave_out_scores_are_those_of_refits(fit_directory, fit_config):
     for model in np.argsort(left.pareto_k_M)[[0, 4, 8]]:
         others, own = rows.take(rows.model_R != model), rows.take(rows.model_R == model)
         start = least_squares.fit(made.law, others, n_starts=16)
-        samples = bayes.sample(made.law, others, start.reference, start.z_P, NutsConfig(n_samples=500), 0)
+        prepared = bayes.prepare(made.law, others, start.reference, NutsConfig(n_samples=500))
+        samples = bayes.sample(prepared, start.z_P, 0)
         gate = diagnostics.check(assemble.monitored(made.law, samples), samples.stats, NutsConfig())
         refit = assemble.from_samples(made.law, start.reference, others, samples, gate, 0)
         log_density_WR = stacking.log_likelihood(
