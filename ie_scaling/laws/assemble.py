@@ -2,8 +2,6 @@
 
 from collections.abc import Callable
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import scipy.stats
 import xarray as xr
@@ -33,13 +31,11 @@ def from_samples(
     seed: int,
 ) -> Posterior:
     """The posterior of NUTS draws, with all groups."""
-    with numerics.double_precision():
-        law_draws = {name: np.asarray(value) for name, value in law.from_free(samples.z_CSP).items()}
     posterior = Posterior(
         law=law,
         reference=reference,
         method="bayes",
-        draws=law_draws | samples.noise,
+        draws=law.from_free(samples.z_CSP) | samples.noise,
         effects_CSM=samples.effects_CSM,
         model_ids=observations.model_ids,
         failures=gate.failures,
@@ -65,8 +61,8 @@ def from_bootstrap(
     τ and σ come from the moments of each refit's residuals, u from its shrunken means.
     """
     z_WP = least_squares.bootstrap(fitted, observations, n_draws, seed, by, on_progress)
+    law_draws = fitted.law.from_free(z_WP)
     with numerics.double_precision():
-        law_draws = {name: np.asarray(value) for name, value in fitted.law.from_free(z_WP).items()}
         predicted_WR = least_squares.predict_draws(fitted.law, law_draws, observations.features, fitted.reference)
     residual_WR = observations.log_loss_R[None, :] - np.asarray(predicted_WR)
     tau_W, sigma_W, u_WM = _split_residuals(residual_WR, observations.model_R, seed)
@@ -91,10 +87,8 @@ def draw_prior(law: Law, reference: Reference, seed: int) -> xr.Dataset:
     center_P, spread_P = descent.prior_of(law, reference)
     z_SP = center_P + spread_P * rng.standard_normal((N_PRIOR_DRAWS, len(center_P)))
     noise_SZ = noise.CENTER + noise.SPREAD * rng.standard_normal((N_PRIOR_DRAWS, len(noise.CENTER)))
-    with numerics.double_precision():
-        draws = law.derived(law.from_free(jnp.asarray(z_SP)), reference)
-        draws |= noise.from_coordinates(noise_SZ)
-        return xr.Dataset({name: (("chain", "draw"), np.asarray(values)[None, :]) for name, values in draws.items()})
+    draws = law.derived(law.from_free(z_SP), reference) | noise.from_coordinates(noise_SZ)
+    return xr.Dataset({name: (("chain", "draw"), values[None, :]) for name, values in draws.items()})
 
 
 def add_quantities(draws: Posterior, question: quantities.Question) -> None:
@@ -125,10 +119,10 @@ def _add_data_groups(posterior: Posterior, observations: Observations, seed: int
     law_draws = {name: posterior.draws[name].reshape(-1) for name in posterior.law.names}
     with numerics.double_precision():
         predicted = least_squares.predict_draws(posterior.law, law_draws, observations.features, posterior.reference)
-        centre_CSR = np.asarray(predicted).reshape(*shape, -1) + posterior.effects_CSM[..., observations.model_R]
-        sigma_CSR = posterior.scale_of_runs(observations.features).reshape(*shape, -1)
-        residual_CSR = observations.log_loss_R - centre_CSR
-        log_density_CSR = np.asarray(_student(residual_CSR, sigma_CSR, posterior.draws["nu"][..., None]))
+    centre_CSR = np.asarray(predicted).reshape(*shape, -1) + posterior.effects_CSM[..., observations.model_R]
+    sigma_CSR = posterior.scale_of_runs(observations.features).reshape(*shape, -1)
+    nu_CS1 = posterior.draws["nu"][..., None]
+    log_density_CSR = scipy.stats.t.logpdf(observations.log_loss_R, nu_CS1, centre_CSR, sigma_CSR)
     names = [observations.model_ids[model] for model in observations.model_R]
     replicated_WR = posterior.log_losses(observations.features, "new_run", seed, model_ids=names)
     per_draw, rows = ("chain", "draw", "run"), {"run": np.array(observations.run_ids, dtype=str)}
@@ -141,12 +135,6 @@ def _add_data_groups(posterior: Posterior, observations: Observations, seed: int
     posterior.groups["constant_data"] = xr.Dataset(
         constants | {"model": ("run", np.array(names, dtype=str))}, coords=rows
     )
-
-
-def _student(residual: np.ndarray, sigma: np.ndarray, nu: np.ndarray) -> jax.Array:
-    """ln StudentT(residual; ν, 0, σ), elementwise with broadcasting."""
-    with jax.numpy_rank_promotion("allow"):
-        return jax.scipy.stats.t.logpdf(residual / sigma, nu) - jnp.log(sigma)
 
 
 def _split_residuals(
