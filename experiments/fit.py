@@ -5,7 +5,6 @@ from pathlib import Path
 from ie_scaling import files
 from ie_scaling.laws import fitting
 from ie_scaling.laws.config import FitConfig
-from ie_scaling.report import figures, law_figures
 
 Config = FitConfig
 SECONDS_LEAST_SQUARES, SECONDS_BAYES, BOOTSTRAPS_A_SECOND = 5, 40, 1000
@@ -14,6 +13,8 @@ SECONDS_LEAST_SQUARES, SECONDS_BAYES, BOOTSTRAPS_A_SECOND = 5, 40, 1000
 def main(config: FitConfig, directory: Path) -> list[str]:
     """Fit and print the table."""
     failures = fitting.run(config, directory)
+    from ie_scaling.report import figures, law_figures  # here, so that no fit waits for matplotlib
+
     if (certificate := directory / "certificate.json").exists():
         checks = files.read_json(certificate)["prior_predictive"]
         figures.save(law_figures.prior_checks(checks), directory / "figures" / "priors.png")
