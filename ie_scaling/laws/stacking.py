@@ -8,6 +8,7 @@ of a model's rows would reward laws for the shape of a loss curve within a run.)
 
 import dataclasses
 import importlib
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -160,7 +161,9 @@ def log_likelihood(posterior: Posterior, features: Features, log_loss_R: np.ndar
         return effects.log_marginal(residual_R, grouping, draw["tau"], sigma_R, draw["nu"])
 
     with numerics.double_precision(), jax.numpy_rank_promotion("allow"):
-        run = jax.jit(lambda draws: jax.lax.map(one, draws, batch_size=64), compiler_options=numerics.COMPILER_OPTIONS)
+        batch = math.gcd(posterior.n_draws, 64)  # a smaller last one would be compiled apart
+        every = lambda draws: jax.lax.map(one, draws, batch_size=batch)  # noqa: E731
+        run = jax.jit(every, compiler_options=numerics.COMPILER_OPTIONS)
         return np.asarray(run({name: jnp.asarray(values) for name, values in flat.items()}))
 
 
