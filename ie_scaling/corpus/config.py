@@ -15,8 +15,9 @@ class CorpusConfig:
     .jsonl.gz, .jsonl.zst and .parquet files), or one such file; documents of a table are in its field `text_field`.
     Documents go to validation by a hash of their name, so that adding some never moves others. `tokenizer` is "bpe"
     (trained here, of `vocab_size` tokens), "byte" (one token a byte, and the end), or the path of a tokenizer.json,
-    whose token `end_of_text` closes each document. `max_bytes` of 0 means all of the text. A document that is not valid
-    UTF-8 is read with U+FFFD for the bad bytes ("replace"), left out and counted ("skip"), or refused ("error").
+    whose token `end_of_text` closes each document. `max_bytes` of 0 means all of the text, `n_workers` of 0 every core;
+    a shard holds the tokens of about `shard_bytes` of text. A document that is not valid UTF-8 is read with U+FFFD for
+    the bad bytes ("replace"), left out and counted ("skip"), or refused ("error").
     """
 
     text: str = "stdlib"
@@ -34,6 +35,8 @@ class CorpusConfig:
 
     def __post_init__(self) -> None:
         require(bool(self.text), "text", self.text, "must name a text")
+        for field in ("text_field", "end_of_text"):
+            require(bool(getattr(self, field)), field, getattr(self, field), "must not be empty")
         by_path = self.tokenizer.endswith(".json")
         require(
             self.tokenizer in ("bpe", "byte") or by_path,

@@ -1,7 +1,5 @@
 """A small corpus of the project's own making, prepared once for all training tests."""
 
-import random
-
 import pytest
 
 from ie_scaling.architecture import Architecture
@@ -9,37 +7,6 @@ from ie_scaling.corpus import prepare
 from ie_scaling.corpus.config import CorpusConfig
 from ie_scaling.train.config import RecipeConfig, TrainConfig
 from ie_scaling.train.runtime_config import LogConfig, RuntimeConfig
-
-WORDS = (
-    "the",
-    "law",
-    "of",
-    "a",
-    "model",
-    "with",
-    "tokens",
-    "and",
-    "depth",
-    "under",
-    "latency",
-    "bounds",
-    "fit",
-    "loss",
-)
-
-
-@pytest.fixture(scope="session")
-def text_folder(tmp_path_factory):
-    """Sixty documents of a second-order word chain: structure that a model can learn and a unigram cannot."""
-    folder = tmp_path_factory.mktemp("text")
-    rng = random.Random(0)
-    for number in range(60):
-        state, words = number % len(WORDS), []
-        for _ in range(400):
-            state = (2 * state + rng.choice((1, 3))) % len(WORDS)
-            words.append(WORDS[state])
-        (folder / f"{number:02d}.txt").write_text(" ".join(words))
-    return folder
 
 
 @pytest.fixture(scope="session")
