@@ -1,9 +1,9 @@
-"""Text to a tokenizer and token arrays."""
+"""Text to a tokenizer and token shards."""
 
 import dataclasses
 from pathlib import Path
 
-from ie_scaling.corpus import prepare
+from ie_scaling.corpus import pool, prepare
 from ie_scaling.corpus.config import CorpusConfig as Config
 
 
@@ -16,5 +16,6 @@ def main(config: Config, directory: Path) -> list[str]:
 
 def estimate(config: Config) -> str:
     """What preparing will take."""
-    size = sum(len(text.encode()) for _, text in prepare.gather(config))
-    return f"{size / 1e6:.1f} MB of text; roughly {10 + size / 1e6:.0f} s on two cores"
+    size = prepare.estimate_bytes(config) / 1e6
+    cores = config.n_workers or pool.n_cores()
+    return f"about {size:.1f} MB of text; roughly {10 + 2 * size / cores:.0f} s on {cores} cores"

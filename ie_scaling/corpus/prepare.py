@@ -1,189 +1,185 @@
-"""From text to token arrays: gather documents, split them by a hash, train a byte-pair tokenizer, encode, write."""
+"""From text to token shards: plan the units of work, make the tokenizer, encode in parallel, write the manifest."""
 
-import gzip
-import hashlib
-import json
+import functools
 import math
-import sysconfig
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tokenizers
-from tokenizers import decoders, models, pre_tokenizers, trainers
 
 from ie_scaling import config as config_lib
 from ie_scaling import files, workdir
+from ie_scaling.corpus import documents, pool, shards
+from ie_scaling.corpus import tokenizer as tokenizer_lib
 from ie_scaling.corpus.config import CorpusConfig
+from ie_scaling.corpus.documents import SPLITS, Unit
 from ie_scaling.progress import Progress, say
 
-END_OF_TEXT = "<|endoftext|>"
-SPLITS = ("train", "validation")
-NOT_LIBRARY = frozenset({"site-packages", "dist-packages", "test", "tests", "idle_test", "__pycache__", "lib2to3"})
-
-Document = tuple[str, str]
+MANIFEST = "manifest.json"
+NOT_IDENTITY = ("directory", "n_workers")  # fields that change nothing in what is written
 
 
 def prepare(config: CorpusConfig) -> dict[str, Any]:
     """Make the corpus in config.directory unless it is there already; returns its manifest.
 
-    Writes tokenizer.json, train.npy, validation.npy (flat token ids, documents ended by END_OF_TEXT) and
-    manifest.json (counts, hashes, unigram entropy).
+    Writes tokenizer.json, shards/ (flat token ids, documents closed by the end token) and manifest.json (counts,
+    hashes, unigram entropy). The same whatever config.n_workers. Interrupted, it goes on from the units that are done.
+
+    Raises:
+      ValueError: bad input, in one line; then nothing of it is left on disk.
     """
     directory = Path(config.directory)
-    resolved = {"experiment": "prepare_data"} | config_lib.to_plain(config)
+    fields = {name: value for name, value in config_lib.to_plain(config).items() if name not in NOT_IDENTITY}
+    resolved = {"experiment": "prepare_data"} | fields
     if not workdir.is_done(directory, resolved):
-        splits = split_documents(gather(config), config.validation_fraction)
-        for split in SPLITS:
-            if not splits[split]:
-                raise ValueError(f"text={config.text!r}: no document falls in the {split} split")
+        units = documents.plan(config)
+        made_here = not directory.exists()
         with workdir.opened(directory, resolved):
-            _write(config, splits, directory)
-    return files.read_json(directory / "manifest.json")
+            try:
+                _write(config, units, directory)
+            except ValueError:
+                _discard(directory, made_here)
+                raise
+    return files.read_json(directory / MANIFEST)
 
 
-def load_tokens(directory: Path, split: str) -> np.ndarray:
-    """The token ids of one split, memory-mapped."""
-    return np.load(directory / f"{split}.npy", mmap_mode="r")
-
-
-def gather(config: CorpusConfig) -> list[Document]:
-    """Documents as (path, text) in a fixed order, up to config.max_bytes of UTF-8.
-
-    Bytes that are not UTF-8 are read as U+FFFD.
-    """
-    documents, size = [], 0
-    for name, text in _read(config.text):
-        size += len(text.encode())
-        if documents and size > config.max_bytes:
-            break
-        if text:
-            documents.append((name, text))
-    if not documents:
-        raise ValueError(f"text={config.text!r}: holds no documents")
-    return documents
-
-
-def _read(text: str) -> Iterator[Document]:
-    if text == "stdlib":
-        root = Path(sysconfig.get_paths()["stdlib"])
-        yield from _read_folder(root, "*.py", lambda path: not NOT_LIBRARY.intersection(path.parts))
-        return
-    path = Path(text)
-    if path.is_dir():
-        yield from _read_folder(path, "*", lambda _: True)
-    elif path.is_file() and path.name.endswith((".jsonl", ".jsonl.gz")):
-        yield from _read_jsonl(path)
-    else:
-        raise ValueError(f'text={text!r}: must be "stdlib", a folder of text files, or a .jsonl or .jsonl.gz file')
-
-
-def _read_folder(root: Path, pattern: str, keep) -> Iterator[Document]:
-    """Files under `root` in the order of a hash of their path, so that a cut by size takes from everywhere."""
-    paths = [path.relative_to(root) for path in root.rglob(pattern) if (root / path).is_file()]
-    for path in sorted((path for path in paths if keep(path)), key=lambda path: _hash(path.as_posix())):
-        yield path.as_posix(), (root / path).read_text(encoding="utf-8", errors="replace")
-
-
-def _read_jsonl(path: Path) -> Iterator[Document]:
-    opener = gzip.open if path.suffix == ".gz" else open
-    try:
-        with opener(path, "rt", encoding="utf-8", errors="replace") as stream:
-            for number, line in enumerate(stream, start=1):
-                try:
-                    text = json.loads(line)["text"]
-                except (ValueError, TypeError, KeyError):
-                    raise ValueError(f'{path}: line {number}: must be a JSON object with a "text" field') from None
-                if not isinstance(text, str):
-                    raise ValueError(f'{path}: line {number}: "text" must be a string')
-                yield f"{path.name}:{number}", text
-    except (EOFError, gzip.BadGzipFile) as error:
-        raise ValueError(f"{path}: broken gzip ({error})") from None
-
-
-def _hash(name: str) -> int:
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
-
-
-def split_documents(documents: list[Document], validation_fraction: float) -> dict[str, list[Document]]:
-    """Each document in the split that the hash of its path chooses: adding others never moves it."""
-    splits: dict[str, list[Document]] = {split: [] for split in SPLITS}
-    for name, text in documents:
-        chosen = _hash(f"split:{name}") < validation_fraction * 2**64
-        splits["validation" if chosen else "train"].append((name, text))
-    return splits
-
-
-def train_tokenizer(texts: list[str], vocab_size: int) -> tokenizers.Tokenizer:
-    """A byte-level BPE: every byte is in its alphabet, so no text is out of vocabulary."""
-    tokenizer = tokenizers.Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=vocab_size,
-        special_tokens=[END_OF_TEXT],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
+def describe(manifest: Mapping[str, Any]) -> str:
+    """A line for people: how much text, and the entropy a model has to beat."""
+    train, validation = (manifest["splits"][split] for split in SPLITS)
+    entropy = validation["unigram_entropy"]
+    skipped = f"; {manifest['n_skipped']:,} documents skipped (invalid UTF-8)" if manifest["n_skipped"] else ""
+    return (
+        f"corpus {manifest['text']}: {train['n_tokens']:,} train and {validation['n_tokens']:,} validation tokens, "
+        f"{train['bytes_per_token']:.2f} bytes/token; unigram entropy {entropy:.3f} nats/token, "
+        f"uniform {math.log(manifest['vocab_size']):.3f}{skipped}"
     )
-    tokenizer.train_from_iterator(texts, trainer)
-    return tokenizer
 
 
-def unigram_entropy(token_ids: np.ndarray, vocab_size: int) -> float:
+def estimate_bytes(config: CorpusConfig) -> int:
+    """About how much text there is to encode."""
+    size = sum(unit.size for unit in documents.plan(config))
+    return min(size, config.max_bytes or size)
+
+
+def entropy(counts: np.ndarray) -> float:
     """Entropy in nats per token of the token frequencies: what a model that ignores context can reach at best."""
-    counts = np.bincount(token_ids, minlength=vocab_size)
     shares = counts[counts > 0] / counts.sum()
     return float(-(shares * np.log(shares)).sum())
 
 
-def _write(config: CorpusConfig, splits: dict[str, list[Document]], directory: Path) -> None:
-    texts = [text for _, text in splits["train"]]
-    sizes = np.cumsum([len(text.encode()) for text in texts])
-    sample = texts[: 1 + int(np.searchsorted(sizes, config.tokenizer_bytes))]
-    say(f"tokenizer: training {config.vocab_size} byte-pair tokens on {len(sample)} documents")
-    tokenizer = train_tokenizer(sample, config.vocab_size)
-    if tokenizer.get_vocab_size() != config.vocab_size:
-        raise ValueError(f"vocab_size={config.vocab_size}: the text yields only {tokenizer.get_vocab_size()} tokens")
-    files.write_text(directory / "tokenizer.json", tokenizer.to_str())
-    manifest: dict[str, Any] = {"text": config.text, "vocab_size": config.vocab_size, "splits": {}}
-    for split in SPLITS:
-        token_ids = _encode(tokenizer, [text for _, text in splits[split]], split)
-        with files.replacing(directory / f"{split}.npy") as temporary, temporary.open("wb") as stream:
-            np.save(stream, token_ids)
-        n_bytes = sum(len(text.encode()) for _, text in splits[split])
-        manifest["splits"][split] = {
-            "n_documents": len(splits[split]),
-            "n_bytes": n_bytes,
-            "n_tokens": len(token_ids),
-            "bytes_per_token": n_bytes / len(token_ids),
-            "unigram_entropy": unigram_entropy(token_ids, config.vocab_size),
-            "sha256": files.sha256(directory / f"{split}.npy"),
-        }
-    manifest["tokenizer_sha256"] = files.sha256(directory / "tokenizer.json")
-    files.write_json(directory / "manifest.json", manifest)
+def _write(config: CorpusConfig, units: Sequence[Unit], directory: Path) -> None:
+    _make_tokenizer(config, units, directory)
+    encoded: dict[int, shards.Encoded] = {}
+    counts: dict[str, np.ndarray] = {}
+    for index, result in _encode(config, units, directory):
+        for split in SPLITS:
+            counts[split] = counts.get(split, 0) + result.counts[split]
+        encoded[index] = shards.Encoded(result.record, {})
+    records = [encoded[index].record for index in range(len(units))]
+    manifest = _manifest(config, records, counts, directory)
+    files.write_json(directory / MANIFEST, manifest)
+    _tidy(directory, manifest)
 
 
-def _encode(tokenizer: tokenizers.Tokenizer, texts: list[str], label: str) -> np.ndarray:
-    """All documents end to end, each closed by END_OF_TEXT, in the narrowest unsigned type."""
-    dtype = np.uint16 if tokenizer.get_vocab_size() <= 2**16 else np.uint32
-    end = tokenizer.token_to_id(END_OF_TEXT)
-    pieces = []
-    with Progress(f"encode {label}", len(texts), "documents") as progress:
-        for start in range(0, len(texts), 64):
-            chunk = texts[start : start + 64]
-            for encoding in tokenizer.encode_batch(chunk):
-                pieces.append(np.asarray([*encoding.ids, end], dtype))
-            progress.advance(len(chunk))
-    return np.concatenate(pieces)
+def _make_tokenizer(config: CorpusConfig, units: Sequence[Unit], directory: Path) -> None:
+    """tokenizer.json, unless an earlier start has made it."""
+    if (directory / shards.TOKENIZER).exists():
+        return
+    if config.tokenizer == "bpe":
+        size = f"{config.tokenizer_bytes / 1e6:.1f} MB of text"
+        say(f"tokenizer: training {config.vocab_size} byte-pair tokens on at most {size}")
+    tokenizer = tokenizer_lib.make(config, _sample(config, units))
+    files.write_text(directory / shards.TOKENIZER, tokenizer.to_str())
 
 
-def describe(manifest: dict[str, Any]) -> str:
-    """A line for people: how much text, and the entropy a model has to beat."""
-    train, validation = (manifest["splits"][split] for split in SPLITS)
-    entropy = validation["unigram_entropy"]
-    return (
-        f"corpus {manifest['text']}: {train['n_tokens']:,} train and {validation['n_tokens']:,} validation tokens, "
-        f"{train['bytes_per_token']:.2f} bytes/token; unigram entropy {entropy:.3f} nats/token, "
-        f"uniform {math.log(manifest['vocab_size']):.3f}"
+def _sample(config: CorpusConfig, units: Sequence[Unit]) -> Iterator[str]:
+    """The first documents of the training split that reach config.tokenizer_bytes together."""
+    size = 0
+    for name, text in documents.read_all(units, config):
+        if text and documents.split_of(name, config.validation_fraction) == "train":
+            yield text
+            size += len(text.encode())
+            if size >= config.tokenizer_bytes:
+                return
+
+
+def _encode(config: CorpusConfig, units: Sequence[Unit], directory: Path) -> Iterator[tuple[int, shards.Encoded]]:
+    """Each unit's number and what became of it: here where one process is enough, else in several."""
+    tokenizer_sha256 = files.sha256(directory / shards.TOKENIZER)
+    encode = functools.partial(
+        shards.encode_unit, config=config, directory=directory, tokenizer_sha256=tokenizer_sha256
     )
+    n_workers = config.n_workers or pool.n_cores()
+    size = sum(unit.size for unit in units)
+    total = min(size, config.max_bytes or size)
+    with Progress("encode", round(total / 1e6), "MB") as progress:
+        tick = _in_megabytes(progress.advance)
+        if min(n_workers, len(units)) == 1:
+            with pool.tokenizer_threads(n_workers > 1):
+                for index, unit in enumerate(units):
+                    yield index, encode((index, unit), tick=tick)
+            return
+        for index, result in pool.unordered_map(encode, list(enumerate(units)), min(n_workers, len(units))):
+            tick(sum(result.record["splits"][split]["n_bytes"] for split in SPLITS))
+            yield index, result
+
+
+def _in_megabytes(advance: Callable[[int], None]) -> Callable[[int], None]:
+    """Counts bytes and passes them on as megabytes."""
+    done = 0
+
+    def tick(n_bytes: int) -> None:
+        nonlocal done
+        advance(round((done + n_bytes) / 1e6) - round(done / 1e6))
+        done += n_bytes
+
+    return tick
+
+
+def _manifest(
+    config: CorpusConfig, records: Sequence[Mapping[str, Any]], counts: Mapping[str, np.ndarray], directory: Path
+) -> dict[str, Any]:
+    tokenizer = tokenizer_lib.load(directory / shards.TOKENIZER, config.end_of_text)
+    return {
+        "text": config.text,
+        "tokenizer": config.tokenizer,
+        "vocab_size": tokenizer_lib.vocab_size(tokenizer),
+        "end_of_text": config.end_of_text,
+        "end_of_text_id": tokenizer.token_to_id(config.end_of_text),
+        "tokenizer_sha256": files.sha256(directory / shards.TOKENIZER),
+        "n_skipped": sum(record["n_skipped"] for record in records),
+        "splits": {split: _split(split, records, counts[split]) for split in SPLITS},
+    }
+
+
+def _split(split: str, records: Sequence[Mapping[str, Any]], counts: np.ndarray) -> dict[str, Any]:
+    parts = [record["splits"][split] for record in records]
+    n_bytes, n_tokens = sum(part["n_bytes"] for part in parts), int(counts.sum())
+    return {
+        "n_documents": sum(part["n_documents"] for part in parts),
+        "n_bytes": n_bytes,
+        "n_tokens": n_tokens,
+        "bytes_per_token": n_bytes / n_tokens,
+        "unigram_entropy": entropy(counts),
+        "shards": [shard for part in parts for shard in part["shards"]],
+    }
+
+
+def _tidy(directory: Path, manifest: Mapping[str, Any]) -> None:
+    """Take away what served the work only, and what a broken-off start has left."""
+    listed = {shard["file"] for split in SPLITS for shard in manifest["splits"][split]["shards"]}
+    for path in (directory / shards.FOLDER).iterdir():
+        if f"{shards.FOLDER}/{path.name}" not in listed:
+            path.unlink()
+
+
+def _discard(directory: Path, made_here: bool) -> None:
+    """Take away all that preparing has written."""
+    if made_here:
+        shutil.rmtree(directory)
+        return
+    shutil.rmtree(directory / shards.FOLDER, ignore_errors=True)
+    for name in (shards.TOKENIZER, MANIFEST, "config.json", "environment.json"):
+        (directory / name).unlink(missing_ok=True)

@@ -1,5 +1,6 @@
-"""Documents, splits, tokenizer and token arrays."""
+"""Text to shards and a manifest: the same however it is done, taken up where it was left, nothing left when refused."""
 
+import dataclasses
 import gzip
 import json
 import math
@@ -8,90 +9,224 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tokenizers
-from hypothesis import given
-from hypothesis import strategies as st
 
-from ie_scaling.corpus import prepare as corpus
+from ie_scaling import files
+from ie_scaling.corpus import documents, prepare, shards
 from ie_scaling.corpus.config import CorpusConfig
+from ie_scaling.corpus.tokens import TokenStore
+from tests.corpus.conftest import FORMATS, write_documents
 
-names = st.lists(st.text(min_size=1, max_size=8), unique=True, max_size=40)
-
-
-@given(names, names)
-def test_adding_documents_never_moves_one_between_splits(first, second):
-    alone = corpus.split_documents([(name, "x") for name in first], 0.3)
-    together = corpus.split_documents([(name, "x") for name in dict.fromkeys([*first, *second])], 0.3)
-    assert set(alone["validation"]) <= set(together["validation"])
-    assert set(alone["train"]) <= set(together["train"])
+TEXTS = [f"document {number} of the law, é 漢 {'x' * (number % 7)}" for number in range(50)]
 
 
-def test_the_split_has_the_wanted_share():
-    splits = corpus.split_documents([(f"{n}.py", "") for n in range(20_000)], 0.1)
-    assert len(splits["validation"]) / 20_000 == pytest.approx(0.1, abs=0.01)
+@pytest.fixture
+def config(text_folder, tmp_path):
+    """Some twelve units of five files each."""
+    return CorpusConfig(
+        text=str(text_folder),
+        directory=str(tmp_path / "corpus"),
+        vocab_size=270,
+        validation_fraction=0.2,
+        shard_bytes=12_000,
+        n_workers=1,
+    )
 
 
-def test_token_arrays_decode_to_the_documents(recipe):
-    directory = Path(recipe.corpus.directory)
-    tokenizer = tokenizers.Tokenizer.from_file(str(directory / "tokenizer.json"))
-    end = tokenizer.token_to_id(corpus.END_OF_TEXT)
-    documents = corpus.split_documents(corpus.gather(recipe.corpus), recipe.corpus.validation_fraction)
-    manifest = json.loads((directory / "manifest.json").read_text())
-    for split in corpus.SPLITS:
-        token_ids = corpus.load_tokens(directory, split)
-        ends = np.flatnonzero(token_ids == end)
-        pieces = np.split(np.asarray(token_ids), ends + 1)[:-1]
-        assert [tokenizer.decode(piece[:-1].tolist()) for piece in pieces] == [text for _, text in documents[split]]
-        assert manifest["splits"][split]["n_tokens"] == len(token_ids)
+def contents(directory, but=()):
+    """Relative path -> bytes of all that a preparation writes, but for what depends on place and time."""
+    unwanted = {"config.json", "environment.json", ".lock", *but}
+    paths = (path for path in Path(directory).rglob("*") if path.is_file() and path.name not in unwanted)
+    return {path.relative_to(directory).as_posix(): path.read_bytes() for path in paths}
 
 
-def test_preparing_again_gives_the_same_bytes(recipe, tmp_path):
-    import dataclasses
-
-    again = corpus.prepare(dataclasses.replace(recipe.corpus, directory=str(tmp_path)))
-    assert again == json.loads((Path(recipe.corpus.directory) / "manifest.json").read_text())
+def tokens(directory, split):
+    store = TokenStore.open(directory, split)
+    return store.read(0, len(store))
 
 
-def test_unigram_entropy_of_known_counts():
-    assert corpus.unigram_entropy(np.array([0, 0, 1, 2]), 5) == pytest.approx(1.5 * math.log(2))
+def decoded(directory, split):
+    """The documents of a split, from its tokens."""
+    tokenizer = tokenizers.Tokenizer.from_file(f"{directory}/tokenizer.json")
+    ids = tokens(directory, split)
+    end = TokenStore.open(directory, split).end_of_text_id
+    pieces = np.split(ids, np.flatnonzero(ids == end) + 1)[:-1]
+    return [tokenizer.decode(piece[:-1].tolist(), skip_special_tokens=False) for piece in pieces]
 
 
-def test_standard_library_is_read_in_a_fixed_order_without_its_tests():
-    documents = corpus.gather(CorpusConfig(max_bytes=2_000_000))
-    assert documents == corpus.gather(CorpusConfig(max_bytes=2_000_000))
-    assert not any({"test", "site-packages"} & set(Path(name).parts) for name, _ in documents)
-    assert sum(len(text) for _, text in documents) > 1_000_000
+def test_the_manifest_says_what_the_shards_hold(config):
+    manifest = prepare.prepare(config)
+    directory = Path(config.directory)
+    assert manifest["tokenizer_sha256"] == files.sha256(directory / "tokenizer.json")
+    assert (manifest["vocab_size"], manifest["end_of_text"]) == (270, "<|endoftext|>")
+    listed = {shard["file"] for split in prepare.SPLITS for shard in manifest["splits"][split]["shards"]}
+    assert {path.relative_to(directory).as_posix() for path in directory.glob("shards/*")} == listed
+    for split in prepare.SPLITS:
+        of_split, ids = manifest["splits"][split], tokens(directory, split)
+        assert len(of_split["shards"]) > 3
+        assert of_split["n_tokens"] == len(ids)
+        assert of_split["n_documents"] == (ids == manifest["end_of_text_id"]).sum()
+        assert of_split["unigram_entropy"] == prepare.entropy(np.bincount(ids))
+        for shard in of_split["shards"]:
+            assert shard["sha256"] == files.sha256(directory / shard["file"])
+            assert shard["max_id"] == np.load(directory / shard["file"]).max()
+    assert prepare.describe(manifest).startswith(f"corpus {config.text}: ")
 
 
-def test_jsonl_plain_and_gzipped(tmp_path):
-    lines = "".join(json.dumps({"text": f"document {n}"}) + "\n" for n in range(3))
-    (tmp_path / "a.jsonl").write_text(lines)
+@pytest.mark.parametrize("tokenizer", ["bpe", "byte"])
+def test_tokens_decode_to_the_documents(config, tokenizer):
+    config = dataclasses.replace(config, tokenizer=tokenizer)
+    prepare.prepare(config)
+    found = list(documents.read_all(documents.plan(config), config))
+    for split in prepare.SPLITS:
+        of_split = [text for name, text in found if documents.split_of(name, config.validation_fraction) == split]
+        assert decoded(config.directory, split) == of_split
+
+
+def test_two_workers_write_the_same_bytes_as_one(config, tmp_path):
+    prepare.prepare(config)
+    prepare.prepare(dataclasses.replace(config, directory=str(tmp_path / "two"), n_workers=2))
+    assert contents(config.directory) == contents(tmp_path / "two")
+
+
+def test_tokens_do_not_depend_on_how_the_corpus_is_cut(config, tmp_path):
+    prepare.prepare(config)
+    whole = dataclasses.replace(config, directory=str(tmp_path / "whole"), shard_bytes=10**9)
+    prepare.prepare(whole)
+    for split in prepare.SPLITS:
+        np.testing.assert_array_equal(tokens(config.directory, split), tokens(whole.directory, split))
+
+
+def test_a_large_unit_is_written_in_several_shards(config, tmp_path):
+    lines = "".join(json.dumps({"text": text}) + "\n" for text in TEXTS * 9)
     (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(lines.encode()))
-    plain, zipped = (corpus.gather(CorpusConfig(text=str(tmp_path / name))) for name in ("a.jsonl", "a.jsonl.gz"))
-    assert [text for _, text in plain] == [text for _, text in zipped] == [f"document {n}" for n in range(3)]
+    config = dataclasses.replace(config, text=str(tmp_path / "a.jsonl.gz"), shard_bytes=2000)
+    names = [shard["file"] for shard in prepare.prepare(config)["splits"]["train"]["shards"]]
+    assert names[:2] == ["shards/train-00000-000.npy", "shards/train-00000-001.npy"]
+    assert sorted(decoded(config.directory, "train") + decoded(config.directory, "validation")) == sorted(TEXTS * 9)
 
 
-def bad_corpora(folder: Path) -> dict[str, str]:
+def test_an_interrupted_preparation_goes_on_to_the_same_files(config, tmp_path, monkeypatch):
+    prepare.prepare(config)
+    again = dataclasses.replace(config, directory=str(tmp_path / "again"))
+    encode_unit, encoder = shards.encode_unit, shards.tokenizer_lib.encoder
+
+    def interrupted(numbered, **options):
+        if numbered[0] == 4:
+            raise KeyboardInterrupt
+        return encode_unit(numbered, **options)
+
+    monkeypatch.setattr(shards, "encode_unit", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        prepare.prepare(again)
+    monkeypatch.setattr(shards, "encode_unit", encode_unit)
+    (tmp_path / "again" / "shards" / ".train-00004-000.npy.x.tmp").touch()  # what a killed worker leaves
+    encoded = []
+    monkeypatch.setattr(shards.tokenizer_lib, "encoder", lambda *of: encoded.append(of) or encoder(*of))
+    prepare.prepare(again)
+    n_units = len(documents.plan(config))
+    assert len(encoded) == n_units - 4 > 4
+    assert contents(config.directory) == contents(again.directory)
+
+
+def test_a_unit_whose_files_changed_meanwhile_is_encoded_anew(config, tmp_path, monkeypatch):
+    folder = write_documents(tmp_path, "folder", TEXTS)
+    config = dataclasses.replace(config, text=str(folder), tokenizer="byte", shard_bytes=300)
+    with monkeypatch.context() as patch:
+        patch.setattr(prepare, "_manifest", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            prepare.prepare(config)
+    (folder / "0000.txt").write_text("another beginning")
+    prepare.prepare(config)
+    assert "another beginning" in decoded(config.directory, "train") + decoded(config.directory, "validation")
+
+
+def test_a_finished_corpus_is_not_made_again_and_another_is_refused(config, monkeypatch):
+    manifest = prepare.prepare(config)
+    monkeypatch.setattr(documents, "plan", None)
+    assert prepare.prepare(dataclasses.replace(config, n_workers=7)) == manifest
+    with pytest.raises(ValueError, match="started with vocab_size=270, now 300"):
+        prepare.prepare(dataclasses.replace(config, vocab_size=300))
+
+
+def test_every_format_gives_the_same_tokens(config, tmp_path):
+    prepared = {}
+    for kind in FORMATS:
+        path = write_documents(tmp_path, kind, TEXTS)
+        made = dataclasses.replace(config, text=str(path), directory=str(tmp_path / f"{kind}.out"), tokenizer="byte")
+        prepare.prepare(made)
+        prepared[kind] = sorted(decoded(made.directory, "train") + decoded(made.directory, "validation"))
+        assert len(tokens(made.directory, "train")) + len(tokens(made.directory, "validation")) == sum(
+            len(text.encode()) + 1 for text in TEXTS
+        )
+    assert all(found == sorted(TEXTS) for found in prepared.values())
+
+
+def test_a_tokenizer_made_by_one_corpus_serves_another(config, tmp_path):
+    first = prepare.prepare(config)
+    path = write_documents(tmp_path, "a.parquet", TEXTS)
+    given = f"{config.directory}/tokenizer.json"
+    other = dataclasses.replace(config, text=str(path), directory=str(tmp_path / "other"), tokenizer=given)
+    second = prepare.prepare(other)
+    assert second["tokenizer_sha256"] == first["tokenizer_sha256"]
+    assert set(decoded(other.directory, "train")) <= set(TEXTS)
+
+
+def test_skipped_documents_are_counted(config, tmp_path):
+    folder = write_documents(tmp_path, "folder", TEXTS)
+    for number in (3, 5):
+        (folder / f"{number:04d}.txt").write_bytes(b"\xff")
+    config = dataclasses.replace(config, text=str(folder), tokenizer="byte", invalid_utf8="skip")
+    manifest = prepare.prepare(config)
+    assert manifest["n_skipped"] == 2
+    assert sum(manifest["splits"][split]["n_documents"] for split in prepare.SPLITS) == 48
+    assert "2 documents skipped" in prepare.describe(manifest)
+
+
+def test_entropy_of_known_counts():
+    assert prepare.entropy(np.array([2, 1, 1, 0, 0])) == pytest.approx(1.5 * math.log(2))
+
+
+def bad_corpora(folder):
+    """Name -> what is said of it. Some show at once, some only when most of the corpus has been encoded."""
+    good = "".join(json.dumps({"text": text}) + "\n" for text in TEXTS).encode()
     (folder / "empty").mkdir()
-    (folder / "cut.jsonl.gz").write_bytes(gzip.compress(b'{"text": "a"}\n' * 1000)[:40])
-    (folder / "bad.jsonl").write_text('{"text": "a"}\n{"txt": "b"}\n')
+    (folder / "cut.jsonl.gz").write_bytes(gzip.compress(good)[:-9])
+    (folder / "late.jsonl").write_bytes(good + b'{"txt": "b"}\n')
+    write_documents(folder, "a.parquet", TEXTS)
+    (folder / "a.parquet").write_bytes((folder / "a.parquet").read_bytes()[:-20])
     return {
         "nowhere": "must be",
         "empty": "holds no documents",
         "cut.jsonl.gz": "broken gzip",
-        "bad.jsonl": "line 2: must be a JSON object",
+        "late.jsonl": "line 51: must be a JSON object",
+        "a.parquet": "broken Parquet",
     }
 
 
-def test_bad_corpora_are_one_line_and_leave_nothing(tmp_path):
+@pytest.mark.parametrize("max_bytes", [0, 20_000_000])
+def test_bad_corpora_are_one_line_and_leave_nothing(config, tmp_path, max_bytes):
     (tmp_path / "in").mkdir()
     for name, message in bad_corpora(tmp_path / "in").items():
-        config = CorpusConfig(text=str(tmp_path / "in" / name), directory=str(tmp_path / "out"))
+        text = str(tmp_path / "in" / name)
+        bad = dataclasses.replace(config, text=text, tokenizer="byte", max_bytes=max_bytes, shard_bytes=100)
         with pytest.raises(ValueError, match=message) as caught:
-            corpus.prepare(config)
+            prepare.prepare(bad)
         assert "\n" not in str(caught.value)
-        assert not (tmp_path / "out").exists()
+        assert not Path(config.directory).exists()
 
 
-def test_invalid_utf8_becomes_replacement_characters(tmp_path):
-    (tmp_path / "a.txt").write_bytes(b"good \xff bad")
-    assert corpus.gather(CorpusConfig(text=str(tmp_path)))[0][1] == "good � bad"
+def test_a_worker_s_error_is_the_same_line_and_leaves_nothing(config, tmp_path):
+    bad_corpora(tmp_path)
+    text = str(tmp_path / "late.jsonl")
+    bad = dataclasses.replace(config, text=text, tokenizer="byte", max_bytes=0, shard_bytes=500, n_workers=2)
+    with pytest.raises(ValueError, match=r"late.jsonl: line 51: must be a JSON object"):
+        prepare.prepare(bad)
+    assert not Path(config.directory).exists()
+
+
+def test_a_directory_that_was_there_is_left_as_it_was(config):
+    Path(config.directory).mkdir()
+    with pytest.raises(ValueError, match="vocab_size=9000: the text yields only"):
+        prepare.prepare(dataclasses.replace(config, vocab_size=9000))
+    assert contents(config.directory) == {}
+    prepare.prepare(config)
