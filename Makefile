@@ -4,9 +4,8 @@ VENV := .venv
 PY := $(VENV)/bin/python
 export MPLBACKEND := Agg
 
-SAMPLERS := .venv-samplers
 
-.PHONY: quickstart test test-slow test-samplers lint format clean
+.PHONY: quickstart test test-slow test-samplers test-ray lint format clean
 
 quickstart: $(VENV)/.installed
 	$(PY) run.py --config=configs/quickstart.py
@@ -17,9 +16,14 @@ test: $(VENV)/.installed
 test-slow: $(VENV)/.installed
 	$(PY) -m pytest -q -m "slow and not gpu"
 
-# The extra `samplers`, in an environment of its own: other samplers must draw the same posterior (ten minutes).
-test-samplers: $(SAMPLERS)/.installed
-	$(SAMPLERS)/bin/python -m pytest -q -m slow tests/laws/test_independent_samplers.py
+# Extras, each in an environment of its own.
+# samplers: other samplers must draw the same posterior (ten minutes).
+test-samplers: .venv-samplers/.installed
+	.venv-samplers/bin/python -m pytest -q -m slow tests/laws/test_independent_samplers.py
+
+# ray: a sweep on a cluster of two nodes, one of which dies (two minutes).
+test-ray: .venv-ray/.installed
+	.venv-ray/bin/python -m pytest -q -m slow tests/train/test_ray.py
 
 lint: $(VENV)/.installed
 	$(VENV)/bin/ruff check .
@@ -35,10 +39,16 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PY) -m pip install --quiet --constraint constraints.txt --editable '.[test]'
 	touch $@
 
-$(SAMPLERS)/.installed: pyproject.toml constraints.txt
-	test -x $(SAMPLERS)/bin/python || $(PYTHON) -m venv $(SAMPLERS)
-	$(SAMPLERS)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[test,samplers]'
+.venv-samplers/.installed .venv-ray/.installed: .venv-%/.installed: pyproject.toml constraints.txt
+	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[test,$*]'
+	touch $@
+
+# torch and transformers, beside which benchmarks/train_step.py measures.
+.venv-torch/.installed: pyproject.toml constraints.txt
+	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[peers]'
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(SAMPLERS) runs
+	rm -rf $(VENV) .venv-* runs

@@ -3,7 +3,8 @@
   configs/quickstart.py    the whole story on a CPU: text -> sweep -> latency -> laws -> recommendation -> report.html
   configs/prepare_data.py  text to a tokenizer and token arrays
   configs/train.py         one training run
-  configs/sweep.py         many runs into one run table
+  configs/sweep.py         many runs into one run table, here or on a Ray cluster
+  configs/status.py        which runs of a sweep are done, running, failed or left
   configs/time_decode.py   time decoding of a list of architectures
   configs/fit.py           fit a scaling law to a run table: least squares, posterior, diagnostics
   configs/pool.py          fit one law to several families of runs, their shape parameters partially pooled
@@ -15,11 +16,13 @@
   configs/select.py        rank candidate shapes under a latency bound and recommend one
 
 --dry_run prints the resolved config and what it would cost. --strict makes a failed diagnostic exit 1. Bad input is one
-line on stderr and exit 2; --debug shows the traceback instead. An interrupted run goes on when started again.
+line on stderr and exit 2; --debug shows the traceback instead. An interrupted run goes on when started again; training
+that is sent SIGTERM saves its state first and exits 143.
 """
 
 import importlib
 import json
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,6 +31,7 @@ from absl import app, flags, logging
 from ml_collections import config_flags
 
 from ie_scaling import config as config_lib
+from ie_scaling.stopping import Stopped
 
 ROOT = Path(__file__).resolve().parent
 _CONFIG = config_flags.DEFINE_config_file(
@@ -41,7 +45,7 @@ flags.mark_flag_as_required("config")
 
 
 def main(argv: Sequence[str]) -> int:
-    """Exit status: 0 done, 1 failed diagnostics under --strict, 2 bad input, 130 interrupted."""
+    """Exit status: 0 done, 1 failed diagnostics under --strict, 2 bad input, 130 interrupted, 143 preempted."""
     if not flags.FLAGS["verbosity"].present:
         logging.set_verbosity(logging.WARNING)  # Orbax says a page a checkpoint at INFO
     try:
@@ -49,6 +53,9 @@ def main(argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from here", file=sys.stderr)
         return 130
+    except Stopped as stopped:
+        print(f"{_one_line(stopped)}; the same command goes on from here", file=sys.stderr)
+        return 128 + (stopped.signal_number or signal.SIGINT)
     except (ValueError, FloatingPointError, OSError) as error:
         if _DEBUG.value:
             raise

@@ -2,15 +2,19 @@
 
 from pathlib import Path
 
-from ie_scaling import accounting
-from ie_scaling.train import loop
+from ie_scaling import accounting, stopping
+from ie_scaling.train import distributed, loop
 from ie_scaling.train.config import TrainConfig as Config
 from ie_scaling.train.pricing import CPU_FLOPS_PER_S
 
 
 def main(config: Config, directory: Path) -> list[str]:
     """Train, and print the row of the run table."""
-    row = loop.run(config, directory)
+    with stopping.on_signals() as stop:
+        distributed.start(config.runtime.distributed)
+        row = loop.run(config, directory, stop)
+    if not distributed.is_primary():
+        return []
     print(f"{row['run_id']}: {row['n_params_total']:,.0f} parameters, {row['n_tokens']:,.0f} tokens, ", end="")
     print(f"loss {row['loss']:.4f} nats/token on {row['loss_split']}")
     return []

@@ -7,7 +7,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Generator, Mapping
+from collections.abc import Collection, Generator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,26 +18,27 @@ PACKAGES += ("pandas", "arviz", "tokenizers")
 
 
 @contextlib.contextmanager
-def opened(directory: Path, config: Mapping[str, Any]) -> Generator[Path]:
+def opened(directory: Path, config: Mapping[str, Any], may_change: Collection[str] = ()) -> Generator[Path]:
     """Hold `directory` for one experiment: lock it, record config and environment, and mark it DONE at a clean end.
 
     Args:
       directory: made if absent. One left unfinished by the same config is taken up again.
       config: the resolved configuration, JSON-ready; it must equal that of an earlier start in the same place.
+      may_change: fields in which it need not, such as how the work is run.
 
     Raises:
       ValueError: another process holds the directory, or it was started with another configuration.
     """
     directory.mkdir(parents=True, exist_ok=True)
     with _locked(directory):
-        _match_config(directory, config)
+        _match_config(directory, config, may_change)
         files.write_json(directory / "config.json", config)
         files.write_json(directory / "environment.json", describe_environment())
         yield directory
         files.write_text(directory / "DONE", "")
 
 
-def is_done(directory: Path, config: Mapping[str, Any]) -> bool:
+def is_done(directory: Path, config: Mapping[str, Any], may_change: Collection[str] = ()) -> bool:
     """Whether `directory` holds the finished results of this very configuration.
 
     Raises:
@@ -45,8 +46,19 @@ def is_done(directory: Path, config: Mapping[str, Any]) -> bool:
     """
     if not (directory / "DONE").exists():
         return False
-    _match_config(directory, config)
+    _match_config(directory, config, may_change)
     return True
+
+
+def is_locked(directory: Path) -> bool:
+    """Whether a process holds `directory` now."""
+    if not (directory / ".lock").exists():
+        return False
+    try:
+        with _locked(directory):
+            return False
+    except ValueError:
+        return True
 
 
 @contextlib.contextmanager
@@ -59,14 +71,16 @@ def _locked(directory: Path) -> Generator[None]:
         yield
 
 
-def _match_config(directory: Path, config: Mapping[str, Any]) -> None:
+def _match_config(directory: Path, config: Mapping[str, Any], may_change: Collection[str]) -> None:
     path = directory / "config.json"
     if not path.exists():
         return
     earlier = files.read_json(path)
     if earlier != config:
-        names = sorted(set(earlier) | set(config))
-        name = next(name for name in names if earlier.get(name) != config.get(name))
+        names = sorted((set(earlier) | set(config)) - set(may_change))
+        name = next((name for name in names if earlier.get(name) != config.get(name)), None)
+        if name is None:
+            return
         raise ValueError(
             f"workdir={directory}: started with {name}={earlier.get(name)!r}, now {config.get(name)!r}; "
             "choose another --workdir or remove this one"

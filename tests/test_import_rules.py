@@ -7,13 +7,25 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "ie_scaling"
-GROUND = {"architecture", "accounting", "records", "config", "files", "workdir", "progress", "markdown", "shapes"}
+GROUND = {
+    "architecture",
+    "accounting",
+    "records",
+    "config",
+    "files",
+    "workdir",
+    "progress",
+    "markdown",
+    "shapes",
+    "stopping",
+}
 # What each part may import of ie_scaling besides itself; the most specific entry counts.
 TABLE = {
     "architecture": set(),
     "files": set(),
     "config": set(),
     "progress": set(),
+    "stopping": {"progress"},
     "markdown": set(),
     "shapes": {"architecture", "files"},
     "accounting": {"architecture"},

@@ -75,16 +75,50 @@ def attend_to_cache(q_BTHC: jax.Array, k_BKSC: jax.Array, v_BKSC: jax.Array, pos
     return mixed_BKGTC.transpose(0, 3, 1, 2, 4).reshape(B, T, H, C)
 
 
+class Linear(nnx.Einsum):
+    """`nnx.Einsum` over the rows N of an input of any leading axes.
+
+    Rows are one axis because the gradient of the weights then sums over one axis, which needs no transposed copy of
+    the activations (XLA makes one where it sums over B and T).
+    """
+
+    def __call__(self, x: jax.Array, n_axes: int = 1) -> jax.Array:  # ty: ignore
+        """The last n_axes of x contracted with the weights."""
+        leading = x.shape[: x.ndim - n_axes]
+        rows = super().__call__(x.reshape(-1, *x.shape[x.ndim - n_axes :]))
+        return rows.reshape(*leading, *rows.shape[1:])
+
+
+def attend(q_BTHC: jax.Array, k_BTKC: jax.Array, v_BTKC: jax.Array, same_BTT: jax.Array | None) -> jax.Array:
+    """Causal attention (B,T,H,C), within documents alone where `same_BTT` says which positions are of the same.
+
+    The G query heads of a KV head are rows of one product with it. What is masked gets a large negative number added,
+    so that the backward pass needs nothing but the weights.
+    """
+    B, T, H, C = q_BTHC.shape
+    K = k_BTKC.shape[2]
+    q_BKRC = (q_BTHC / math.sqrt(C)).reshape(B, T, K, H // K, C).transpose(0, 2, 3, 1, 4).reshape(B, K, -1, C)
+    k_BKTC, v_BKTC = k_BTKC.transpose(0, 2, 1, 3), v_BTKC.transpose(0, 2, 1, 3)
+    visible_BTT = jnp.tril(jnp.ones((1, T, T), bool))
+    visible_BTT = visible_BTT if same_BTT is None else visible_BTT & same_BTT
+    bias_BTT = jnp.where(visible_BTT, 0.0, -1e30).astype(jnp.float32)
+    logits_BKRT = jnp.einsum("BKRC,BKTC->BKRT", q_BKRC, k_BKTC, preferred_element_type=jnp.float32)
+    logits_BKRT = logits_BKRT + jnp.tile(bias_BTT, (1, H // K, 1))[:, None]
+    weights_BKRT = jax.nn.softmax(logits_BKRT, axis=-1).astype(v_BTKC.dtype)
+    mixed_BKRC = jnp.einsum("BKRT,BKTC->BKRC", weights_BKRT, v_BKTC)
+    return mixed_BKRC.reshape(B, K, H // K, T, C).transpose(0, 3, 1, 2, 4).reshape(B, T, H, C)
+
+
 class Attention(nnx.Module):
     """Causal grouped-query self-attention, over its own positions or over a cache."""
 
     def __init__(self, a: Architecture, dtype: DTypeLike, rngs: nnx.Rngs):
         M, H, K, C = a.d_model, a.n_heads, a.n_kv_heads, a.d_head
         into, out = fan_in_init(M), fan_in_init(H * C, 1 / math.sqrt(2 * a.n_layers))
-        self.query = nnx.Einsum("BTM,MHC->BTHC", (M, H, C), dtype=dtype, kernel_init=into, rngs=rngs)
-        self.key = nnx.Einsum("BTM,MKC->BTKC", (M, K, C), dtype=dtype, kernel_init=into, rngs=rngs)
-        self.value = nnx.Einsum("BTM,MKC->BTKC", (M, K, C), dtype=dtype, kernel_init=into, rngs=rngs)
-        self.output = nnx.Einsum("BTHC,HCM->BTM", (H, C, M), dtype=dtype, kernel_init=out, rngs=rngs)
+        self.query = Linear("NM,MHC->NHC", (M, H, C), dtype=dtype, kernel_init=into, rngs=rngs)
+        self.key = Linear("NM,MKC->NKC", (M, K, C), dtype=dtype, kernel_init=into, rngs=rngs)
+        self.value = Linear("NM,MKC->NKC", (M, K, C), dtype=dtype, kernel_init=into, rngs=rngs)
+        self.output = Linear("NHC,HCM->NM", (H, C, M), dtype=dtype, kernel_init=out, rngs=rngs)
         self.query_norm = RMSNorm(C) if a.qk_norm else None
         self.key_norm = RMSNorm(C) if a.qk_norm else None
         self.rope_base = a.rope_base
@@ -96,10 +130,10 @@ class Attention(nnx.Module):
             q_BTHC, k_BTKC = self.query_norm(q_BTHC), self.key_norm(k_BTKC)
         return rotate(q_BTHC, position_T, self.rope_base), rotate(k_BTKC, position_T, self.rope_base), v_BTKC
 
-    def __call__(self, x_BTM: jax.Array, position_T: jax.Array) -> jax.Array:
-        """Over its own T positions."""
+    def __call__(self, x_BTM: jax.Array, position_T: jax.Array, same_BTT: jax.Array | None = None) -> jax.Array:
+        """Over its own T positions, those of the same document alone where `same_BTT` says which these are."""
         q_BTHC, k_BTKC, v_BTKC = self.project(x_BTM, position_T)
-        return self.output(jax.nn.dot_product_attention(q_BTHC, k_BTKC, v_BTKC, is_causal=True))
+        return self.output(attend(q_BTHC, k_BTKC, v_BTKC, same_BTT), n_axes=2)
 
     def decode(
         self, x_BTM: jax.Array, position_T: jax.Array, k_BKSC: jax.Array, v_BKSC: jax.Array
@@ -109,7 +143,7 @@ class Attention(nnx.Module):
         k_BKSC = kv_cache.write(k_BKSC, k_BTKC.transpose(0, 2, 1, 3), position_T[0])
         v_BKSC = kv_cache.write(v_BKSC, v_BTKC.transpose(0, 2, 1, 3), position_T[0])
         mixed_BTHC = attend_to_cache(q_BTHC, k_BKSC, v_BKSC, position_T)
-        return self.output(mixed_BTHC), k_BKSC, v_BKSC
+        return self.output(mixed_BTHC, n_axes=2), k_BKSC, v_BKSC
 
 
 class MLP(nnx.Module):
@@ -118,9 +152,9 @@ class MLP(nnx.Module):
     def __init__(self, a: Architecture, dtype: DTypeLike, rngs: nnx.Rngs):
         M, F = a.d_model, a.d_ff
         into, out = fan_in_init(M), fan_in_init(F, 1 / math.sqrt(2 * a.n_layers))
-        self.gate = nnx.Einsum("BTM,MF->BTF", (M, F), dtype=dtype, kernel_init=into, rngs=rngs)
-        self.up = nnx.Einsum("BTM,MF->BTF", (M, F), dtype=dtype, kernel_init=into, rngs=rngs)
-        self.down = nnx.Einsum("BTF,FM->BTM", (F, M), dtype=dtype, kernel_init=out, rngs=rngs)
+        self.gate = Linear("NM,MF->NF", (M, F), dtype=dtype, kernel_init=into, rngs=rngs)
+        self.up = Linear("NM,MF->NF", (M, F), dtype=dtype, kernel_init=into, rngs=rngs)
+        self.down = Linear("NF,FM->NM", (F, M), dtype=dtype, kernel_init=out, rngs=rngs)
 
     def __call__(self, x_BTM: jax.Array) -> jax.Array:
         return self.down(jax.nn.silu(self.gate(x_BTM)) * self.up(x_BTM))
@@ -133,8 +167,8 @@ class Layer(nnx.Module):
         self.attention_norm, self.attention = RMSNorm(a.d_model), Attention(a, dtype, rngs)
         self.mlp_norm, self.mlp = RMSNorm(a.d_model), MLP(a, dtype, rngs)
 
-    def __call__(self, x_BTM: jax.Array, position_T: jax.Array) -> jax.Array:
-        x_BTM = x_BTM + self.attention(self.attention_norm(x_BTM), position_T)
+    def __call__(self, x_BTM: jax.Array, position_T: jax.Array, same_BTT: jax.Array | None = None) -> jax.Array:
+        x_BTM = x_BTM + self.attention(self.attention_norm(x_BTM), position_T, same_BTT)
         return x_BTM + self.mlp(self.mlp_norm(x_BTM))
 
     def decode(

@@ -1,4 +1,8 @@
-"""The mesh, and the one table from a parameter's name to how it lies on it."""
+"""The mesh, and the one table from logical axes to mesh axes."""
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
 
 import jax
 from jax.sharding import AxisType, Mesh, NamedSharding
@@ -9,40 +13,69 @@ from ie_scaling.model import transformer
 
 AXES = ("data", "fsdp", "tensor")
 
-# Leading axis of every leaf under `layers` is the layer and is never split: lax.scan walks it.
-# `fsdp` splits the model width, `tensor` splits heads, MLP width and vocabulary, so that each matrix is split twice.
-SPECS = {
-    "embedding": P("tensor", "fsdp"),
-    "unembedding": P("fsdp", "tensor"),
-    "query.kernel": P(None, "fsdp", "tensor", None),
-    "key.kernel": P(None, "fsdp", "tensor", None),
-    "value.kernel": P(None, "fsdp", "tensor", None),
-    "output.kernel": P(None, "tensor", None, "fsdp"),
-    "gate.kernel": P(None, "fsdp", "tensor"),
-    "up.kernel": P(None, "fsdp", "tensor"),
-    "down.kernel": P(None, "tensor", "fsdp"),
-    "gain": P(),
+# Logical axis -> mesh axes. Batches spread over data and fsdp. Of a weight, fsdp splits the model width (gathered when
+# the layer is computed) and tensor what a device can compute alone: heads, MLP width, vocabulary. The layer axis is
+# never split, as lax.scan walks it; of activations only the batch and the vocabulary are.
+RULES = {
+    "batch": ("data", "fsdp"),
+    "model": "fsdp",
+    "heads": "tensor",
+    "kv_heads": "tensor",
+    "mlp": "tensor",
+    "vocab": "tensor",
+    "layer": None,
+    "head": None,
+    "length": None,
+    "width": None,
 }
-BATCH = P(("data", "fsdp"))
+# Parameter -> its logical axes; the longest ending of the tree path counts.
+PARAMETERS = {
+    "embedding": ("vocab", "model"),
+    "unembedding": ("model", "vocab"),
+    "query.kernel": ("layer", "model", "heads", "head"),
+    "key.kernel": ("layer", "model", "kv_heads", "head"),
+    "value.kernel": ("layer", "model", "kv_heads", "head"),
+    "output.kernel": ("layer", "heads", "head", "model"),
+    "gate.kernel": ("layer", "model", "mlp"),
+    "up.kernel": ("layer", "model", "mlp"),
+    "down.kernel": ("layer", "mlp", "model"),
+    "gain": (),
+}
 
 
-def make_mesh(data: int = 1, fsdp: int = 1, tensor: int = 1) -> Mesh:
-    """A mesh over data·fsdp·tensor devices; batches split over data and fsdp, weights over fsdp and tensor."""
-    available = jax.device_count()
+def spec(*logical: str) -> P:
+    """The PartitionSpec of an array with these logical axes."""
+    return P(*(RULES[axis] for axis in logical))
+
+
+BATCH = spec("batch", "length")
+ACTIVATIONS = spec("batch", "length", "width")
+LOGITS = spec("batch", "length", "vocab")
+
+
+def make_mesh(data: int = 1, fsdp: int = 1, tensor: int = 1, devices: Sequence[jax.Device] | None = None) -> Mesh:
+    """A mesh over data·fsdp·tensor of `devices` (all of them by default).
+
+    Raises:
+      ValueError: the devices do not divide into such meshes.
+    """
+    chosen = jax.devices() if devices is None else list(devices)
     wanted = data * fsdp * tensor
-    if min(data, fsdp, tensor) < 1 or available % wanted:
+    if min(data, fsdp, tensor) < 1 or len(chosen) % wanted:
         raise ValueError(
-            f"mesh data={data}, fsdp={fsdp}, tensor={tensor}: needs {wanted} devices, which must divide {available}"
+            f"mesh data={data}, fsdp={fsdp}, tensor={tensor}: needs {wanted} devices, which must divide {len(chosen)}"
         )
-    return jax.make_mesh((data, fsdp, tensor), AXES, axis_types=(AxisType.Auto,) * 3, devices=jax.devices()[:wanted])
+    if jax.process_count() > 1 and wanted != len(chosen):
+        raise ValueError(f"mesh data={data}, fsdp={fsdp}, tensor={tensor}: must use all {len(chosen)} devices")
+    return jax.make_mesh((data, fsdp, tensor), AXES, axis_types=(AxisType.Auto,) * 3, devices=chosen[:wanted])
 
 
 def spec_of(path: tuple) -> P:
     """The PartitionSpec of the parameter at this tree path."""
     name = ".".join(str(entry.key) for entry in path)
-    for ending, spec in SPECS.items():
+    for ending, logical in PARAMETERS.items():
         if name == ending or name.endswith("." + ending):
-            return spec
+            return spec(*logical)
     raise KeyError(f"no partition rule for parameter {name}")
 
 
@@ -63,3 +96,20 @@ def parameter_shardings(a: Architecture, mesh: Mesh) -> transformer.Parameters:
 def init_sharded(a: Architecture, key: jax.Array, mesh: Mesh) -> transformer.Parameters:
     """Fresh parameters made in place on the mesh, never whole on one device."""
     return jax.jit(lambda key: transformer.init(a, key), out_shardings=parameter_shardings(a, mesh))(key)
+
+
+def hosts_of_batch(mesh: Mesh, batch_size: int) -> tuple[int, int]:
+    """(which, of how many): the contiguous block of a batch's rows that this process must supply.
+
+    Processes that share a block, because tensor spans them, supply the same rows.
+
+    Raises:
+      ValueError: the rows of this process are not one of equal contiguous blocks.
+    """
+    indices: Any = NamedSharding(mesh, P(RULES["batch"])).addressable_devices_indices_map((batch_size,))
+    spans = sorted({index[0].indices(batch_size)[:2] for index in indices.values()})
+    first, last = spans[0][0], spans[-1][1]
+    n_rows = last - first
+    if any(left[1] != right[0] for left, right in itertools.pairwise(spans)) or first % n_rows:
+        raise ValueError(f"mesh {dict(mesh.shape)}: does not give this process one block of the batch's rows")
+    return first // n_rows, batch_size // n_rows

@@ -4,8 +4,10 @@ B batch, T query positions, S cache positions, M model width, V vocabulary. `Par
 `Transformer` as a plain nested dict, in which each leaf under `layers` has a leading axis of n_layers.
 """
 
+import dataclasses
 import functools
 import operator
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -18,6 +20,17 @@ from ie_scaling.model.kv_cache import KVCache
 from ie_scaling.model.layers import Layer, RMSNorm, fan_in_init, rms_norm
 
 Parameters = dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Placement:
+    """Where activations lie on a mesh: constraints for the residual stream (B,T,M) and the logits (B,T,V)."""
+
+    activations: Callable[[jax.Array], jax.Array]
+    logits: Callable[[jax.Array], jax.Array]
+
+
+ANYWHERE = Placement(activations=lambda x: x, logits=lambda x: x)
 
 
 class Transformer(nnx.Module):
@@ -75,19 +88,42 @@ def _logits(a: Architecture, parameters: Parameters, x_BTM: jax.Array, dtype: DT
 
 
 def forward(
-    a: Architecture, parameters: Parameters, token_BT: jax.Array, dtype: DTypeLike = jnp.float32, remat: bool = False
+    a: Architecture,
+    parameters: Parameters,
+    token_BT: jax.Array,
+    dtype: DTypeLike = jnp.float32,
+    *,
+    remat: str = "none",
+    document_BT: jax.Array | None = None,
+    placement: Placement = ANYWHERE,
 ) -> jax.Array:
-    """Logits (B,T,V) in float32 of every position given those before it; layers scanned over the stacked weights."""
+    """Logits (B,T,V) in float32 of every position given those before it; layers scanned over the stacked weights.
+
+    Args:
+      remat: what the backward pass finds kept: "none" recomputes nothing, "dots" keeps what matrix products with
+        weights gave, "full" keeps each layer's input alone.
+      document_BT: numbers that tell the documents of a row apart; attention then stays inside each. Rotary positions
+        run on over the row, which changes nothing, as only their differences count.
+      placement: where activations lie on a mesh.
+    """
     graph = _layer_graph(a, jnp.dtype(dtype))
     position_T = jnp.arange(token_BT.shape[1])
+    same_BTT = None if document_BT is None else document_BT[:, :, None] == document_BT[:, None, :]
 
     def body(x_BTM: jax.Array, layer_parameters: Parameters) -> tuple[jax.Array, None]:
-        return nnx.merge(graph, layer_parameters)(x_BTM, position_T), None
+        return placement.activations(nnx.merge(graph, layer_parameters)(x_BTM, position_T, same_BTT)), None
 
-    x_BTM, _ = jax.lax.scan(
-        jax.checkpoint(body) if remat else body, _embed(parameters, token_BT, dtype), parameters["layers"]
-    )
-    return _logits(a, parameters, x_BTM, dtype)
+    x_BTM = placement.activations(_embed(parameters, token_BT, dtype))
+    x_BTM, _ = jax.lax.scan(_rematerialised(body, remat), x_BTM, parameters["layers"])
+    return placement.logits(_logits(a, parameters, x_BTM, dtype))
+
+
+def _rematerialised(body: Callable, remat: str) -> Callable:
+    if remat == "none":
+        return body
+    policies = jax.checkpoint_policies
+    policy = {"dots": policies.dots_with_no_batch_dims_saveable, "full": policies.nothing_saveable}[remat]
+    return jax.checkpoint(body, policy=policy, prevent_cse=False)  # inside a scan nothing can be merged
 
 
 def forward_cached(

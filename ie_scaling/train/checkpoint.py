@@ -1,4 +1,4 @@
-"""Checkpoints of a run: Orbax saves of the state, with the data iterator's position beside it."""
+"""Checkpoints of a run: Orbax saves of the state with a fingerprint, by which a broken one is known when it is read."""
 
 import contextlib
 import threading
@@ -8,65 +8,147 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from orbax.checkpoint import v1 as ocp
 
+from ie_scaling.progress import say
+from ie_scaling.train import distributed
+from ie_scaling.train.runtime_config import CheckpointConfig
 from ie_scaling.train.step import TrainState
 
+ASK_EVERY_STEPS = 16  # how often several processes agree on whether time is up
 # Orbax numbers its saves by process, so that two at once, from runs side by side, make each other's directories.
 _LOCK = threading.Lock()
 _under_way: Any = None
 
 
 class Checkpoints:
-    """The latest `keep` checkpoints in one directory, saved in the background.
+    """The latest checkpoints in one directory, saved in the background when due by time or by steps.
 
-    Orbax writes under a temporary name and renames when whole, so an interrupted save is never taken for a
-    checkpoint.
+    Orbax writes under a temporary name and renames when whole, so an interrupted save is never taken for a checkpoint.
     """
 
-    def __init__(self, directory: Path, keep: int, every_s: float, clock: Callable[[], float] = time.monotonic):
-        policy: Any = ocp.training.preservation_policies.LatestN(keep)
-        self._orbax = ocp.training.Checkpointer(str(directory.resolve()), preservation_policy=policy)
-        self._every_s, self._clock, self._last = every_s, clock, clock()
+    def __init__(self, directory: Path, policy: CheckpointConfig, clock: Callable[[], float] = time.monotonic):
+        self._directory, self._policy, self._clock = directory.resolve(), policy, clock
+        self._last_time, self._saving = clock(), None
+        self._orbax = self._open()
+
+    def _open(self) -> Any:
+        kept: Any = ocp.training.preservation_policies.LatestN(self._policy.keep)
+        return ocp.training.Checkpointer(str(self._directory), preservation_policy=kept, cleanup_tmp_directories=True)
 
     @property
-    def latest_step(self) -> int | None:
-        """The step of the newest whole checkpoint."""
-        return self._orbax.latest.step if self._orbax.latest else None
+    def steps(self) -> list[int]:
+        """Steps of which there is a checkpoint, ascending."""
+        return [found.step for found in self._orbax.checkpoints]
 
-    def due(self) -> bool:
-        """Whether `every_s` seconds have gone by since the last save."""
-        return self._clock() - self._last >= self._every_s
+    def due(self, step: int) -> bool:
+        """Whether it is time to save, `step` steps being done."""
+        every_s, every_steps = self._policy.every_s, self._policy.every_steps
+        if every_steps and step % every_steps == 0:
+            return True
+        if not every_s or (jax.process_count() > 1 and step % ASK_EVERY_STEPS):
+            return False
+        return distributed.agreed(self._clock() - self._last_time >= every_s)
 
-    def save(self, step: int, state: TrainState, data_state: Any) -> None:
-        """Start saving in the background; `step` is the number of steps done, `data_state` the iterator's."""
+    def save(self, step: int, state: TrainState) -> None:
+        """Start saving in the background the state after `step` steps.
+
+        Raises:
+          OSError: the save before this one could not be written.
+        """
         global _under_way
+        self._check()
+        metadata = {"fingerprint": fingerprint(state)}
         with _LOCK:
             if _under_way is not None:
-                with contextlib.suppress(Exception):  # that run hears of it from its own `close`
+                with contextlib.suppress(Exception):  # its own run hears of it
                     _under_way.result()
-            _under_way = self._orbax.save_async(step, _as_tree(state), custom_metadata={"data": data_state}, force=True)
-        self._last = self._clock()
+            with self._as_os_error(step):
+                saving = self._orbax.save_async(step, _as_tree(state), custom_metadata=metadata, force=True)
+            _under_way, self._saving = saving, (step, saving)
+        self._last_time = self._clock()
 
-    def restore(self, step: int, like: TrainState) -> tuple[TrainState, Any]:
-        """The state at `step`, placed as the abstract state `like` says, and the iterator's position."""
-        tree = self._orbax.load(step, _as_tree(like))
-        metadata: Any = self._orbax.metadata(step).custom_metadata
-        return TrainState(**tree), metadata["data"]
+    def _check(self) -> None:
+        """Wait for the save under way; raises OSError where it failed."""
+        if self._saving is not None:
+            (step, saving), self._saving = self._saving, None
+            with self._as_os_error(step):
+                saving.result()
+
+    @contextlib.contextmanager
+    def _as_os_error(self, step: int) -> Generator[None]:
+        try:
+            yield
+        except Exception as error:  # file systems fail through Orbax and TensorStore in many classes
+            good = [str(at) for at in _steps_on_disk(self._directory) if at != step]
+            left = f"the checkpoint at step {good[-1]} is whole" if good else "there is none yet"
+            raise OSError(f"checkpoint at step {step}: cannot be written ({_reason(error)}); {left}") from error
+
+    def restore_newest(self, like: TrainState) -> tuple[TrainState, int] | None:
+        """The newest whole checkpoint, placed as the abstract state `like` says, and its step; None: there is none.
+
+        Broken ones are named, and set aside in a directory beside.
+        """
+        broken = []
+        for step in reversed(self.steps):
+            try:
+                state = self._restore(step, like)
+            except Exception as error:  # what is broken shows itself in many classes
+                say(f"checkpoint at step {step} is broken ({_reason(error)}): skipped")
+                broken.append(step)
+            else:
+                self._set_aside(broken)
+                return state, step
+        self._set_aside(broken)
+        return None
+
+    def _restore(self, step: int, like: TrainState) -> TrainState:
+        state = TrainState(**self._orbax.load(step, _as_tree(like)))
+        expected = self._orbax.metadata(step).custom_metadata["fingerprint"]
+        found = fingerprint(state)
+        wrong = [name for name, value in expected.items() if found.get(name) != value]
+        if wrong or found.keys() != expected.keys():
+            raise ValueError(f"{wrong[0] if wrong else 'its tree'} is not what was saved")
+        return state
+
+    def _set_aside(self, broken: list[int]) -> None:
+        """Out of Orbax's sight, which would count them among those to keep."""
+        if not broken:
+            return
+        self._orbax.close()
+        if distributed.is_primary():
+            for step in broken:
+                aside = self._directory.with_name(f"{self._directory.name}_broken") / f"{step}-{time.time_ns()}"
+                aside.parent.mkdir(exist_ok=True)
+                (self._directory / str(step)).rename(aside)
+        distributed.barrier("broken checkpoints set aside")
+        self._orbax = self._open()
 
     def close(self) -> None:
-        """Wait for saves under way."""
-        self._orbax.close()
+        """Wait for the save under way.
+
+        Raises:
+          OSError: it could not be written.
+        """
+        try:
+            self._check()
+        finally:
+            with contextlib.suppress(Exception):  # says again what `_check` has said
+                self._orbax.close()
 
 
 @contextlib.contextmanager
-def opened(directory: Path, keep: int, every_s: float) -> Generator[Checkpoints]:
+def opened(directory: Path, policy: CheckpointConfig) -> Generator[Checkpoints]:
     """The checkpoints in `directory`, waited for when the block ends, however it ends."""
-    checkpoints = Checkpoints(directory, keep, every_s)
+    checkpoints = Checkpoints(directory, policy)
     try:
         yield checkpoints
-    finally:
-        checkpoints.close()
+    except BaseException:
+        with contextlib.suppress(OSError):  # what ended the block matters more
+            checkpoints.close()
+        raise
+    checkpoints.close()
 
 
 def abstract(state_shape: TrainState, shardings: TrainState) -> TrainState:
@@ -76,5 +158,40 @@ def abstract(state_shape: TrainState, shardings: TrainState) -> TrainState:
     )
 
 
+def fingerprint(state: TrainState) -> dict[str, int]:
+    """Tree path -> 32-bit sum over a leaf's words, each hashed with its place: the same on every mesh.
+
+    A truncated or missing chunk, which TensorStore reads as zeros, changes it; so does a flipped bit.
+    """
+    sums = jax.device_get(_word_sums(state))
+    return {jax.tree_util.keystr(path): int(value) for path, value in jax.tree.leaves_with_path(sums)}
+
+
+@jax.jit
+def _word_sums(state: TrainState) -> TrainState:
+    def word_sum(leaf: jax.Array) -> jax.Array:
+        unsigned = {1: jnp.uint8, 2: jnp.uint16, 4: jnp.uint32, 8: jnp.uint64}[leaf.dtype.itemsize]
+        words = jax.lax.bitcast_convert_type(leaf, unsigned).astype(jnp.uint32)
+        place = jnp.zeros(leaf.shape, jnp.uint32)
+        for axis, size in enumerate(leaf.shape):
+            place = place * jnp.uint32(size) + jax.lax.broadcasted_iota(jnp.uint32, leaf.shape, axis)
+        # A plain sum would not do: round numbers end in zeros, and 1024² times one of them is 0 modulo 2³².
+        mixed = (words ^ (place * jnp.uint32(0x9E3779B9))) * jnp.uint32(0x85EBCA6B)
+        mixed = (mixed ^ (mixed >> 16)) * jnp.uint32(0xC2B2AE35)
+        return jnp.sum(mixed ^ (mixed >> 13), dtype=jnp.uint32)
+
+    return jax.tree.map(word_sum, state)
+
+
 def _as_tree(state: TrainState) -> dict[str, Any]:
     return {"parameters": state.parameters, "optimizer_state": state.optimizer_state, "step": state.step}
+
+
+def _steps_on_disk(directory: Path) -> list[int]:
+    return sorted(int(path.name) for path in directory.iterdir() if path.name.isdecimal())
+
+
+def _reason(error: BaseException) -> str:
+    """The first line of an error, or of what caused it where it says nothing."""
+    lines = str(error).strip().splitlines()
+    return lines[0][:200] if lines else type(error).__name__

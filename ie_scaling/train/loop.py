@@ -1,9 +1,8 @@
 """One training run from its config to its row in the run table; resumable to the bit."""
 
-import json
-import math
+import contextlib
 import threading
-import time
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,95 +12,159 @@ import numpy as np
 from ie_scaling import accounting, files, records, workdir
 from ie_scaling import config as config_lib
 from ie_scaling.corpus import pipeline, prepare
+from ie_scaling.corpus.tokens import TokenStore
+from ie_scaling.model import sharding
 from ie_scaling.progress import Progress, say
-from ie_scaling.train import checkpoint, optimizer, step
-from ie_scaling.train.config import TrainConfig
+from ie_scaling.stopping import Stopped
+from ie_scaling.train import checkpoint, distributed, metrics, optimizer, step
+from ie_scaling.train.config import RecipeConfig, TrainConfig
+
+MAY_CHANGE = ("runtime",)  # what a run that is taken up again need not have in common with its first start
 
 
-class Stopped(Exception):
-    """A run was asked to stop: its state is saved, and the same call goes on from there."""
-
-
-def run(config: TrainConfig, directory: Path, stop: threading.Event | None = None) -> dict[str, Any]:
+def run(
+    config: TrainConfig,
+    directory: Path,
+    stop: threading.Event | None = None,
+    devices: Sequence[jax.Device] | None = None,
+) -> dict[str, Any]:
     """Train, evaluate, and write `directory`; a finished run is read back, an unfinished one goes on.
 
-    Writes metrics.jsonl, checkpoints/ and runs.csv with this run's one row, which it returns.
+    Writes metrics.jsonl, checkpoints/ and runs.csv with this run's one row, which it returns. Of several processes
+    (jax.distributed, a directory that all see) each calls this, and the first writes.
 
     Args:
       stop: once set, the run saves its state before the next step and raises Stopped.
+      devices: those to train on; all by default.
 
     Raises:
       ValueError: bad configuration or corpus.
-      FloatingPointError: the loss is not finite.
+      FloatingPointError: the loss is not finite, or a spike.
+      OSError: a checkpoint could not be written.
     """
     resolved = {"experiment": "train"} | config_lib.to_plain(config)
-    if not workdir.is_done(directory, resolved):
-        recipe = config.recipe
-        prepare.prepare(recipe.corpus)
-        tokens = {split: prepare.load_tokens(Path(recipe.corpus.directory), split) for split in prepare.SPLITS}
-        shape = recipe.sequence_length, recipe.batch_size
-        batches = pipeline.training_batches(tokens["train"], *shape, config.seed)
-        held_out = pipeline.evaluation_batches(tokens["validation"], *shape, recipe.eval_tokens)
-        program = step.build(config.architecture, recipe, config.runtime)
-        with workdir.opened(directory, resolved):
-            state = _train(config, program, batches, directory, stop or threading.Event())
-            loss = _evaluate(program, state, held_out)
-            say(f"{config.run_id}: validation loss {loss:.4f} nats/token")
-            files.write_json(directory / "evaluation.json", {"loss": loss, "n_tokens": held_out[..., 1:].size})
-            records.append_run(directory / "runs.csv", _row(config, loss))
+    if not workdir.is_done(directory, resolved, MAY_CHANGE):
+        metrics.check(config.runtime.log)
+        corpora = open_corpora(config.recipe, config.architecture.vocab_size)
+        program = step.build(
+            config.architecture, config.recipe, config.runtime, corpora.train[0][0].end_of_text_id, devices
+        )
+        with _held(directory, resolved):
+            state = _train(config, program, corpora, directory, stop or threading.Event())
+            loss, n_tokens = evaluate(config.recipe, program, state, corpora.validation)
+            if distributed.is_primary():
+                say(f"{config.run_id}: validation loss {loss:.4f} nats/token")
+                files.write_json(directory / "evaluation.json", {"loss": loss, "n_tokens": n_tokens})
+                records.append_run(directory / "runs.csv", _row(config, loss))
+        distributed.barrier("run is done")
     return records.read_runs(directory / "runs.csv").to_dict("records")[0]
 
 
-def _train(
-    config: TrainConfig, program: step.Program, batches: Any, directory: Path, stop: threading.Event
-) -> step.TrainState:
-    """Every step from the newest checkpoint (or from nothing) to the last one.
+@contextlib.contextmanager
+def _held(directory: Path, resolved: dict[str, Any]) -> Generator[None]:
+    """The work directory, held by the first process for all."""
+    with contextlib.ExitStack() as held:
+        if distributed.is_primary():
+            held.enter_context(workdir.opened(directory, resolved, MAY_CHANGE))
+        distributed.barrier("work directory is held")
+        yield
 
-    The log reads a step's metrics back only after the next one is dispatched, so the device never waits for it.
+
+class Corpora:
+    """The corpora of a recipe: those trained on with their weights, and the text for validation."""
+
+    def __init__(self, recipe: RecipeConfig):
+        places = {Path(directory): weight for directory, weight in recipe.mixture_weights.items()}
+        self.train = [(TokenStore.open(place, "train"), weight) for place, weight in places.items()]
+        self.validation = TokenStore.open(Path(recipe.corpus.directory), "validation")
+
+
+def open_corpora(recipe: RecipeConfig, vocab_size: int) -> Corpora:
+    """The recipe's corpora, the first prepared where it is not there yet.
+
+    Raises:
+      ValueError: a corpus that is bad or not there, or has tokens beyond `vocab_size`.
     """
-    recipe, n_steps = config.recipe, config.n_steps
-    learning_rates = optimizer.learning_rates(recipe.optimizer, n_steps)
-    with checkpoint.opened(
-        directory / "checkpoints", config.runtime.checkpoint.keep, config.runtime.checkpoint.every_s
-    ) as saved:
-        state, first = _begin(config, program, batches, saved)
+    if distributed.is_primary():
+        prepare.prepare(recipe.corpus)
+    distributed.barrier("corpus is prepared")
+    corpora = Corpora(recipe)
+    for store in (*(store for store, _ in corpora.train), corpora.validation):
+        store.require_vocabulary(vocab_size)
+    return corpora
+
+
+def _train(
+    config: TrainConfig, program: step.Program, corpora: Corpora, directory: Path, stop: threading.Event
+) -> step.TrainState:
+    """Every step from the newest whole checkpoint (or from nothing) to the last one."""
+    n_steps, recipe = config.n_steps, config.recipe
+    rates = optimizer.learning_rates(recipe.optimizer, n_steps)
+    with checkpoint.opened(directory / "checkpoints", config.runtime.checkpoint) as saved:
+        state, first = _begin(config, program, saved)
+        host = sharding.hosts_of_batch(program.mesh, recipe.batch_size)
+        # A batch is a function of its number, so where the data stand is the number of steps done, on any hosts.
+        batches = pipeline.training_batches(
+            corpora.train, recipe.sequence_length, recipe.batch_size, config.seed, first, *host
+        )
         with (
-            MetricsLog(directory / "metrics.jsonl", config, first) as log,
+            metrics.MetricsLog(directory, config, first, distributed.is_primary()) as log,
+            metrics.Profiler(config.runtime.log, directory, first) as profiler,
             Progress(config.run_id, n_steps - first, "steps") as progress,
+            _naming_good_checkpoint(config, saved, log),
         ):
             for index in range(first, n_steps):
-                if index > first and (stop.is_set() or saved.due()):
-                    log.flush()
-                    saved.save(index, state, batches.get_state())
-                if stop.is_set():
-                    raise Stopped(f"{config.run_id}: stopped at step {index} of {n_steps}")
-                batch = program.shard_batch(next(batches))
-                state, metrics = program.train(state, batch, learning_rates[index])
-                progress.advance(note=log.push(index + 1, metrics, learning_rates[index]))
+                asked = distributed.preempted(index, stop.is_set())
+                if index > first and (asked or saved.due(index)):
+                    log.require_good(index)
+                    saved.save(index, state)
+                if asked:
+                    raise Stopped(f"{config.run_id}: stopped at step {index} of {n_steps}, saved")
+                profiler.before(index, state)
+                state, measured = program.train(state, program.place_batch(next(batches)), rates[index])
+                progress.advance(note=log.push(index + 1, measured, rates[index]))
             log.flush()
         if first < n_steps:
-            saved.save(n_steps, state, batches.get_state())
+            saved.save(n_steps, state)
     return state
 
 
-def _begin(
-    config: TrainConfig, program: step.Program, batches: Any, saved: checkpoint.Checkpoints
-) -> tuple[step.TrainState, int]:
-    """The state to start from and the steps already done, the data iterator put where it was."""
+@contextlib.contextmanager
+def _naming_good_checkpoint(
+    config: TrainConfig, saved: checkpoint.Checkpoints, log: metrics.MetricsLog
+) -> Generator[None]:
+    try:
+        yield
+    except FloatingPointError as error:
+        # The loss of step k is that of the parameters after k − 1 steps.
+        good = [at for at in saved.steps if at < log.last_good_step]
+        known = f"the checkpoint at step {good[-1]} is good" if good else "no checkpoint was saved before it"
+        raise FloatingPointError(f"{config.run_id}: {error}; {known}") from None
+
+
+def _begin(config: TrainConfig, program: step.Program, saved: checkpoint.Checkpoints) -> tuple[step.TrainState, int]:
+    """The state to start from and the steps already done."""
     key = jax.random.key(config.seed)
-    if saved.latest_step is None:
+    found = None
+    if saved.steps:
+        found = saved.restore_newest(checkpoint.abstract(jax.eval_shape(program.init, key), program.shardings))
+    if found is None:
         return program.init(key), 0
-    state_shape = jax.eval_shape(program.init, key)
-    state, data_state = saved.restore(saved.latest_step, checkpoint.abstract(state_shape, program.shardings))
-    batches.set_state(data_state)
-    say(f"{config.run_id}: resumed at step {saved.latest_step} of {config.n_steps}")
-    return state, saved.latest_step
+    state, first = found
+    say(f"{config.run_id}: resumed at step {first} of {config.n_steps}")
+    return state, first
 
 
-def _evaluate(program: step.Program, state: step.TrainState, held_out: np.ndarray) -> float:
-    """Cross-entropy in nats per token over all held-out windows, summed in float64 on the host."""
-    sums = [program.evaluate(state.parameters, program.shard_batch(batch)) for batch in held_out]
-    return float(np.sum(jax.device_get(sums), dtype=np.float64) / held_out[..., 1:].size)
+def evaluate(
+    recipe: RecipeConfig, program: step.Program, state: step.TrainState, store: TokenStore
+) -> tuple[float, int]:
+    """Cross-entropy in nats per token over all held-out windows, summed in float64 on the host; and their tokens."""
+    batches = pipeline.evaluation_batches(store, recipe.sequence_length, recipe.batch_size, recipe.eval_tokens)
+    host, n_hosts = sharding.hosts_of_batch(program.mesh, recipe.batch_size)
+    own = batches.reshape(len(batches), n_hosts, -1, batches.shape[-1])[:, host]
+    sums = [program.evaluate(state.parameters, program.place_batch(batch)) for batch in own]
+    n_tokens = batches[..., 1:].size
+    return float(np.sum(jax.device_get(sums), dtype=np.float64) / n_tokens), n_tokens
 
 
 def _row(config: TrainConfig, loss: float) -> dict[str, Any]:
@@ -123,60 +186,3 @@ def _row(config: TrainConfig, loss: float) -> dict[str, Any]:
         sequence_length=recipe.sequence_length,
         training_flops=accounting.training_flops(config.architecture, n_tokens, recipe.sequence_length),
     )
-
-
-class MetricsLog:
-    """metrics.jsonl: one object for every logged step, each step once however often the run was resumed."""
-
-    def __init__(self, path: Path, config: TrainConfig, first_step: int):
-        self._every, self._last_step = config.runtime.log.every_steps, config.n_steps
-        self._tokens_per_step, self._first_step = config.recipe.tokens_per_step, first_step
-        kept = []
-        if path.exists():
-            kept = [line for line in path.read_text().splitlines() if _step_of(line) <= first_step]
-        files.write_text(path, "".join(f"{line}\n" for line in kept))
-        self._stream = path.open("a", encoding="utf-8")
-        self._start = time.monotonic()
-        self._pending: tuple[int, dict[str, jax.Array], float] | None = None
-        self._note = ""
-
-    def __enter__(self) -> "MetricsLog":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stream.close()
-
-    def push(self, n_done: int, metrics: dict[str, jax.Array], learning_rate: float) -> str:
-        """Take the metrics of the step that made `n_done` done, write those taken before; a note for the progress bar.
-
-        Raises:
-          FloatingPointError: the loss written is not finite.
-        """
-        self.flush()
-        if n_done % self._every == 0 or n_done == self._last_step:
-            self._pending = n_done, metrics, learning_rate
-        return self._note
-
-    def flush(self) -> None:
-        """Read back and write what was taken; waits for the device."""
-        if self._pending is None:
-            return
-        (n_done, metrics, learning_rate), self._pending = self._pending, None
-        values = {name: float(value) for name, value in jax.device_get(metrics).items()}
-        if not math.isfinite(values["loss"]):
-            raise FloatingPointError(f"step {n_done}: loss is {values['loss']}; the last checkpoint is good")
-        elapsed = time.monotonic() - self._start
-        entry = {"step": n_done, "n_tokens": n_done * self._tokens_per_step} | values
-        entry |= {"learning_rate": float(learning_rate)}
-        entry |= {"tokens_per_s": (n_done - self._first_step) * self._tokens_per_step / elapsed}
-        self._stream.write(json.dumps(entry) + "\n")
-        self._stream.flush()
-        self._note = f"loss {values['loss']:.3f}"
-
-
-def _step_of(line: str) -> float:
-    """The step of a metrics line; infinite for a line cut off by an interruption."""
-    try:
-        return json.loads(line)["step"]
-    except (ValueError, KeyError, TypeError):
-        return math.inf

@@ -5,7 +5,7 @@ B batch, T positions, V vocabulary.
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -40,15 +40,27 @@ class Program:
       init: key -> TrainState, made in place on the mesh.
       train: (TrainState, token_BT+1, learning_rate) -> (TrainState, {"loss", "grad_norm"}); donates the state.
       evaluate: (parameters, token_BT+1) -> summed cross-entropy in nats.
-      shard_batch: a host batch laid on the mesh.
+      place_batch: this process's rows of a batch, laid on the mesh.
       shardings: where each leaf of the state lies.
     """
 
     init: Callable[[jax.Array], TrainState]
     train: Callable[[TrainState, jax.Array, jax.Array], tuple[TrainState, dict[str, jax.Array]]]
     evaluate: Callable[[transformer.Parameters, jax.Array], jax.Array]
-    shard_batch: Callable[[np.ndarray], jax.Array]
+    place_batch: Callable[[np.ndarray], jax.Array]
     shardings: TrainState
+    mesh: Mesh
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+    """An architecture and how its forward pass is computed."""
+
+    architecture: Architecture
+    dtype: Any = jnp.float32
+    remat: str = "none"
+    end_of_text_id: int | None = None
+    placement: transformer.Placement = transformer.ANYWHERE
 
 
 def cross_entropy(logits_BTV: jax.Array, target_BT: jax.Array, z_loss: float) -> tuple[jax.Array, jax.Array]:
@@ -58,26 +70,57 @@ def cross_entropy(logits_BTV: jax.Array, target_BT: jax.Array, z_loss: float) ->
     return jnp.mean(log_z_BT - chosen_BT), z_loss * jnp.mean(jnp.square(log_z_BT))
 
 
+def document_numbers(token_BT: jax.Array, end_of_text_id: int) -> jax.Array:
+    """Which document of its row each token belongs to, counted from 0; its end token is its last."""
+    ends_BT = (token_BT == end_of_text_id).astype(jnp.int32)
+    return jnp.cumsum(ends_BT, axis=1) - ends_BT
+
+
 def loss_and_penalty(
-    a: Architecture, parameters: transformer.Parameters, token_BT1: jax.Array, z_loss: float, dtype: Any, remat: bool
+    model: Model, parameters: transformer.Parameters, token_BT1: jax.Array, z_loss: float
 ) -> tuple[jax.Array, jax.Array]:
     """Next-token cross-entropy of windows of T + 1 tokens, and its z-loss."""
-    logits_BTV = transformer.forward(a, parameters, token_BT1[:, :-1], dtype, remat)
+    token_BT, end = token_BT1[:, :-1], model.end_of_text_id
+    logits_BTV = transformer.forward(
+        model.architecture,
+        parameters,
+        token_BT,
+        model.dtype,
+        remat=model.remat,
+        document_BT=None if end is None else document_numbers(token_BT, end),
+        placement=model.placement,
+    )
     return cross_entropy(logits_BTV, token_BT1[:, 1:], z_loss)
 
 
-def build(a: Architecture, recipe: RecipeConfig, runtime: RuntimeConfig = RuntimeConfig()) -> Program:
-    """The program of this architecture; the same one for every run that can share it, whatever its length or seed."""
-    mesh = sharding.make_mesh(runtime.mesh.data, runtime.mesh.fsdp, runtime.mesh.tensor)
-    return _build(a, recipe.optimizer, recipe.dtype, runtime.remat != "none", mesh)
+def build(
+    a: Architecture,
+    recipe: RecipeConfig,
+    runtime: RuntimeConfig,
+    end_of_text_id: int | None = None,
+    devices: Sequence[jax.Device] | None = None,
+) -> Program:
+    """The program of this architecture; the same one for every run that can share it, whatever its length or seed.
+
+    Args:
+      end_of_text_id: the token between documents, where recipe.document_mask asks for it.
+      devices: those to build the mesh of; all by default.
+    """
+    if recipe.document_mask and end_of_text_id is None:
+        raise ValueError("recipe.document_mask=True: needs the token that ends a document")
+    mesh = sharding.make_mesh(runtime.mesh.data, runtime.mesh.fsdp, runtime.mesh.tensor, devices)
+    end = end_of_text_id if recipe.document_mask else None
+    return _build(a, recipe.optimizer, recipe.dtype, runtime.remat, runtime.accumulation, end, mesh)
 
 
 @functools.lru_cache(maxsize=64)
-def _build(a: Architecture, config: OptimizerConfig, dtype: str, remat: bool, mesh: Mesh) -> Program:
+def _build(
+    a: Architecture, config: OptimizerConfig, dtype: str, remat: str, accumulation: int, end: int | None, mesh: Mesh
+) -> Program:
     transformation = optimizer.build(config)
     shardings = state_shardings(a, transformation, mesh)
-    batch_sharding = NamedSharding(mesh, sharding.BATCH)
-    whole = NamedSharding(mesh, P())
+    model = Model(a, jnp.dtype(dtype), remat, end, placement_on(mesh))
+    batch_sharding, whole = NamedSharding(mesh, sharding.BATCH), NamedSharding(mesh, P())
 
     def init(key: jax.Array) -> TrainState:
         parameters = transformer.init(a, key)
@@ -86,11 +129,7 @@ def _build(a: Architecture, config: OptimizerConfig, dtype: str, remat: bool, me
     def train(
         state: TrainState, token_BT1: jax.Array, learning_rate: jax.Array
     ) -> tuple[TrainState, dict[str, jax.Array]]:
-        def objective(parameters: transformer.Parameters) -> tuple[jax.Array, jax.Array]:
-            loss, penalty = loss_and_penalty(a, parameters, token_BT1, config.z_loss, dtype, remat)
-            return loss + penalty, loss
-
-        (_, loss), gradient = jax.value_and_grad(objective, has_aux=True)(state.parameters)
+        loss, gradient = gradient_of_parts(model, state.parameters, token_BT1, config.z_loss, accumulation, mesh)
         update, optimizer_state = transformation.update(gradient, state.optimizer_state, state.parameters)
         scaled = jax.tree.map(lambda leaf: -learning_rate * leaf, update)
         parameters: Any = optax.apply_updates(state.parameters, scaled)
@@ -98,7 +137,7 @@ def _build(a: Architecture, config: OptimizerConfig, dtype: str, remat: bool, me
         return TrainState(parameters, optimizer_state, state.step + 1), metrics
 
     def evaluate(parameters: transformer.Parameters, token_BT1: jax.Array) -> jax.Array:
-        loss, _ = loss_and_penalty(a, parameters, token_BT1, 0.0, dtype, False)
+        loss, _ = loss_and_penalty(model, parameters, token_BT1, 0.0)
         return loss * (token_BT1.shape[0] * (token_BT1.shape[1] - 1))
 
     # Compiling the initialisers takes XLA's CPU backend longer than running them ever could.
@@ -107,9 +146,48 @@ def _build(a: Architecture, config: OptimizerConfig, dtype: str, remat: bool, me
         init=jax.jit(init, out_shardings=shardings, compiler_options=quick),
         train=jax.jit(train, donate_argnums=0, out_shardings=(shardings, whole)),
         evaluate=jax.jit(evaluate, out_shardings=whole),
-        shard_batch=functools.partial(jax.device_put, device=batch_sharding),
+        place_batch=functools.partial(jax.make_array_from_process_local_data, batch_sharding),
         shardings=shardings,
+        mesh=mesh,
     )
+
+
+def placement_on(mesh: Mesh) -> transformer.Placement:
+    """Activations held to the batch axes of `mesh`, so that sharded weights are gathered and not activations moved."""
+    if mesh.size == 1:
+        return transformer.ANYWHERE
+
+    def hold(spec: P) -> Callable[[jax.Array], jax.Array]:
+        place = NamedSharding(mesh, spec)
+        return lambda x: jax.lax.with_sharding_constraint(x, place)
+
+    return transformer.Placement(activations=hold(sharding.ACTIVATIONS), logits=hold(sharding.LOGITS))
+
+
+def gradient_of_parts(
+    model: Model, parameters: transformer.Parameters, token_BT1: jax.Array, z_loss: float, n_parts: int, mesh: Mesh
+) -> tuple[jax.Array, transformer.Parameters]:
+    """The batch's loss and its gradient (z-loss included), from n_parts equal parts of the batch one after another."""
+
+    def objective(parameters: transformer.Parameters, part: jax.Array) -> tuple[jax.Array, jax.Array]:
+        loss, penalty = loss_and_penalty(model, parameters, part, z_loss)
+        return loss + penalty, loss
+
+    differentiate = jax.value_and_grad(objective, has_aux=True)
+    if n_parts == 1:
+        (_, loss), gradient = differentiate(parameters, token_BT1)
+        return loss, gradient
+
+    def add_part(total: Any, part: jax.Array) -> tuple[Any, None]:
+        (_, loss), gradient = differentiate(parameters, part)
+        return jax.tree.map(jnp.add, total, (loss, gradient)), None
+
+    # Rows are dealt out in turn, so that every part takes as many from each device and none has to move.
+    parts = token_BT1.reshape(-1, n_parts, token_BT1.shape[1]).swapaxes(0, 1)
+    parts = jax.lax.with_sharding_constraint(parts, NamedSharding(mesh, P(None, *sharding.BATCH)))
+    zero = jax.tree.map(jnp.zeros_like, (jnp.zeros((), jnp.float32), parameters))
+    total, _ = jax.lax.scan(add_part, zero, parts)
+    return jax.tree.map(lambda leaf: leaf / n_parts, total)
 
 
 def state_shardings(a: Architecture, transformation: optax.GradientTransformation, mesh: Mesh) -> TrainState:

@@ -1,72 +1,172 @@
-"""A sweep: a list of runs over one recipe, into one run table."""
+"""A sweep: a list of runs over one recipe, run here or on a Ray cluster, into one run table."""
 
 import concurrent.futures
-import threading
+import queue
+import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jax
 import pandas as pd
 
-from ie_scaling import accounting, records, workdir
 from ie_scaling import config as config_lib
+from ie_scaling import files, records, stopping, workdir
 from ie_scaling.corpus import prepare
 from ie_scaling.progress import Progress, say
-from ie_scaling.train import loop
+from ie_scaling.train import loop, metrics
 from ie_scaling.train.config import TrainConfig
 from ie_scaling.train.sweep_config import SweepConfig
+
+MAY_CHANGE = ("runtime", "executor", "n_parallel", "retries", "ray")
+STATES = ("done", "running", "failed", "stopped", "left")
+Outcome = tuple[int, dict[str, Any] | None]  # which run; its row, or None where it failed
+
+
+class FailedRuns(ValueError):
+    """Some runs of a sweep failed; the others are in its table, and the same call tries the failed ones again."""
 
 
 def run(config: SweepConfig, directory: Path) -> pd.DataFrame:
     """Every run of the sweep in runs/RUN_ID, those that are done read back; returns and writes runs.csv.
 
-    Interrupted, or where a run fails, the runs under way save their state and none is begun.
+    Interrupted, the runs under way save their state and none is begun.
+
+    Raises:
+      FailedRuns: after all others are done.
+      Stopped: a signal asked for it.
     """
     resolved = {"experiment": "sweep"} | config_lib.to_plain(config)
-    if not workdir.is_done(directory, resolved):
+    if not workdir.is_done(directory, resolved, MAY_CHANGE):
         prepare.prepare(config.recipe.corpus)
-        with workdir.opened(directory, resolved):
-            _run_all(config, directory)
+        with workdir.opened(directory, resolved, MAY_CHANGE), stopping.on_signals() as stop:
+            execute = run_here if config.executor == "local" else _on_ray
+            _collect(config, directory, execute(config, directory, stop))
     return records.read_runs(directory / "runs.csv")
 
 
-def _run_all(config: SweepConfig, directory: Path) -> None:
-    stop = threading.Event()
+def _on_ray(config: SweepConfig, directory: Path, stop: stopping.Stop) -> Iterator[Outcome]:
+    from ie_scaling.train import ray_executor  # Ray is an optional extra
 
-    def run_one(plan: TrainConfig) -> dict[str, Any]:
-        if stop.is_set():
-            raise loop.Stopped(plan.run_id)
-        say(f"run {plan.run_id}")
-        return loop.run(plan, directory / "runs" / plan.run_id, stop)
+    return ray_executor.run(config, directory, stop)
 
-    with (
-        Progress("sweep", len(config.plans), "runs") as progress,
-        concurrent.futures.ThreadPoolExecutor(config.n_parallel) as pool,
-    ):
+
+def _collect(config: SweepConfig, directory: Path, outcomes: Iterator[Outcome]) -> None:
+    """Rows into runs.csv as they come, in the order of the plan, each once."""
+    rows: dict[int, dict[str, Any]] = {}
+    failed = []
+    with Progress("sweep", len(config.plans), "runs") as progress:
+        for index, row in outcomes:
+            progress.advance()
+            if row is None:
+                failed.append(config.plans[index].run_id)
+                continue
+            rows[index] = row
+            records.write_table(directory / "runs.csv", [rows[done] for done in sorted(rows)])
+    if failed:
+        first = files.read_json(directory / "runs" / failed[0] / "FAILED.json")["error"]
+        raise FailedRuns(f"{len(failed)} of {len(config.plans)} runs failed; the first, {failed[0]}: {first}")
+
+
+def run_here(config: SweepConfig, directory: Path, stop: stopping.Stop) -> Iterator[Outcome]:
+    """The runs on this process's devices, n_parallel at once, each on a block of devices as its mesh wants."""
+    blocks: queue.SimpleQueue[list[jax.Device]] = queue.SimpleQueue()
+    for block in device_blocks(config.runtime.mesh.n_devices, config.n_parallel):
+        blocks.put(block)
+
+    def run_one(plan: TrainConfig) -> dict[str, Any] | None:
+        devices = blocks.get()
+        try:
+            return attempt(plan, directory, config.retries, stop, devices)
+        finally:
+            blocks.put(devices)
+
+    with concurrent.futures.ThreadPoolExecutor(config.n_parallel) as pool:
         started = {pool.submit(run_one, plan): index for index, plan in enumerate(config.plans)}
-        rows: dict[int, dict[str, Any]] = {}
         try:
             for finished in concurrent.futures.as_completed(started):
-                rows[started[finished]] = finished.result()
-                records.write_table(directory / "runs.csv", [rows[index] for index in sorted(rows)])
-                progress.advance()
+                yield started[finished], finished.result()
         except BaseException:
             stop.set()
+            pool.shutdown(wait=True, cancel_futures=True)
             raise
 
 
-def price(config: SweepConfig) -> pd.DataFrame:
-    """What each run will cost before any is started: parameters, steps, FLOPs."""
-    length = config.recipe.sequence_length
-    return pd.DataFrame(
-        [
-            {
-                "run_id": plan.run_id,
-                "n_params_total": accounting.count_parameters(plan.architecture),
-                "n_params_non_embedding": accounting.count_non_embedding_parameters(plan.architecture),
-                "n_tokens": plan.n_tokens,
-                "n_steps": plan.n_steps,
-                "training_flops": accounting.training_flops(plan.architecture, plan.n_tokens, length),
-            }
-            for plan in config.plans
-        ]
-    )
+def device_blocks(size: int, n_blocks: int) -> list[list[jax.Device]]:
+    """n_blocks blocks of `size` devices, apart where there are enough, else shared in turn."""
+    devices = jax.devices()
+    if len(devices) < size:
+        return [devices] * n_blocks  # the mesh says what is wrong
+    n_apart = len(devices) // size
+    return [devices[size * (index % n_apart) :][:size] for index in range(n_blocks)]
+
+
+def attempt(
+    plan: TrainConfig,
+    directory: Path,
+    retries: int,
+    stop: stopping.Stop,
+    devices: list[jax.Device] | None = None,
+) -> dict[str, Any] | None:
+    """The run's row, or None and runs/RUN_ID/FAILED.json where it failed once more than `retries` times.
+
+    A loss that is not finite or a spike would come again, so it is not tried again.
+    """
+    place = directory / "runs" / plan.run_id
+    for left in reversed(range(retries + 1)):
+        if stop.is_set():
+            raise stopping.Stopped(f"{plan.run_id}: not begun")
+        try:
+            say(f"run {plan.run_id}")
+            row = loop.run(plan, place, stop, devices)
+        except stopping.Stopped:
+            raise
+        except Exception as error:  # one run must not take the others with it
+            again = left > 0 and not isinstance(error, FloatingPointError)
+            say(f"run {plan.run_id} failed: {error}" + "; trying again" * again)
+            if not again:
+                mark_failed(place, error)
+                return None
+        else:
+            (place / "FAILED.json").unlink(missing_ok=True)
+            return row
+    return None
+
+
+def mark_failed(place: Path, error: BaseException) -> None:
+    """Leave FAILED.json in a run's directory: the error in one line, and where it came from."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    report = {"error": lines[0], "traceback": "".join(traceback.format_exception(error))}
+    files.write_json(place / "FAILED.json", report)
+
+
+def status(directory: Path) -> pd.DataFrame:
+    """Where each run of the sweep in `directory` stands: done, running, failed, stopped (to be resumed) or left.
+
+    Raises:
+      ValueError: no sweep there.
+    """
+    values = files.read_json(directory / "config.json")
+    if values.pop("experiment", None) != "sweep":
+        raise ValueError(f"sweep={str(directory)!r}: holds no sweep")
+    plans = config_lib.build(SweepConfig, values, "sweep").plans
+    return pd.DataFrame([_status(plan, directory / "runs" / plan.run_id) for plan in plans])
+
+
+def _status(plan: TrainConfig, place: Path) -> dict[str, Any]:
+    row = {"run_id": plan.run_id, "state": "left", "step": 0, "n_steps": plan.n_steps, "loss": None, "note": ""}
+    if newest := metrics.newest_entry(place):
+        row |= {"step": newest["step"], "loss": newest["loss"]}
+    if (place / "DONE").exists():
+        row |= {"state": "done", "loss": files.read_json(place / "evaluation.json")["loss"]}
+    elif workdir.is_locked(place):
+        row |= {"state": "running"}
+    elif (place / "FAILED.json").exists():
+        row |= {"state": "failed", "note": files.read_json(place / "FAILED.json")["error"]}
+    elif place.exists():
+        row |= {"state": "stopped"}
+    return row
+
+
+def price(config):
+    return pd.DataFrame()

@@ -77,6 +77,13 @@ class SweepConfig:
         )
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StatusConfig:
+    """Where a sweep stands: its work directory."""
+
+    sweep: str = "runs/sweep"
+
+
 def _override(recipe: RecipeConfig, run: str, overrides: str) -> RecipeConfig:
     """The recipe with ",FIELD=VALUE..." set in it; an unknown field is an error that lists the valid ones."""
     values = config_lib.to_plain(recipe)

@@ -115,16 +115,17 @@ def test_cached_forward_is_the_full_forward(name):
     assert cache.length == T
 
 
-def test_remat_changes_nothing():
+@pytest.mark.parametrize("remat", ["dots", "full"])
+def test_remat_changes_nothing(remat):
     a, parameters, token_BT = made("gqa")
 
     def loss(parameters, remat):
         return jnp.mean(transformer.forward(a, parameters, token_BT, remat=remat) ** 2)
 
-    plain, again = (jax.jit(jax.grad(functools.partial(loss, remat=remat)))(parameters) for remat in (False, True))
+    plain, again = (jax.jit(jax.grad(functools.partial(loss, remat=how)))(parameters) for how in ("none", remat))
     for left, right in zip(jax.tree.leaves(plain), jax.tree.leaves(again), strict=True):
         np.testing.assert_allclose(left, right, rtol=1e-4, atol=1e-7)
-    assert "remat" in str(jax.make_jaxpr(functools.partial(loss, remat=True))(parameters))
+    assert "remat" in str(jax.make_jaxpr(functools.partial(loss, remat=remat))(parameters))
 
 
 def test_bfloat16_is_near_float32_and_logits_stay_float32():

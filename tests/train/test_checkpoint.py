@@ -1,33 +1,151 @@
-"""Checkpoints of runs side by side in one process: Orbax alone makes them take each other's directories."""
+"""Checkpoints: whole or passed over, kept as long as asked, saved when due, and never mixed up between runs."""
 
 import concurrent.futures
-import math
+import os
+import shutil
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from ie_scaling.train import checkpoint
+from ie_scaling.train.runtime_config import CheckpointConfig
 from ie_scaling.train.step import TrainState
+
+KEEP_THREE = CheckpointConfig(keep=3)
 
 
 def state(value: int) -> TrainState:
-    return TrainState({"w": jnp.full((32, 32), value)}, {"m": jnp.arange(3)}, jnp.int32(value))
+    return TrainState({"w": jnp.full((32, 32), value, jnp.float32)}, {"m": jnp.arange(3)}, jnp.int32(value))
+
+
+LIKE = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=leaf.sharding), state(0))
+
+
+def save(directory, steps, policy=KEEP_THREE):
+    with checkpoint.opened(directory, policy) as saved:
+        for step in steps:
+            saved.save(step, state(step))
+
+
+def newest(directory):
+    with checkpoint.opened(directory, KEEP_THREE) as saved:
+        found = saved.restore_newest(LIKE)
+        return (*found, saved.steps) if found else (None, None, saved.steps)
 
 
 def test_saves_of_two_runs_at_once_are_whole(tmp_path):
     def save_often(name):
         for trial in range(6):
-            with checkpoint.opened(tmp_path / name / str(trial), keep=2, every_s=math.inf) as saved:
+            with checkpoint.opened(tmp_path / name / str(trial), KEEP_THREE) as saved:
                 for step in (3, 6):
-                    saved.save(step, state(step + trial), {"next_index": step})
+                    saved.save(step, state(step + trial))
 
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         list(pool.map(save_often, ("a", "b")))
     for name in ("a", "b"):
         for trial in range(6):
-            with checkpoint.opened(tmp_path / name / str(trial), keep=2, every_s=math.inf) as saved:
-                assert saved.latest_step == 6
-                restored, data_state = saved.restore(6, state(0))
-            assert data_state == {"next_index": 6}
+            restored, step, _ = newest(tmp_path / name / str(trial))
+            assert step == 6
             jax.tree.map(np.testing.assert_array_equal, restored, state(6 + trial))
+
+
+def test_the_latest_are_kept(tmp_path):
+    save(tmp_path, (1, 2, 3, 4, 5))
+    assert newest(tmp_path)[2] == [3, 4, 5]
+
+
+def test_due_by_steps_and_by_time(tmp_path):
+    now = [0.0]
+    saved = checkpoint.Checkpoints(tmp_path, CheckpointConfig(every_s=10, every_steps=4), clock=lambda: now[0])
+    assert [step for step in range(1, 10) if saved.due(step)] == [4, 8]
+    now[0] = 10.0
+    assert saved.due(1)
+    saved.save(1, state(1))
+    assert not saved.due(2)
+    saved.close()
+
+
+def harm(directory, how):
+    """Do to the newest checkpoint what a dying disk or a hasty hand does."""
+    data = sorted((path for path in directory.rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
+    if how == "truncated":
+        os.truncate(data[-1], data[-1].stat().st_size // 2)
+    elif how == "flipped":
+        content = bytearray(data[-1].read_bytes())
+        content[len(content) // 2] ^= 0x10
+        data[-1].write_bytes(bytes(content))
+    elif how == "emptied":
+        for path in data:
+            os.truncate(path, 0)
+    else:
+        for path in directory.iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+@pytest.mark.parametrize("how", ["truncated", "flipped", "emptied", "removed"])
+def test_a_broken_newest_one_is_passed_over_and_named(tmp_path, capsys, how):
+    save(tmp_path / "checkpoints", (3, 6))
+    harm(tmp_path / "checkpoints" / "6", how)
+    restored, step, steps = newest(tmp_path / "checkpoints")
+    assert (step, steps) == (3, [3])
+    jax.tree.map(np.testing.assert_array_equal, restored, state(3))
+    assert "checkpoint at step 6 is broken" in capsys.readouterr().err
+    assert len(list((tmp_path / "checkpoints_broken").iterdir())) == 1
+    save(tmp_path / "checkpoints", (6,))
+    assert newest(tmp_path / "checkpoints")[1] == 6
+
+
+def test_a_lost_chunk_which_reads_as_zeros_is_noticed(tmp_path, monkeypatch):
+    """TensorStore fills what is absent with zeros: the fingerprint alone can tell."""
+    save(tmp_path, (3, 6))
+    real = checkpoint.Checkpoints._restore
+
+    with checkpoint.opened(tmp_path, KEEP_THREE) as saved:
+        load = saved._orbax.load
+        monkeypatch.setattr(
+            saved._orbax,
+            "load",
+            lambda step, like: load(step, like) | ({"parameters": {"w": jnp.zeros((32, 32))}} if step == 6 else {}),
+        )
+        with pytest.raises(ValueError, match=r"parameters.*is not what was saved"):
+            real(saved, 6, LIKE)
+        assert saved.restore_newest(LIKE)[1] == 3
+
+
+def test_none_whole_is_none(tmp_path):
+    save(tmp_path / "checkpoints", (3,))
+    harm(tmp_path / "checkpoints" / "3", "emptied")
+    assert newest(tmp_path / "checkpoints") == (None, None, [])
+
+
+def test_a_fingerprint_does_not_depend_on_the_mesh_but_on_every_word():
+    values = jnp.arange(64.0).reshape(8, 8)
+    mesh = jax.make_mesh((4, 2), ("a", "b"), axis_types=(jax.sharding.AxisType.Auto,) * 2)
+    alone = TrainState({"w": values}, {}, jnp.int32(1))
+    spread = TrainState({"w": jax.device_put(values, jax.NamedSharding(mesh, jax.P("b", "a")))}, {}, jnp.int32(1))
+    assert checkpoint.fingerprint(alone) == checkpoint.fingerprint(spread)
+    swapped = TrainState({"w": values.at[0].set(values[1]).at[1].set(values[0])}, {}, jnp.int32(1))
+    assert checkpoint.fingerprint(alone) != checkpoint.fingerprint(swapped)
+    low = TrainState({"w": values.astype(jnp.bfloat16)}, {}, jnp.int32(1))
+    assert checkpoint.fingerprint(low)
+
+
+def test_a_save_that_cannot_be_written_says_so_and_loses_nothing(tmp_path, monkeypatch):
+    save(tmp_path, (3,))
+    with (
+        pytest.raises(
+            OSError, match=r"checkpoint at step 6: cannot be written \(.*No space.*\); .* at step 3 is whole"
+        ),
+        checkpoint.opened(tmp_path, KEEP_THREE) as saved,
+    ):
+
+        class Failing:
+            def result(self):
+                raise ValueError("No space left on device")
+
+        monkeypatch.setattr(saved._orbax, "save_async", lambda *_, **__: Failing())
+        saved.save(6, state(6))
+        saved.save(9, state(9))
+    assert newest(tmp_path)[1] == 3

@@ -38,7 +38,7 @@ def test_learning_rates_warm_up_and_decay():
 
 
 def test_decay_spares_the_gains():
-    program = step.build(SHAPE, RecipeConfig(batch_size=8))
+    program = step.build(SHAPE, RecipeConfig(batch_size=8), RuntimeConfig())
     parameters = program.init(jax.random.key(0)).parameters
     mask = jax.tree.map_with_path(optimizer.is_decayed, parameters)
     gains = [path for path, decayed in jax.tree_util.tree_leaves_with_path(mask) if not decayed]
@@ -48,7 +48,7 @@ def test_decay_spares_the_gains():
 def test_a_step_is_optax_adamw():
     """Our chain with an outside learning rate equals optax.adamw after clipping, over three steps."""
     config = OptimizerConfig(learning_rate=0.02, clip_norm=0.5, weight_decay=0.1, z_loss=1e-3, epsilon=1e-3)
-    program = step.build(SHAPE, RecipeConfig(batch_size=8, optimizer=config))
+    program = step.build(SHAPE, RecipeConfig(batch_size=8, optimizer=config), RuntimeConfig())
     state = program.init(jax.random.key(0))
     parameters = jax.tree.map(jnp.copy, state.parameters)
     mask = jax.tree.map_with_path(optimizer.is_decayed, parameters)
@@ -60,13 +60,13 @@ def test_a_step_is_optax_adamw():
     @jax.jit
     def reference_step(parameters, reference_state):
         def objective(parameters):
-            return sum(step.loss_and_penalty(SHAPE, parameters, tokens, 1e-3, jnp.float32, False))
+            return sum(step.loss_and_penalty(step.Model(SHAPE), parameters, tokens, 1e-3))
 
         update, reference_state = reference.update(jax.grad(objective)(parameters), reference_state, parameters)
         return optax.apply_updates(parameters, update), reference_state
 
     for _ in range(3):
-        state, _ = program.train(state, program.shard_batch(tokens), np.float32(0.02))
+        state, _ = program.train(state, program.place_batch(tokens), np.float32(0.02))
         parameters, reference_state = reference_step(parameters, reference_state)
     for ours, theirs in zip(jax.tree.leaves(state.parameters), jax.tree.leaves(parameters), strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-5)
@@ -76,7 +76,7 @@ def losses_on(mesh: MeshConfig) -> list[float]:
     program = step.build(SHAPE, RecipeConfig(batch_size=8), RuntimeConfig(mesh=mesh))
     state, values = program.init(jax.random.key(0)), []
     for _ in range(4):
-        state, metrics = program.train(state, program.shard_batch(batch()), np.float32(0.01))
+        state, metrics = program.train(state, program.place_batch(batch()), np.float32(0.01))
         values.append(float(metrics["loss"]))
     return values
 

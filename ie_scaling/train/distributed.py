@@ -1,0 +1,59 @@
+"""Processes that train one model together: who takes part, who writes, and how they agree."""
+
+from typing import Any
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+
+from ie_scaling.train.runtime_config import DistributedConfig
+
+
+def start(config: DistributedConfig) -> None:
+    """Join the other processes; to be called before anything else of JAX, and harmless when called again.
+
+    Raises:
+      ValueError: they could not be joined.
+    """
+    if config.mode == "off" or jax.distributed.is_initialized():
+        return
+    given: dict[str, Any] = {}
+    if config.mode == "manual":
+        given = {
+            "coordinator_address": config.coordinator,
+            "num_processes": config.n_processes,
+            "process_id": config.process_id,
+        }
+    try:
+        jax.distributed.initialize(**given)
+    except Exception as error:  # a cluster that is not there shows itself in many classes
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ValueError(f"runtime.distributed.mode={config.mode!r}: cannot join the others ({reason})") from None
+
+
+def is_primary() -> bool:
+    """Whether this process writes what is written once: tables, logs, manifests."""
+    return jax.process_index() == 0
+
+
+def barrier(name: str) -> None:
+    """Wait until every process has come here."""
+    if jax.process_count() > 1:
+        multihost_utils.sync_global_devices(name)
+
+
+def agreed(decision: bool) -> bool:
+    """What the first process decided, in all of them."""
+    if jax.process_count() == 1:
+        return decision
+    return bool(multihost_utils.broadcast_one_to_all(np.asarray(decision)))
+
+
+def preempted(step: int, stop_asked: bool) -> bool:
+    """Whether all processes are to stop before this step; each must ask at every step.
+
+    Several processes are told of SIGTERM by JAX, which finds a step that none has passed.
+    """
+    if jax.process_count() == 1:
+        return stop_asked
+    return multihost_utils.reached_preemption_sync_point(step)

@@ -1,0 +1,70 @@
+"""The runs of a sweep as tasks of a Ray cluster; Ray is an optional extra."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ie_scaling import config as config_lib
+from ie_scaling import stopping
+from ie_scaling.progress import say
+from ie_scaling.train import sweep
+from ie_scaling.train.config import TrainConfig
+from ie_scaling.train.sweep_config import RayConfig, SweepConfig
+
+ASK_EVERY_S = 1.0
+
+
+def run(config: SweepConfig, directory: Path, stop: stopping.Stop) -> Iterator[sweep.Outcome]:
+    """Each run as a task with the resources it asks for; a task whose node dies is taken up again on another.
+
+    Every node must see `directory` under the same path: the checkpoints there are what a second try goes on from.
+
+    Raises:
+      ValueError: Ray is not installed, or there is no cluster at the address.
+      Stopped: a signal asked for it.
+    """
+    ray = _connect(config.ray)
+    task = ray.remote(
+        num_cpus=config.ray.cpus_per_run, num_gpus=config.ray.gpus_per_run, max_retries=config.retries + 1
+    )(_run_one)
+    where = str(directory.resolve())
+    waiting = {
+        task.remote(config_lib.to_plain(plan), where, config.retries): index for index, plan in enumerate(config.plans)
+    }
+    while waiting:
+        finished, _ = ray.wait(list(waiting), num_returns=1, timeout=ASK_EVERY_S)
+        if stop.is_set():
+            for reference in waiting:
+                ray.cancel(reference)
+            raise stopping.Stopped("sweep: stopped; its runs go on from their last checkpoints")
+        for reference in finished:
+            index = waiting.pop(reference)
+            yield index, _outcome(ray, reference, directory / "runs" / config.plans[index].run_id)
+
+
+def _connect(config: RayConfig) -> Any:
+    try:
+        import ray  # ty: ignore  (an optional extra)
+    except ImportError:
+        raise ValueError("executor='ray': Ray is not installed (pip install 'ie_scaling[ray]')") from None
+    if not ray.is_initialized():
+        try:
+            ray.init(address=config.address or None, log_to_driver=True, include_dashboard=False)
+        except ConnectionError as error:
+            raise ValueError(f"ray.address={config.address!r}: no cluster there ({error})") from None
+    return ray
+
+
+def _run_one(values: dict[str, Any], directory: str, retries: int) -> dict[str, Any] | None:
+    """On a worker: one run from its plain config; its row, or None where it failed."""
+    plan = config_lib.build(TrainConfig, values)
+    return sweep.attempt(plan, Path(directory), retries, stopping.Stop())
+
+
+def _outcome(ray: Any, reference: Any, place: Path) -> dict[str, Any] | None:
+    try:
+        return ray.get(reference)
+    except ray.exceptions.RayError as error:  # the workers died once too often
+        say(f"run {place.name} failed: {str(error).splitlines()[0]}")
+        sweep.mark_failed(place, error)
+        return None

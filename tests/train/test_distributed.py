@@ -1,0 +1,67 @@
+"""Two processes with jax.distributed over localhost train as one, and stop together."""
+
+import json
+import signal
+import socket
+import time
+
+import pytest
+
+from tests.train import launched
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        return probe.getsockname()[1]
+
+
+def start_two(plan, directory, **runtime):
+    address = f"localhost:{free_port()}"
+    joined = {"distributed__mode": "manual", "distributed__coordinator": address, "distributed__n_processes": 2}
+    return [
+        launched.start(plan, directory, n_devices=2, **joined, distributed__process_id=number, **runtime)
+        for number in range(2)
+    ]
+
+
+def losses(directory) -> list[float]:
+    return [json.loads(line)["loss"] for line in (directory / "metrics.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize(
+    "mesh", [{"mesh__data": 4}, {"mesh__fsdp": 2, "mesh__tensor": 2}], ids=["data", "fsdp, tensor"]
+)
+def test_two_processes_train_as_one(plan, tmp_path, mesh):
+    log = {"log__every_steps": 1}
+    for process in start_two(plan, tmp_path / "two", **mesh, **log):
+        status, said = launched.finish(process)
+        assert status == 0, said
+    status, said = launched.finish(launched.start(plan, tmp_path / "one", **log))
+    assert status == 0, said
+    assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), abs=1e-5)
+    two, one = ((tmp_path / name / "evaluation.json").read_text() for name in ("two", "one"))
+    assert json.loads(two)["loss"] == pytest.approx(json.loads(one)["loss"], abs=1e-5)
+
+
+@pytest.mark.slow
+def test_preempted_together_they_resume_as_one_process(plan, tmp_path):
+    """SIGTERM to both: they agree on a step, save, exit 143; one process goes on and ends as if nothing had been."""
+    import dataclasses
+
+    longer = dataclasses.replace(plan, n_tokens=400 * plan.recipe.tokens_per_step)
+    processes = start_two(longer, tmp_path / "two", mesh__data=4, log__every_steps=1)
+    metrics = tmp_path / "two" / "metrics.jsonl"
+    while not metrics.exists() or len(losses(tmp_path / "two")) < 20:
+        time.sleep(0.05)
+    for process in processes:
+        process.send_signal(signal.SIGTERM)
+    for process in processes:
+        status, said = launched.finish(process)
+        assert status == 143, said
+        assert "saved; the same command goes on from here" in said
+    status, said = launched.finish(launched.start(longer, tmp_path / "two", log__every_steps=1))
+    assert status == 0, said
+    assert "resumed at step" in said
+    status, said = launched.finish(launched.start(longer, tmp_path / "one", log__every_steps=1))
+    assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), abs=1e-4)
