@@ -31,6 +31,7 @@ from absl import app, flags, logging
 from ml_collections import config_flags
 
 from ie_scaling import config as config_lib
+from ie_scaling import host_memory
 from ie_scaling.stopping import Stopped
 
 ROOT = Path(__file__).resolve().parent
@@ -72,6 +73,7 @@ def _run(rest: Sequence[str]) -> int:
     if name not in known:
         raise ValueError(f"config.experiment={name!r}: must be one of {', '.join(known)}")
     sys.path.insert(0, str(ROOT))
+    host_memory.keep_freed_blocks()
     experiment = importlib.import_module(f"experiments.{name}")
     config = config_lib.build(experiment.Config, values)
     workdir = Path(_WORKDIR.value or f"runs/{Path(config_flags.get_config_filename(flags.FLAGS['config'])).stem}")

@@ -25,7 +25,7 @@ from absl import app, flags
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from ie_scaling import accounting, files, markdown  # noqa: E402
+from ie_scaling import accounting, files, host_memory, markdown  # noqa: E402
 from ie_scaling.architecture import Architecture  # noqa: E402
 
 _D_MODELS = flags.DEFINE_list("d_models", ["256", "384", "512", "768", "1024"], "Model widths.")
@@ -126,7 +126,8 @@ def batches(batch: int, length: int) -> np.ndarray:
 
 
 def measure_ours(a: Architecture, batch: int, length: int, seconds: float) -> dict:
-    """The compiled step of ie_scaling.train."""
+    """The compiled step of ie_scaling.train, in a process as run.py makes it."""
+    host_memory.keep_freed_blocks()
     import jax
 
     from ie_scaling.train import step

@@ -18,6 +18,7 @@ GROUND = {
     "markdown",
     "shapes",
     "stopping",
+    "host_memory",
 }
 # What each part may import of ie_scaling besides itself; the most specific entry counts.
 TABLE = {
@@ -26,6 +27,7 @@ TABLE = {
     "config": set(),
     "progress": set(),
     "stopping": {"progress"},
+    "host_memory": set(),
     "markdown": set(),
     "shapes": {"architecture", "files"},
     "accounting": {"architecture"},
