@@ -17,7 +17,7 @@ from jax.sharding import PartitionSpec as P
 
 from ie_scaling.architecture import Architecture
 from ie_scaling.model import sharding, transformer
-from ie_scaling.train import optimizer
+from ie_scaling.train import optimizer, transfer
 from ie_scaling.train.config import OptimizerConfig, RecipeConfig
 from ie_scaling.train.runtime_config import RuntimeConfig
 
@@ -117,13 +117,14 @@ def build(
 def _build(
     a: Architecture, config: OptimizerConfig, dtype: str, remat: str, accumulation: int, end: int | None, mesh: Mesh
 ) -> Program:
-    transformation = optimizer.build(config)
+    scales = transfer.scales(a, config)
+    transformation = optimizer.build(config, scales)
     shardings = state_shardings(a, transformation, mesh)
     model = Model(a, jnp.dtype(dtype), remat, end, placement_on(mesh))
     batch_sharding, whole = NamedSharding(mesh, sharding.BATCH), NamedSharding(mesh, P())
 
     def init(key: jax.Array) -> TrainState:
-        parameters = transformer.init(a, key)
+        parameters = transfer.scale_init(transformer.init(a, key), scales)
         return TrainState(parameters, transformation.init(parameters), jnp.zeros((), jnp.int32))
 
     def train(
