@@ -49,7 +49,7 @@ from ie_scaling.train.config import OptimizerConfig
 
 @dataclasses.dataclass(frozen=True)
 class Scales:
-    """For each parameter a factor on its fresh value, its update, its decay and its gradient: trees like the parameters.
+    """A factor on each parameter's fresh value, update, decay and gradient, as trees like the parameters.
 
     `gradient` applies after clipping and before Adam.
     """
