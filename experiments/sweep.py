@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from ie_scaling.train import sweep
-from ie_scaling.train.pricing import CPU_FLOPS_PER_S
+from ie_scaling.train import pricing, sweep
 from ie_scaling.train.sweep_config import SweepConfig as Config
 
 
@@ -15,7 +14,5 @@ def main(config: Config, directory: Path) -> list[str]:
 
 
 def estimate(config: Config) -> str:
-    """Each run's parameters, steps and FLOPs, and the sum."""
-    table = sweep.price(config)
-    total = table["training_flops"].sum()
-    return f"{table.to_string(index=False)}\n{total:.3g} FLOPs, about {total / CPU_FLOPS_PER_S:.0f} s on two cores"
+    """Each run's parameters, steps, FLOPs and bytes on a device, and the sum."""
+    return pricing.describe_runs(pricing.price_runs(config.plans))
