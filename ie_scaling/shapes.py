@@ -9,7 +9,11 @@ from ie_scaling import files
 from ie_scaling.architecture import DEFAULT_ROPE_BASE, Architecture
 
 # Only models that this decoder reproduces exactly: RMSNorm, rotary, SwiGLU, no biases. The Llama-3.2 shapes agree with
-# data/bian2025b_models.csv; the others are still to be checked against the models' own config.json.
+# data/bian2025b_models.csv, where [B25b] trained them again; the others are still to be checked against the models' own
+# config.json. Panda and Surefire [B25b]: d_model, n_layers, d_ff and GQA as printed; heads derived from those, r and a
+# d_head of 64 (1B) or 128 (3B), which gives every printed r and d_model/√N back; vocabulary, tied embeddings and rotary
+# base assumed as in Llama-3.2. panda-3b-circ is the paper's Panda-3B°, chosen by the fit to the 1B runs alone. The
+# Morph models [B25] had LayerNorm.
 PUBLIC_SHAPES = {
     "llama-2-7b": "d4096-n32-h32-k32-c128-f11008-v32000",
     "llama-3.1-8b": "d4096-n32-h32-k8-c128-f14336-v128256-rope500000",
@@ -22,6 +26,11 @@ PUBLIC_SHAPES = {
     "smollm2-360m": "d960-n32-h15-k5-c64-f2560-v49152-tied-rope100000",
     "smollm2-1.7b": "d2048-n24-h32-k32-c64-f8192-v49152-tied-rope130000",
     "tinyllama-1.1b": "d2048-n22-h32-k4-c64-f5632-v32000",
+    "panda-1b": "d2560-n16-h72-k18-c64-f4096-v128256-tied-rope500000",
+    "surefire-1b": "d2560-n16-h36-k4-c64-f6144-v128256-tied-rope500000",
+    "panda-3b": "d4096-n28-h36-k12-c128-f4096-v128256-tied-rope500000",
+    "panda-3b-circ": "d4096-n28-h33-k11-c128-f4608-v128256-tied-rope500000",
+    "surefire-3b": "d4096-n28-h42-k6-c128-f4096-v128256-tied-rope500000",
     "morph-1b": "d3072-n12-h16-k16-c192-f8192-v50432",
     "morph-1b-v1": "d2048-n24-h16-k16-c128-f5632-v50432",
     "morph-1b-v2": "d2560-n16-h16-k16-c160-f6912-v50432",

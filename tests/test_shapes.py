@@ -1,10 +1,12 @@
 """Architectures by name: three ways to say one, and one clear line when it is none."""
 
 import json
+from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from ie_scaling import shapes
+from ie_scaling import accounting, shapes
 from ie_scaling.architecture import Architecture
 from ie_scaling.latency.config import TimeDecodeConfig
 
@@ -35,6 +37,22 @@ def test_a_config_json_a_public_name_and_a_shape_name_agree(tmp_path):
 @pytest.mark.parametrize("name", shapes.PUBLIC_SHAPES)
 def test_every_public_shape_reads_back(name):
     assert shapes.resolve(name).name == shapes.PUBLIC_SHAPES[name]
+
+
+PUBLISHED = pd.read_csv(Path(__file__).resolve().parent.parent / "data" / "bian2025b_models.csv")
+NAMES = {"Panda-3B-circ (fit on 1B only)": "panda-3b-circ"}
+
+
+@pytest.mark.parametrize("row", PUBLISHED.to_dict("records"), ids=PUBLISHED["model"])
+def test_the_second_papers_shapes_agree_with_its_tables(row):
+    """Fields, the printed MLP-to-attention ratio, and the non-embedding count (the table leaves norm gains out)."""
+    a = shapes.resolve(NAMES.get(row["model"], row["model"].lower()))
+    for field in ("d_model", "n_layers", "n_heads", "n_kv_heads", "d_head", "d_ff"):
+        assert getattr(a, field) == row[field]
+    gains = (2 * a.n_layers + 1) * a.d_model
+    assert accounting.count_non_embedding_parameters(a) - gains == row["n_params_non_embedding"]
+    printed = 3.0 if row["model"] == "LLaMA-3.2-3B" else row["mlp_attention_ratio"]  # the paper prints 4.8 and 3.0
+    assert accounting.mlp_attention_ratio(a) == pytest.approx(printed, abs=0.01)
 
 
 def test_head_width_and_kv_heads_default_as_in_llama():
