@@ -3,6 +3,7 @@
   configs/quickstart.py    the whole story on a CPU: text -> sweep -> latency -> laws -> recommendation -> report.html
   configs/prepare_data.py  text to a tokenizer and token arrays
   configs/train.py         one training run
+  configs/papers.py        one training run of a published shape: configs/papers.py:panda-1b
   configs/sweep.py         many runs into one run table, here or on a Ray cluster
   configs/status.py        which runs of a sweep are done, running, failed or left
   configs/time_decode.py   time decoding of a list of architectures
@@ -38,7 +39,7 @@ ROOT = Path(__file__).resolve().parent
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "Path of a config file.", lock_config=False, accept_new_attributes=True
 )
-_WORKDIR = flags.DEFINE_string("workdir", None, "Directory of the results; runs/NAME by default.")
+_WORKDIR = flags.DEFINE_string("workdir", None, "Directory of the results; by default runs/ and the config's name.")
 _DRY_RUN = flags.DEFINE_bool("dry_run", False, "Print the resolved config and a cost estimate; run nothing.")
 _STRICT = flags.DEFINE_bool("strict", False, "Exit 1 if a diagnostic fails.")
 _DEBUG = flags.DEFINE_bool("debug", False, "Show the traceback of an error.")
@@ -76,7 +77,7 @@ def _run(rest: Sequence[str]) -> int:
     host_memory.keep_freed_blocks()
     experiment = importlib.import_module(f"experiments.{name}")
     config = config_lib.build(experiment.Config, values)
-    workdir = Path(_WORKDIR.value or f"runs/{Path(config_flags.get_config_filename(flags.FLAGS['config'])).stem}")
+    workdir = Path(_WORKDIR.value or _default_workdir(config_flags.get_config_filename(flags.FLAGS["config"])))
     if _DRY_RUN.value:
         resolved = {"experiment": name, "workdir": str(workdir)} | config_lib.to_plain(config)
         print(json.dumps(resolved, indent=2))
@@ -86,6 +87,12 @@ def _run(rest: Sequence[str]) -> int:
     for failure in failures:
         print(f"warning: {failure}", file=sys.stderr)
     return 1 if failures and _STRICT.value else 0
+
+
+def _default_workdir(filename: str) -> str:
+    """runs/NAME of configs/NAME.py, and runs/NAME-ARGUMENT of configs/NAME.py:ARGUMENT."""
+    path, _, argument = filename.partition(":")
+    return f"runs/{Path(path).stem}" + f"-{argument}" * bool(argument)
 
 
 def _parse_flags(argv: Sequence[str]) -> list[str]:
