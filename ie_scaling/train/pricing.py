@@ -19,8 +19,8 @@ XLA attention stores. What is kept of each layer until then depends on remat:
 
 and the peak is at the logits (float32, with their gradient: (8 + e)·V; 8·V where e is 4), or, with remat, where a layer
 is computed again, whichever is more:  B·T·(n_layers·kept + max(logits, whole)), without the `whole` for none. In
-float32 on a CPU this is 0.88 to 1.20 times what XLA allots (four shapes, each policy); in bfloat16, which a CPU computes
-in float32, 0.58 to 1.11. Not compared on an accelerator.
+float32 on a CPU this is 0.88 to 1.20 times what XLA allots (four shapes, each policy); in bfloat16, which a CPU
+computes in float32, 0.58 to 1.11. Not compared on an accelerator.
 """
 
 import dataclasses
