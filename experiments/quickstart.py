@@ -4,11 +4,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from ie_scaling import accounting, files
+from ie_scaling import files
 from ie_scaling.study import stages
 from ie_scaling.study.config import StudyConfig as Config
-from ie_scaling.train import sweep
-from ie_scaling.train.pricing import CPU_FLOPS_PER_S
+from ie_scaling.train import pricing
 from ie_scaling.train.sweep_config import SweepConfig
 
 SHOWN = ("architecture", "loss_mean", "loss_lo90", "loss_hi90", "p_best", "p_top_k", "expected_regret")
@@ -32,13 +31,9 @@ def main(config: Config, directory: Path) -> list[str]:
 
 
 def estimate(config: Config) -> str:
-    """The runs with their cost, the tests, and the sum."""
-    table = sweep.price(SweepConfig(runs=config.runs, recipe=config.recipe))
-    length = config.recipe.sequence_length
-    plans = [config.candidate_plan(name) for name in config.candidates]
-    tests = sorted(accounting.training_flops(plan.architecture, plan.n_tokens, length) for plan in plans)[-3:]
-    total = float(table["training_flops"].sum() + sum(tests))
-    return (
-        f"{table.to_string(index=False)}\nsweep and three tests: {total:.3g} FLOPs, about "
-        f"{total / CPU_FLOPS_PER_S:.0f} s, and about two minutes of compiling, timing and sampling, on two cores"
-    )
+    """The runs with their cost, the three tests at their dearest, and the sum."""
+    runs = SweepConfig(runs=config.runs, recipe=config.recipe, runtime=config.runtime).plans
+    candidates = [config.candidate_plan(name) for name in config.candidates]
+    tests = pricing.price_runs(candidates).nlargest(3, "training_flops")
+    table = pd.concat([pricing.price_runs(runs), tests], ignore_index=True)
+    return f"{pricing.describe_runs(table)}, and two minutes of compiling, timing and sampling"

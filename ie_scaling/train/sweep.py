@@ -166,7 +166,3 @@ def _status(plan: TrainConfig, place: Path) -> dict[str, Any]:
     elif place.exists():
         row |= {"state": "stopped"}
     return row
-
-
-def price(config):
-    return pd.DataFrame()
