@@ -57,7 +57,7 @@ def main(argv: Sequence[str]) -> int:
         return 130
     except Stopped as stopped:
         print(f"{_one_line(stopped)}; the same command goes on from here", file=sys.stderr)
-        return 128 + (stopped.signal_number or signal.SIGINT)
+        return 128 + (stopped.signal_number or signal.SIGTERM)  # JAX takes SIGTERM for several processes
     except (ValueError, FloatingPointError, OSError) as error:
         if _DEBUG.value:
             raise

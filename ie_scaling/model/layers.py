@@ -15,6 +15,7 @@ from ie_scaling.architecture import Architecture
 from ie_scaling.model import kv_cache
 
 NORM_EPSILON = 1e-5
+QUERY_BLOCK = 128
 
 
 def fan_in_init(fan_in: int, scale: float = 1.0) -> nnx.Initializer:
@@ -92,21 +93,34 @@ class Linear(nnx.Einsum):
 def attend(q_BTHC: jax.Array, k_BTKC: jax.Array, v_BTKC: jax.Array, same_BTT: jax.Array | None) -> jax.Array:
     """Causal attention (B,T,H,C), within documents alone where `same_BTT` says which positions are of the same.
 
-    The G query heads of a KV head are rows of one product with it. What is masked gets a large negative number added,
-    so that the backward pass needs nothing but the weights.
+    In blocks of QUERY_BLOCK queries, each with the keys up to its end, so that most of the masked half is never
+    computed. The G query heads of a KV head are rows of one product with it.
     """
     B, T, H, C = q_BTHC.shape
     K = k_BTKC.shape[2]
-    q_BKRC = (q_BTHC / math.sqrt(C)).reshape(B, T, K, H // K, C).transpose(0, 2, 3, 1, 4).reshape(B, K, -1, C)
+    q_BKGTC = (q_BTHC / math.sqrt(C)).reshape(B, T, K, H // K, C).transpose(0, 2, 3, 1, 4)
     k_BKTC, v_BKTC = k_BTKC.transpose(0, 2, 1, 3), v_BTKC.transpose(0, 2, 1, 3)
     visible_BTT = jnp.tril(jnp.ones((1, T, T), bool))
     visible_BTT = visible_BTT if same_BTT is None else visible_BTT & same_BTT
+    # Added, and not chosen by: then the backward pass needs nothing but the weights.
     bias_BTT = jnp.where(visible_BTT, 0.0, -1e30).astype(jnp.float32)
-    logits_BKRT = jnp.einsum("BKRC,BKTC->BKRT", q_BKRC, k_BKTC, preferred_element_type=jnp.float32)
-    logits_BKRT = logits_BKRT + jnp.tile(bias_BTT, (1, H // K, 1))[:, None]
-    weights_BKRT = jax.nn.softmax(logits_BKRT, axis=-1).astype(v_BTKC.dtype)
-    mixed_BKRC = jnp.einsum("BKRT,BKTC->BKRC", weights_BKRT, v_BKTC)
-    return mixed_BKRC.reshape(B, K, H // K, T, C).transpose(0, 3, 1, 2, 4).reshape(B, T, H, C)
+    mixed = []
+    for start in range(0, T, QUERY_BLOCK):
+        end = min(start + QUERY_BLOCK, T)
+        seen = slice(0, end)
+        block_BKGTC = q_BKGTC[:, :, :, start:end]
+        mixed.append(_attend_block(block_BKGTC, k_BKTC[:, :, seen], v_BKTC[:, :, seen], bias_BTT[:, start:end, seen]))
+    mixed_BKGTC = mixed[0] if len(mixed) == 1 else jnp.concatenate(mixed, axis=3)
+    return mixed_BKGTC.transpose(0, 3, 1, 2, 4).reshape(B, T, H, C)
+
+
+def _attend_block(q_BKGTC: jax.Array, k_BKSC: jax.Array, v_BKSC: jax.Array, bias_BTS: jax.Array) -> jax.Array:
+    """softmax(q·k + bias)·v of some queries, (B,K,G,T,C); the rows R of each KV head are its G·T queries."""
+    B, K, G, T, C = q_BKGTC.shape
+    q_BKRC = q_BKGTC.reshape(B, K, G * T, C)
+    logits_BKRS = jnp.einsum("BKRC,BKSC->BKRS", q_BKRC, k_BKSC, preferred_element_type=jnp.float32)
+    weights_BKRS = jax.nn.softmax(logits_BKRS + jnp.tile(bias_BTS, (1, G, 1))[:, None], axis=-1).astype(v_BKSC.dtype)
+    return jnp.einsum("BKRS,BKSC->BKRC", weights_BKRS, v_BKSC).reshape(B, K, G, T, C)
 
 
 class Attention(nnx.Module):

@@ -94,14 +94,17 @@ def forward(
     dtype: DTypeLike = jnp.float32,
     *,
     remat: str = "none",
+    scan: bool = True,
     document_BT: jax.Array | None = None,
     placement: Placement = ANYWHERE,
 ) -> jax.Array:
-    """Logits (B,T,V) in float32 of every position given those before it; layers scanned over the stacked weights.
+    """Logits (B,T,V) in float32 of every position given those before it.
 
     Args:
       remat: what the backward pass finds kept: "none" recomputes nothing, "dots" keeps what matrix products with
         weights gave, "full" keeps each layer's input alone.
+      scan: layers by lax.scan over the stacked weights, compiled once; or written out one after another, which
+        compiles longer, and runs faster on a CPU, as nothing is stacked.
       document_BT: numbers that tell the documents of a row apart; attention then stays inside each. Rotary positions
         run on over the row, which changes nothing, as only their differences count.
       placement: where activations lie on a mesh.
@@ -114,16 +117,21 @@ def forward(
         return placement.activations(nnx.merge(graph, layer_parameters)(x_BTM, position_T, same_BTT)), None
 
     x_BTM = placement.activations(_embed(parameters, token_BT, dtype))
-    x_BTM, _ = jax.lax.scan(_rematerialised(body, remat), x_BTM, parameters["layers"])
+    layer = _rematerialised(body, remat, scan)
+    if scan:
+        x_BTM, _ = jax.lax.scan(layer, x_BTM, parameters["layers"])
+    else:
+        for layer_parameters in unstack_layers(a, parameters):
+            x_BTM, _ = layer(x_BTM, layer_parameters)
     return placement.logits(_logits(a, parameters, x_BTM, dtype))
 
 
-def _rematerialised(body: Callable, remat: str) -> Callable:
+def _rematerialised(body: Callable, remat: str, in_scan: bool) -> Callable:
     if remat == "none":
         return body
     policies = jax.checkpoint_policies
     policy = {"dots": policies.dots_with_no_batch_dims_saveable, "full": policies.nothing_saveable}[remat]
-    return jax.checkpoint(body, policy=policy, prevent_cse=False)  # inside a scan nothing can be merged
+    return jax.checkpoint(body, policy=policy, prevent_cse=not in_scan)  # inside a scan nothing can be merged
 
 
 def forward_cached(

@@ -110,13 +110,15 @@ class RuntimeConfig:
     """Devices, memory, checkpoints and logs of a run.
 
     `remat` chooses what the forward pass keeps for the backward: "none" recomputes nothing, "dots" keeps the outputs of
-    matrix products, "full" keeps only each layer's input. `accumulation` splits a batch into that many parts, one after
+    matrix products, "full" keeps only each layer's input. `scan_layers` compiles one layer for all; without, compiling
+    takes longer, and steps on a CPU about a tenth less. `accumulation` splits a batch into that many parts, one after
     another. A loss more than `spike_nats` above its running mean stops the run (0: never).
     """
 
     mesh: MeshConfig = MeshConfig()
     distributed: DistributedConfig = DistributedConfig()
     remat: str = "none"
+    scan_layers: bool = True
     accumulation: int = 1
     checkpoint: CheckpointConfig = CheckpointConfig()
     log: LogConfig = LogConfig()

@@ -59,6 +59,7 @@ class Model:
     architecture: Architecture
     dtype: Any = jnp.float32
     remat: str = "none"
+    scan: bool = True
     end_of_text_id: int | None = None
     placement: transformer.Placement = transformer.ANYWHERE
 
@@ -87,6 +88,7 @@ def loss_and_penalty(
         token_BT,
         model.dtype,
         remat=model.remat,
+        scan=model.scan,
         document_BT=None if end is None else document_numbers(token_BT, end),
         placement=model.placement,
     )
@@ -110,17 +112,16 @@ def build(
         raise ValueError("recipe.document_mask=True: needs the token that ends a document")
     mesh = sharding.make_mesh(runtime.mesh.data, runtime.mesh.fsdp, runtime.mesh.tensor, devices)
     end = end_of_text_id if recipe.document_mask else None
-    return _build(a, recipe.optimizer, recipe.dtype, runtime.remat, runtime.accumulation, end, mesh)
+    model = Model(a, jnp.dtype(recipe.dtype), runtime.remat, runtime.scan_layers, end, placement_on(mesh))
+    return _build(model, recipe.optimizer, runtime.accumulation, mesh)
 
 
 @functools.lru_cache(maxsize=64)
-def _build(
-    a: Architecture, config: OptimizerConfig, dtype: str, remat: str, accumulation: int, end: int | None, mesh: Mesh
-) -> Program:
+def _build(model: Model, config: OptimizerConfig, accumulation: int, mesh: Mesh) -> Program:
+    a = model.architecture
     scales = transfer.scales(a, config)
     transformation = optimizer.build(config, scales)
     shardings = state_shardings(a, transformation, mesh)
-    model = Model(a, jnp.dtype(dtype), remat, end, placement_on(mesh))
     batch_sharding, whole = NamedSharding(mesh, sharding.BATCH), NamedSharding(mesh, P())
 
     def init(key: jax.Array) -> TrainState:
@@ -153,6 +154,7 @@ def _build(
     )
 
 
+@functools.lru_cache(maxsize=64)
 def placement_on(mesh: Mesh) -> transformer.Placement:
     """Activations held to the batch axes of `mesh`, so that sharded weights are gathered and not activations moved."""
     if mesh.size == 1:

@@ -59,8 +59,10 @@ def test_eight_devices_train_as_one(mesh, quickly):
         RuntimeConfig(accumulation=2, mesh=MeshConfig(data=2, fsdp=2)),
         RuntimeConfig(remat="full"),
         RuntimeConfig(remat="dots"),
+        RuntimeConfig(scan_layers=False),
+        RuntimeConfig(scan_layers=False, remat="full"),
     ],
-    ids=["accumulation", "accumulation on a mesh", "remat full", "remat dots"],
+    ids=["accumulation", "accumulation on a mesh", "remat full", "remat dots", "unrolled", "unrolled, remat full"],
 )
 def test_memory_saving_changes_no_loss(runtime, quickly):
     np.testing.assert_allclose(losses(runtime), losses(RuntimeConfig()), atol=1e-5)
