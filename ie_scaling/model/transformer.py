@@ -73,6 +73,19 @@ def unstack_layers(a: Architecture, parameters: Parameters) -> tuple[Parameters,
     return tuple(jax.tree.map(operator.itemgetter(layer), stacked) for layer in range(a.n_layers))
 
 
+def split_layers(a: Architecture, parameters: Parameters) -> Parameters:
+    """The parameters with `layers` a tuple of one tree a layer: what `forward` differentiates fastest without scan.
+
+    The gradient of a slice of a stack would be a whole stack of zeros but for it, n_layers times added up.
+    """
+    return parameters | {"layers": unstack_layers(a, parameters)}
+
+
+def join_layers(parameters: Parameters) -> Parameters:
+    """The inverse of `split_layers`."""
+    return parameters | {"layers": jax.tree.map(lambda *layers: jnp.stack(layers), *parameters["layers"])}
+
+
 def _embed(parameters: Parameters, token_BT: jax.Array, dtype: DTypeLike) -> jax.Array:
     return jnp.take(parameters["embedding"], token_BT, axis=0).astype(dtype)
 
@@ -101,6 +114,7 @@ def forward(
     """Logits (B,T,V) in float32 of every position given those before it.
 
     Args:
+      parameters: as `init` makes them; without scan also as `split_layers` does.
       remat: what the backward pass finds kept: "none" recomputes nothing, "dots" keeps what matrix products with
         weights gave, "full" keeps each layer's input alone.
       scan: layers by lax.scan over the stacked weights, compiled once; or written out one after another, which
@@ -121,7 +135,8 @@ def forward(
     if scan:
         x_BTM, _ = jax.lax.scan(layer, x_BTM, parameters["layers"])
     else:
-        for layer_parameters in unstack_layers(a, parameters):
+        layers = parameters["layers"]
+        for layer_parameters in layers if isinstance(layers, tuple) else unstack_layers(a, parameters):
             x_BTM, _ = layer(x_BTM, layer_parameters)
     return placement.logits(_logits(a, parameters, x_BTM, dtype))
 

@@ -177,9 +177,12 @@ def gradient_of_parts(
         return loss + penalty, loss
 
     differentiate = jax.value_and_grad(objective, has_aux=True)
+    join = (lambda gradient: gradient) if model.scan else transformer.join_layers
+    if not model.scan:
+        parameters = transformer.split_layers(model.architecture, parameters)
     if n_parts == 1:
         (_, loss), gradient = differentiate(parameters, token_BT1)
-        return loss, gradient
+        return loss, join(gradient)
 
     def add_part(total: Any, part: jax.Array) -> tuple[Any, None]:
         (_, loss), gradient = differentiate(parameters, part)
@@ -190,7 +193,8 @@ def gradient_of_parts(
     parts = jax.lax.with_sharding_constraint(parts, NamedSharding(mesh, P(None, *sharding.BATCH)))
     zero = jax.tree.map(jnp.zeros_like, (jnp.zeros((), jnp.float32), parameters))
     total, _ = jax.lax.scan(add_part, zero, parts)
-    return jax.tree.map(lambda leaf: leaf / n_parts, total)
+    loss, gradient = jax.tree.map(lambda leaf: leaf / n_parts, total)
+    return loss, join(gradient)
 
 
 def state_shardings(a: Architecture, transformation: optax.GradientTransformation, mesh: Mesh) -> TrainState:
