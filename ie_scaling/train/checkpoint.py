@@ -1,6 +1,7 @@
 """Checkpoints of a run: Orbax saves of the state with a fingerprint, by which a broken one is known when it is read."""
 
 import contextlib
+import logging
 import threading
 import time
 from collections.abc import Callable, Generator
@@ -141,6 +142,7 @@ class Checkpoints:
 @contextlib.contextmanager
 def opened(directory: Path, policy: CheckpointConfig) -> Generator[Checkpoints]:
     """The checkpoints in `directory`, waited for when the block ends, however it ends."""
+    logging.getLogger("absl").addFilter(_own_words)
     checkpoints = Checkpoints(directory, policy)
     try:
         yield checkpoints
@@ -192,6 +194,11 @@ def _steps_on_disk(directory: Path) -> list[int]:
 
 
 def _reason(error: BaseException) -> str:
-    """The first line of an error, or of what caused it where it says nothing."""
-    lines = str(error).strip().splitlines()
-    return lines[0][:200] if lines else type(error).__name__
+    """The first line of an error; of a long one the beginning and the end, where file systems give the cause."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0] if len(lines[0]) <= 200 else f"{lines[0][:40]} … {lines[0][-150:]}"
+
+
+def _own_words(record: logging.LogRecord) -> bool:
+    """Not Orbax's: each of its threads logs the traceback of one failed save, which is said here in one line."""
+    return "orbax" not in record.pathname
