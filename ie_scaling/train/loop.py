@@ -2,7 +2,7 @@
 
 import contextlib
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +49,13 @@ def run(
         program = step.build(
             config.architecture, config.recipe, config.runtime, corpora.train[0][0].end_of_text_id, devices
         )
+        held_out = pipeline.evaluation_batches(
+            corpora.validation, config.recipe.sequence_length, config.recipe.batch_size, config.recipe.eval_tokens
+        )
+        _batches(config, program, corpora, 0)  # what cannot be trained on is refused before anything is written
         with _held(directory, resolved):
             state = _train(config, program, corpora, directory, stop or threading.Event())
-            loss, n_tokens = evaluate(config.recipe, program, state, corpora.validation)
+            loss, n_tokens = evaluate(program, state, held_out), held_out[..., 1:].size
             if distributed.is_primary():
                 say(f"{config.run_id}: validation loss {loss:.4f} nats/token")
                 files.write_json(directory / "evaluation.json", {"loss": loss, "n_tokens": n_tokens})
@@ -98,15 +102,11 @@ def _train(
     config: TrainConfig, program: step.Program, corpora: Corpora, directory: Path, stop: threading.Event
 ) -> step.TrainState:
     """Every step from the newest whole checkpoint (or from nothing) to the last one."""
-    n_steps, recipe = config.n_steps, config.recipe
-    rates = optimizer.learning_rates(recipe.optimizer, n_steps)
+    n_steps = config.n_steps
+    rates = optimizer.learning_rates(config.recipe.optimizer, n_steps)
     with checkpoint.opened(directory / "checkpoints", config.runtime.checkpoint) as saved:
         state, first = _begin(config, program, saved)
-        host = sharding.hosts_of_batch(program.mesh, recipe.batch_size)
-        # A batch is a function of its number, so where the data stand is the number of steps done, on any hosts.
-        batches = pipeline.training_batches(
-            corpora.train, recipe.sequence_length, recipe.batch_size, config.seed, first, *host
-        )
+        batches = _batches(config, program, corpora, first)
         with (
             metrics.MetricsLog(directory, config, first, distributed.is_primary()) as log,
             metrics.Profiler(config.runtime.log, directory, first) as profiler,
@@ -127,6 +127,18 @@ def _train(
         if first < n_steps:
             saved.save(n_steps, state)
     return state
+
+
+def _batches(config: TrainConfig, program: step.Program, corpora: Corpora, first: int) -> Iterator[np.ndarray]:
+    """This process's rows of each batch from number `first` on.
+
+    A batch is a function of its number, so where the data stand is the number of steps done, on any hosts.
+    """
+    recipe = config.recipe
+    host = sharding.hosts_of_batch(program.mesh, recipe.batch_size)
+    return pipeline.training_batches(
+        corpora.train, recipe.sequence_length, recipe.batch_size, config.seed, first, *host
+    )
 
 
 @contextlib.contextmanager
@@ -155,16 +167,12 @@ def _begin(config: TrainConfig, program: step.Program, saved: checkpoint.Checkpo
     return state, first
 
 
-def evaluate(
-    recipe: RecipeConfig, program: step.Program, state: step.TrainState, store: TokenStore
-) -> tuple[float, int]:
-    """Cross-entropy in nats per token over all held-out windows, summed in float64 on the host; and their tokens."""
-    batches = pipeline.evaluation_batches(store, recipe.sequence_length, recipe.batch_size, recipe.eval_tokens)
-    host, n_hosts = sharding.hosts_of_batch(program.mesh, recipe.batch_size)
+def evaluate(program: step.Program, state: step.TrainState, batches: np.ndarray) -> float:
+    """Cross-entropy in nats per token over (batches, B, T+1) windows, summed in float64 on the host."""
+    host, n_hosts = sharding.hosts_of_batch(program.mesh, batches.shape[1])
     own = batches.reshape(len(batches), n_hosts, -1, batches.shape[-1])[:, host]
     sums = [program.evaluate(state.parameters, program.place_batch(batch)) for batch in own]
-    n_tokens = batches[..., 1:].size
-    return float(np.sum(jax.device_get(sums), dtype=np.float64) / n_tokens), n_tokens
+    return float(np.sum(jax.device_get(sums), dtype=np.float64) / batches[..., 1:].size)
 
 
 def _row(config: TrainConfig, loss: float) -> dict[str, Any]:

@@ -110,3 +110,28 @@ def test_a_stopped_run_saves_and_goes_on(plan, whole, tmp_path, monkeypatch):
         patch.setattr(metrics.MetricsLog, "push", push)
         loop.run(plan, tmp_path, stop)
     assert loop.run(plan, tmp_path)["loss"] == whole[0]["loss"]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "message"),
+    [
+        ({"sequence_length": 90_000, "batch_size": 1}, "sequence_length=90000: longer than the split's"),
+        ({"mixture": ("nowhere@1",)}, "nowhere/manifest.json: no such file"),
+    ],
+)
+def test_what_cannot_be_trained_on_is_refused_with_nothing_written(plan, tmp_path, recipe, message):
+    bad = dataclasses.replace(plan.recipe, **recipe)
+    with pytest.raises(ValueError, match=message):
+        loop.run(dataclasses.replace(plan, recipe=bad, n_tokens=bad.tokens_per_step), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_token_beyond_the_vocabulary_is_refused(plan, tmp_path):
+    corpus = dataclasses.replace(
+        plan.recipe.corpus, tokenizer="byte", directory=str(tmp_path / "bytes"), vocab_size=1024
+    )
+    small = dataclasses.replace(plan.architecture, vocab_size=100)
+    bad = dataclasses.replace(plan, recipe=dataclasses.replace(plan.recipe, corpus=corpus), architecture=small)
+    with pytest.raises(ValueError, match="vocab_size=100: must be above the largest token id, 256"):
+        loop.run(bad, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
