@@ -30,7 +30,9 @@ def losses(directory) -> list[float]:
 
 
 @pytest.mark.parametrize(
-    "mesh", [{"mesh__data": 4}, {"mesh__fsdp": 2, "mesh__tensor": 2}], ids=["data", "fsdp, tensor"]
+    "mesh",
+    [{"mesh__fsdp": 2, "mesh__tensor": 2}, pytest.param({"mesh__data": 4}, marks=pytest.mark.slow)],
+    ids=["fsdp, tensor", "data"],
 )
 def test_two_processes_train_as_one(plan, tmp_path, mesh):
     log = {"log__every_steps": 1}

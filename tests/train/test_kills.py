@@ -90,6 +90,7 @@ def survive(plan, directory, whole, n_kills: int, seed: int) -> dict[str, int]:
     return counts
 
 
+@pytest.mark.slow
 def test_three_kills(long_plan, whole, tmp_path):
     survive(long_plan, tmp_path, whole, 3, seed=0)
 
@@ -126,8 +127,10 @@ def test_a_full_disk_is_one_line_and_loses_nothing(long_plan, whole, tmp_path):
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (4096, 4096))
     status, said = launched.finish(process)
     assert status == 2
-    assert "cannot be written" in said.splitlines()[-1]
-    assert "is whole" in said.splitlines()[-1]
+    # A thread of Orbax that dies with the process may print its own traceback beside it.
+    (line,) = [line for line in said.splitlines() if line.startswith("error: ")]
+    assert "cannot be written" in line
+    assert "is whole" in line
     status, said = launched.finish(launched.start(long_plan, tmp_path / "run", **OFTEN))
     assert status == 0, said
     assert "resumed at step" in said
