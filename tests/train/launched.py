@@ -1,14 +1,18 @@
 """Training as a person starts it: run.py in a process of its own, on the small corpus of these tests."""
 
+import atexit
 import dataclasses
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from ie_scaling import config as config_lib
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+_CACHE = tempfile.TemporaryDirectory(prefix="ie_scaling_compiled_")
+atexit.register(_CACHE.cleanup)
 
 
 def command(plan, directory: Path, **runtime) -> list[str]:
@@ -28,11 +32,10 @@ def _flat(fields: dict, prefix: str = "") -> dict:
 
 
 def environment(n_devices: int = 1) -> dict[str, str]:
-    """One thread of compilation cache for all processes of a test session, so that only the first compiles."""
-    cache = os.environ.get("PYTEST_XDIST_WORKER", "") + str(os.getpid())
+    """With a compilation cache for all processes of a test session, so that only the first compiles."""
     return os.environ | {
         "XLA_FLAGS": f"--xla_force_host_platform_device_count={n_devices}",
-        "JAX_COMPILATION_CACHE_DIR": f"/tmp/ie_scaling_test_cache_{cache}",
+        "JAX_COMPILATION_CACHE_DIR": _CACHE.name,
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
     }
