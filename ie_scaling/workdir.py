@@ -7,6 +7,7 @@ import os
 import platform
 import subprocess
 import sys
+import time
 from collections.abc import Collection, Generator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,9 @@ from ie_scaling import files
 
 PACKAGES = ("ie_scaling", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpyro", "numpy", "scipy")
 PACKAGES += ("pandas", "arviz", "tokenizers")
+
+
+LOCK_TRIES, LOCK_WAIT_S = 4, 0.05  # `is_locked` holds a free lock for the instant in which it looks
 
 
 @contextlib.contextmanager
@@ -64,10 +68,15 @@ def is_locked(directory: Path) -> bool:
 @contextlib.contextmanager
 def _locked(directory: Path) -> Generator[None]:
     with (directory / ".lock").open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ValueError(f"workdir={directory}: in use by another process; wait for it or choose another") from None
+        for left in reversed(range(LOCK_TRIES)):
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if not left:
+                    message = "in use by another process; wait for it or choose another"
+                    raise ValueError(f"workdir={directory}: {message}") from None
+                time.sleep(LOCK_WAIT_S)
         yield
 
 

@@ -70,3 +70,22 @@ def test_broken_json_is_named(tmp_path):
     path.write_text("{")
     with pytest.raises(ValueError, match=r"value.json: not valid JSON"):
         files.read_json(path)
+
+
+def test_asking_whether_a_directory_is_held_refuses_nobody(tmp_path):
+    """Asked all the time from another process, a directory can still be opened, again and again."""
+    import subprocess
+    import sys
+
+    code = f"from pathlib import Path; from ie_scaling import workdir\nwhile True: workdir.is_locked(Path({str(tmp_path)!r}))"
+    asking = subprocess.Popen([sys.executable, "-c", code])
+    try:
+        for _ in range(200):
+            with workdir.opened(tmp_path, {"experiment": "x"}):
+                pass
+    finally:
+        asking.kill()
+        asking.wait()
+    assert not workdir.is_locked(tmp_path)
+    with workdir.opened(tmp_path, {"experiment": "x"}):
+        assert workdir.is_locked(tmp_path)

@@ -1,4 +1,4 @@
-"""The Bayesian law: a NumPyro model over any law of forms.py, sampled by NUTS in 64 bits with all chains at once.
+"""The Bayesian law: a NumPyro model over any law of forms.py, sampled by NUTS in 64 bits.
 
 The generative story of R rows of M trained models (science.md §4):
 

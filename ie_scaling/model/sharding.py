@@ -93,11 +93,6 @@ def parameter_shardings(a: Architecture, mesh: Mesh) -> transformer.Parameters:
     return jax.tree.map_with_path(sharding, transformer.abstract_parameters(a))
 
 
-def init_sharded(a: Architecture, key: jax.Array, mesh: Mesh) -> transformer.Parameters:
-    """Fresh parameters made in place on the mesh, never whole on one device."""
-    return jax.jit(lambda key: transformer.init(a, key), out_shardings=parameter_shardings(a, mesh))(key)
-
-
 def hosts_of_batch(mesh: Mesh, batch_size: int) -> tuple[int, int]:
     """(which, of how many): the contiguous block of a batch's rows that this process must supply.
 

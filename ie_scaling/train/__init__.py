@@ -1,1 +1,1 @@
-"""Training runs: data, optimiser, checkpoint, loop and sweep."""
+"""Training runs: optimiser, step, checkpoints, loop, several processes, prices, sweeps."""

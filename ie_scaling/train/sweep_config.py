@@ -17,7 +17,7 @@ _RUN = re.compile(r"(?P<shape>[^@]+)@(?P<tokens>\d+)(?:-s(?P<seed>\d+))?(?P<over
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RayConfig:
-    """A sweep on a Ray cluster: its address ("" starts one here), what each run asks for, and how often it may fail.
+    """A sweep on a Ray cluster: its address ("" starts one here) and what each run asks for.
 
     Every node must see the sweep's directory under the same path.
     """

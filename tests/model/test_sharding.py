@@ -38,7 +38,8 @@ def test_eight_devices_compute_what_one_does(axes):
     key = jax.random.key(0)
     token_BT = jax.random.randint(key, (8, 7), 0, EVEN.vocab_size)
     alone = jax.jit(functools.partial(transformer.init, EVEN))(key)
-    spread = sharding.init_sharded(EVEN, key, mesh)
+    placed = sharding.parameter_shardings(EVEN, mesh)
+    spread = jax.jit(functools.partial(transformer.init, EVEN), out_shardings=placed)(key)
     for left, right in zip(jax.tree.leaves(alone), jax.tree.leaves(spread), strict=True):
         np.testing.assert_allclose(left, right, atol=1e-6)
     placed_BT = jax.device_put(token_BT, jax.NamedSharding(mesh, sharding.BATCH))
