@@ -61,7 +61,7 @@ def main(argv: Sequence[str]) -> int:
     except (ValueError, FloatingPointError, OSError) as error:
         if _DEBUG.value:
             raise
-        print(f"error: {_one_line(error)}", file=sys.stderr)
+        _say_error(error)
         return 2
 
 
@@ -102,8 +102,12 @@ def _parse_flags(argv: Sequence[str]) -> list[str]:
     except Exception as error:
         if "--debug" in argv:
             raise
-        print(f"error: {_one_line(error)}", file=sys.stderr)
+        _say_error(error)
         sys.exit(2)
+
+
+def _say_error(error: BaseException) -> None:
+    sys.stderr.write(f"error: {_one_line(error)}\n")  # in one piece, as other threads may be talking
 
 
 def _one_line(error: BaseException) -> str:

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import random
+import re
 import resource
 import signal
 import time
@@ -127,8 +128,8 @@ def test_a_full_disk_is_one_line_and_loses_nothing(long_plan, whole, tmp_path):
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (4096, 4096))
     status, said = launched.finish(process)
     assert status == 2
-    # A thread of Orbax that dies with the process may print its own traceback beside it.
-    (line,) = [line for line in said.splitlines() if line.startswith("error: ")]
+    # A thread of Orbax that dies with the process may print its own traceback beside it, even in the same line.
+    (line,) = re.findall(r"error: checkpoint .*", said)
     assert "cannot be written" in line
     assert "is whole" in line
     status, said = launched.finish(launched.start(long_plan, tmp_path / "run", **OFTEN))

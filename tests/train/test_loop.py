@@ -113,14 +113,14 @@ def test_a_stopped_run_saves_and_goes_on(plan, whole, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("recipe", "message"),
+    ("changes", "message"),
     [
         ({"sequence_length": 90_000, "batch_size": 1}, "sequence_length=90000: longer than the split's"),
         ({"mixture": ("nowhere@1",)}, "nowhere/manifest.json: no such file"),
     ],
 )
-def test_what_cannot_be_trained_on_is_refused_with_nothing_written(plan, tmp_path, recipe, message):
-    bad = dataclasses.replace(plan.recipe, **recipe)
+def test_what_cannot_be_trained_on_is_refused_with_nothing_written(plan, tmp_path, changes, message):
+    bad = dataclasses.replace(plan.recipe, **changes)
     with pytest.raises(ValueError, match=message):
         loop.run(dataclasses.replace(plan, recipe=bad, n_tokens=bad.tokens_per_step), tmp_path / "run")
     assert not (tmp_path / "run").exists()
