@@ -29,8 +29,9 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from ie_scaling import files, markdown, records, workdir  # noqa: E402
-from ie_scaling.laws import bayes, diagnostics, forms, least_squares  # noqa: E402
-from ie_scaling.laws.config import NutsConfig  # noqa: E402
+from ie_scaling.inference import diagnostics  # noqa: E402
+from ie_scaling.inference.config import NutsConfig  # noqa: E402
+from ie_scaling.laws import bayes, forms, least_squares  # noqa: E402
 from ie_scaling.laws.observations import Observations  # noqa: E402
 
 _OUT = flags.DEFINE_string("out", "", "Write the figures to this JSON file.")

@@ -33,19 +33,20 @@ TABLE = {
     "accounting": {"architecture"},
     "workdir": {"files"},
     "records": {"architecture", "accounting", "files"},
+    "inference": {"config", "progress"},
     "model": {"architecture"},
     "corpus": GROUND,
     "train": GROUND | {"model", "corpus"},
-    "latency": GROUND,
+    "latency": GROUND | {"inference"},
     "latency.decode": GROUND | {"latency", "model"},
     "latency.benchmark": GROUND | {"latency", "model"},
-    "laws": GROUND,
-    "search": GROUND | {"laws", "latency.law"},
+    "laws": GROUND | {"inference"},
+    "search": GROUND | {"inference", "laws", "latency.law"},
     "interop": GROUND | {"model"},
-    "report": GROUND | {"laws", "search"},
-    "study": GROUND | {"model", "corpus", "train", "latency", "laws", "search", "report"},
+    "report": GROUND | {"laws", "latency.law", "search"},
+    "study": GROUND | {"inference", "model", "corpus", "train", "latency", "laws", "search", "report"},
 }
-FORBIDDEN_PACKAGES = {"laws": {"flax", "grain", "orbax"}, "search": {"flax", "grain", "orbax"}}
+FORBIDDEN_PACKAGES = {part: {"flax", "grain", "orbax"} for part in ("inference", "laws", "search")}
 JAX_PACKAGES = {"jax", "jaxlib", "flax", "optax", "orbax", "grain", "numpyro", "arviz"}
 
 

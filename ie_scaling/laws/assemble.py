@@ -6,7 +6,8 @@ import numpy as np
 import scipy.stats
 import xarray as xr
 
-from ie_scaling.laws import bayes, descent, diagnostics, least_squares, noise, numerics, quantities
+from ie_scaling.inference import diagnostics, numerics
+from ie_scaling.laws import bayes, descent, least_squares, noise, quantities
 from ie_scaling.laws.law import Law
 from ie_scaling.laws.least_squares import LeastSquaresFit
 from ie_scaling.laws.observations import Observations, Reference

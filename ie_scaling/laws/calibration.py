@@ -21,7 +21,8 @@ from numpyro.infer.hmc import hmc
 from numpyro.infer.util import log_density
 from scipy import stats
 
-from ie_scaling.laws import bayes, coordinates, effects, noise, numerics
+from ie_scaling.inference import numerics
+from ie_scaling.laws import bayes, coordinates, effects, noise
 from ie_scaling.laws.config import CertifyConfig
 from ie_scaling.laws.descent import prior_of
 from ie_scaling.laws.family import Family

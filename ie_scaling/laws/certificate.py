@@ -13,12 +13,13 @@ from scipy import stats
 
 from ie_scaling import config as config_lib
 from ie_scaling import files, records, workdir
+from ie_scaling.inference import diagnostics
+from ie_scaling.inference.config import NutsConfig
 from ie_scaling.laws import (
     assemble,
     bayes,
     calibration,
     comparison,
-    diagnostics,
     forms,
     least_squares,
     prior_checks,
@@ -27,7 +28,7 @@ from ie_scaling.laws import (
     sensitivity,
     stacking,
 )
-from ie_scaling.laws.config import CertifyConfig, CompareLawsConfig, NutsConfig
+from ie_scaling.laws.config import CertifyConfig, CompareLawsConfig
 from ie_scaling.laws.law import Law
 from ie_scaling.laws.observations import Observations
 from ie_scaling.laws.posterior import Posterior

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from ie_scaling import files, records
+from ie_scaling.inference import diagnostics
 from ie_scaling.laws import (
     assemble,
     bayes,
     comparison,
-    diagnostics,
     forecast,
     forms,
     least_squares,

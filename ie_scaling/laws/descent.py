@@ -12,7 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ie_scaling.laws import newton, numerics
+from ie_scaling.inference import numerics
+from ie_scaling.laws import newton
 from ie_scaling.laws.law import Law
 from ie_scaling.laws.observations import Features, Observations, Reference
 

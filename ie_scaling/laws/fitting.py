@@ -9,12 +9,12 @@ import pandas as pd
 
 from ie_scaling import config as config_lib
 from ie_scaling import files, records, workdir
+from ie_scaling.inference import diagnostics
 from ie_scaling.laws import (
     assemble,
     bayes,
     certificate,
     checklist,
-    diagnostics,
     forms,
     least_squares,
     published,

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ie_scaling.laws import numerics
+from ie_scaling.inference import numerics
 from ie_scaling.laws.law import Law, Term
 from ie_scaling.laws.observations import Features, Observations, Reference
 

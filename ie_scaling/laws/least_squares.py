@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ie_scaling.laws import descent, identification, numerics
+from ie_scaling.inference import numerics
+from ie_scaling.laws import descent, identification
 from ie_scaling.laws.law import Law
 from ie_scaling.laws.observations import Features, Observations, Reference
 

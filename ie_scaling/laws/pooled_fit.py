@@ -7,7 +7,8 @@ import numpy as np
 
 from ie_scaling import config as config_lib
 from ie_scaling import files, records, workdir
-from ie_scaling.laws import assemble, diagnostics, forms, pooling
+from ie_scaling.inference import diagnostics
+from ie_scaling.laws import assemble, forms, pooling
 from ie_scaling.laws.config import PoolConfig
 from ie_scaling.laws.law import Law
 from ie_scaling.laws.observations import Observations

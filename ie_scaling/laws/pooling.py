@@ -23,8 +23,9 @@ import numpyro.distributions as dist
 import scipy.linalg
 from numpyro.infer.util import log_density
 
-from ie_scaling.laws import bayes, diagnostics, effects, least_squares, noise, nuts
-from ie_scaling.laws.config import NutsConfig
+from ie_scaling.inference import diagnostics, nuts
+from ie_scaling.inference.config import NutsConfig
+from ie_scaling.laws import bayes, effects, least_squares, noise
 from ie_scaling.laws.descent import prior_of
 from ie_scaling.laws.law import Law
 from ie_scaling.laws.observations import Features, Observations, Reference

@@ -29,7 +29,8 @@ import xarray as xr
 
 from ie_scaling import files
 from ie_scaling.architecture import Architecture
-from ie_scaling.laws import forms, noise, numerics, tokens
+from ie_scaling.inference import numerics
+from ie_scaling.laws import forms, noise, tokens
 from ie_scaling.laws.law import Law
 from ie_scaling.laws.least_squares import predict_draws
 from ie_scaling.laws.observations import Features, Reference, features_of

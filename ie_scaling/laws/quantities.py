@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ie_scaling.laws import numerics
+from ie_scaling.inference import numerics
 from ie_scaling.laws.family import Family
 from ie_scaling.laws.law import Law
 from ie_scaling.laws.least_squares import predict_draws

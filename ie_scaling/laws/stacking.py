@@ -17,7 +17,8 @@ import jax.numpy as jnp
 import numpy as np
 from scipy import special
 
-from ie_scaling.laws import effects, noise, numerics
+from ie_scaling.inference import numerics
+from ie_scaling.laws import effects, noise
 from ie_scaling.laws.observations import Features
 from ie_scaling.laws.posterior import Posterior
 

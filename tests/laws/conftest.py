@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from ie_scaling import records
+from ie_scaling.inference.config import NutsConfig
 from ie_scaling.laws import fitting, forms
-from ie_scaling.laws.config import FitConfig, NutsConfig
+from ie_scaling.laws.config import FitConfig
 from tests.laws.simulated import simulate
 
 

@@ -7,8 +7,9 @@ from numpyro import handlers
 from numpyro.infer.util import log_density
 from scipy import stats
 
-from ie_scaling.laws import assemble, bayes, diagnostics, effects, forms, least_squares
-from ie_scaling.laws.config import NutsConfig
+from ie_scaling.inference import diagnostics
+from ie_scaling.inference.config import NutsConfig
+from ie_scaling.laws import assemble, bayes, effects, forms, least_squares
 from ie_scaling.laws.observations import Observations
 from tests.laws.simulated import read, simulate, truth
 

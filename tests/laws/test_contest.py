@@ -8,8 +8,9 @@ import pytest
 from scipy import stats
 
 from ie_scaling import records
+from ie_scaling.inference.config import NutsConfig
 from ie_scaling.laws import contest, contest_scores, forecast, forms, published, scoring
-from ie_scaling.laws.config import CompareConfig, NutsConfig
+from ie_scaling.laws.config import CompareConfig
 from ie_scaling.laws.forecast import Forecast
 from tests.laws.simulated import DATA, read, simulate
 

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from numpyro.infer.util import log_density
 
-from ie_scaling.laws import bayes, diagnostics, forms, least_squares, noise
-from ie_scaling.laws.config import NutsConfig
+from ie_scaling.inference import diagnostics
+from ie_scaling.inference.config import NutsConfig
+from ie_scaling.laws import bayes, forms, least_squares, noise
 from ie_scaling.laws.observations import Observations
 from tests.laws.simulated import read
 

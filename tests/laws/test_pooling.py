@@ -10,9 +10,10 @@ from numpyro.infer.util import log_density
 from scipy import stats
 
 from ie_scaling import records
+from ie_scaling.inference.config import NutsConfig
 from ie_scaling.laws import bayes, effects, forms, least_squares, noise, pooled_fit, pooling
 from ie_scaling.laws import posterior as posterior_lib
-from ie_scaling.laws.config import NutsConfig, PoolConfig
+from ie_scaling.laws.config import PoolConfig
 from ie_scaling.laws.descent import prior_of
 from ie_scaling.laws.observations import Observations
 from tests.laws.simulated import DATA, simulate

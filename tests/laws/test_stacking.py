@@ -5,8 +5,9 @@ import pytest
 from scipy import special
 
 from ie_scaling import records
-from ie_scaling.laws import assemble, bayes, diagnostics, least_squares, posterior, stacking
-from ie_scaling.laws.config import NutsConfig
+from ie_scaling.inference import diagnostics
+from ie_scaling.inference.config import NutsConfig
+from ie_scaling.laws import assemble, bayes, least_squares, posterior, stacking
 from ie_scaling.laws.observations import Observations
 
 

@@ -6,8 +6,8 @@ import warnings
 import numpy as np
 import pytest
 
-from ie_scaling.laws import diagnostics
-from ie_scaling.laws.config import NutsConfig
+from ie_scaling.inference import diagnostics
+from ie_scaling.inference.config import NutsConfig
 
 RNG = np.random.default_rng(0)
 GOOD = {"x": RNG.standard_normal((4, 1000)), "v": RNG.standard_normal((4, 1000, 3))}

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 from scipy import special, stats
 
-from ie_scaling.laws.config import NutsConfig
+from ie_scaling.inference.config import NutsConfig
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -18,8 +18,8 @@ import jax.numpy as jnp
 import numpy as np
 from numpyro.infer.hmc import hmc
 
-from ie_scaling.laws import numerics
-from ie_scaling.laws.config import NutsConfig
+from ie_scaling.inference import numerics
+from ie_scaling.inference.config import NutsConfig
 
 CHUNK = 250  # transitions between reports of progress
 MAX_TREE_DEPTH = 8

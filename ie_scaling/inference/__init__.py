@@ -1,0 +1,1 @@
+"""Posterior sampling, whatever the model: NUTS, its gate, and the arithmetic both run in."""
