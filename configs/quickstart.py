@@ -44,7 +44,7 @@ def get_config():
             eval_tokens=32_768,
         ),
         decode=TimeDecodeConfig(
-            prompt_tokens=32, new_tokens=64, max_repeats=200, max_measure_s=15.0, relative_error=0.1
+            prompt_tokens=32, new_tokens=64, max_repeats=200, max_measure_s=1.0, relative_error=0.1
         ),
         select=SelectConfig(max_latency_ratio=1.8),
     )

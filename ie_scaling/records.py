@@ -127,7 +127,7 @@ def latency_record(architecture: Architecture, **measured: Any) -> dict[str, Any
 
 
 def read_latency(path: str | Path) -> pd.DataFrame:
-    """A validated latency table, with the columns of LATENCY_COLUMNS at least."""
+    """A validated latency table, with the columns of LATENCY_COLUMNS at least; others are numbers where they can be."""
     path = Path(path)
     frame = _read_frame(path)
     _require_columns(path, frame, LATENCY_COLUMNS)
@@ -139,9 +139,14 @@ def read_latency(path: str | Path) -> pd.DataFrame:
         frame[column] = frame[column].astype(int)
     for column in ("tied_embeddings", "qk_norm"):
         frame[column] = frame[column].astype(str).str.lower() == "true"
-    floats = ("rope_base", "compile_s", "floor_s", *(f"{name}_p{tail}" for name in TIMED for tail in (10, 90, 99)))
-    for column in floats:
+    floats = ("rope_base", "n_devices", "compile_s", "floor_s")
+    for column in (*floats, *(f"{name}_p{tail}" for name in TIMED for tail in (10, 90, 99))):
         frame[column] = pd.to_numeric(frame[column], errors="coerce")
+    for column in frame.columns.difference(LATENCY_COLUMNS):
+        filled = frame[column] != ""
+        numbers = pd.to_numeric(frame[column].where(filled), errors="coerce")
+        if numbers[filled].notna().all():
+            frame[column] = numbers
     return frame
 
 

@@ -1,5 +1,6 @@
 """Closed-form counts against the model's own shapes, published sizes, and XLA's cost analysis."""
 
+import functools
 import math
 
 import jax
@@ -9,7 +10,9 @@ from hypothesis import given, settings
 
 from ie_scaling import accounting
 from ie_scaling.architecture import Architecture
+from ie_scaling.latency import decode
 from ie_scaling.latency.config import DEFAULT_ARCHITECTURES
+from ie_scaling.latency.weights import make_weights
 from ie_scaling.model import kv_cache, transformer
 from ie_scaling.shapes import PUBLIC_SHAPES
 from ie_scaling.train.config import TrainConfig
@@ -56,13 +59,10 @@ def test_flops_are_those_that_xla_counts(tied):
         d_model=96, n_layers=2, n_heads=6, n_kv_heads=2, d_head=34, d_ff=254, vocab_size=514, tied_embeddings=tied
     )
     context = 62
-    cache = jax.eval_shape(lambda: kv_cache.empty_cache(a, 1, context, jnp.float32))
-
-    def step(parameters, token_BT, cache):
-        return transformer.forward_cached(a, parameters, transformer.unstack_layers(a, parameters), token_BT, cache)
-
-    token_BT = jax.ShapeDtypeStruct((1, 1), jnp.int32)
-    lowered = jax.jit(step).lower(transformer.abstract_parameters(a), token_BT, cache)
+    cache = jax.eval_shape(lambda: kv_cache.empty_cache(a, 1, context - 1, jnp.float32))  # and its own position
+    weights = jax.eval_shape(lambda: make_weights(a, transformer.init(a, jax.random.key(0)), "float32"))
+    inputs = jax.ShapeDtypeStruct((1,), jnp.int32), cache, jax.eval_shape(lambda: jax.random.key(0))
+    lowered = jax.jit(functools.partial(decode.step, decode.Decoder(a))).lower(weights, *inputs)
     expected = accounting.forward_flops_per_token(a, context)
     assert expected <= lowered.cost_analysis()["flops"] <= 1.03 * expected
 

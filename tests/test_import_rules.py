@@ -39,6 +39,7 @@ TABLE = {
     "train": GROUND | {"model", "corpus"},
     "latency": GROUND | {"inference"},
     "latency.decode": GROUND | {"latency", "model"},
+    "latency.weights": GROUND | {"latency", "model"},
     "latency.benchmark": GROUND | {"latency", "model"},
     "laws": GROUND | {"inference"},
     "search": GROUND | {"inference", "laws", "latency.law"},

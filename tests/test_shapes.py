@@ -124,6 +124,7 @@ def test_a_bad_field_is_one_clear_line(changes, message):
 
 
 def test_a_named_workload_gives_the_lengths_and_fields_override_them():
-    load = TimeDecodeConfig(workload="bian2025b", new_tokens=9, batch=4).resolve_workload("bfloat16")
+    loads = TimeDecodeConfig(workload="bian2025b", new_tokens=9, batch=(4, 1)).resolve_workloads("bfloat16")
+    load = loads[0]
     assert (load.prompt_tokens, load.new_tokens, load.batch, load.dtype) == (4096, 9, 4, "bfloat16")
-    assert TimeDecodeConfig(workload="bian2025", dtype="float32").resolve_workload("bfloat16").dtype == "float32"
+    assert TimeDecodeConfig(workload="bian2025", dtype="float32").resolve_workloads("bfloat16")[0].dtype == "float32"

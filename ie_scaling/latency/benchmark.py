@@ -1,4 +1,4 @@
-"""From a TimeDecodeConfig to latency.csv: compile every shape, measure the ceilings, time all side by side."""
+"""From a TimeDecodeConfig to latency.csv: compile every case, measure the ceilings, time all side by side."""
 
 import dataclasses
 import json
@@ -8,49 +8,114 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from ie_scaling import config as config_lib
 from ie_scaling import files, records, workdir
-from ie_scaling.architecture import Architecture
 from ie_scaling.latency import timing, workload
 from ie_scaling.latency.ceilings import Ceilings, measure_ceilings
 from ie_scaling.latency.config import TimeDecodeConfig
-from ie_scaling.latency.decode import Engine, compile_engine, random_weights
-from ie_scaling.latency.workload import Workload
+from ie_scaling.latency.decode import Engine, compile_engine
+from ie_scaling.latency.weights import random_weights
+from ie_scaling.latency.workload import Case
+from ie_scaling.model import sharding
 from ie_scaling.progress import Progress
 
 USABLE_MEMORY = 0.8
+TOLERATED_DRIFT = 0.05
+
+
+@dataclasses.dataclass(frozen=True)
+class Timed:
+    """Rows of the latency table, raw samples (JSON objects), and failed diagnostics."""
+
+    rows: list[dict[str, Any]]
+    samples: list[dict[str, Any]]
+    failures: list[str]
 
 
 def run(config: TimeDecodeConfig, directory: Path) -> list[str]:
-    """Time every architecture and write latency.csv, samples.jsonl and diagnostics.json; returns failed diagnostics.
+    """Time every case and write latency.csv, samples.jsonl and diagnostics.json; returns failed diagnostics.
 
     Raises:
       ValueError: a broken rule or too little memory, before anything is made.
     """
-    architectures = config.resolve_architectures()
-    load = config.resolve_workload(auto_dtype="float32" if jax.default_backend() == "cpu" else "bfloat16")
-    require_memory(architectures, load)
+    cases = config.resolve_cases(default_dtype())
+    groups_by_memory(cases, config.tensor)
     stored = {"experiment": "time_decode"} | config_lib.to_plain(config)
     if not workdir.is_done(directory, stored):
         with workdir.opened(directory, stored):
-            rows, lines, failures = time_architectures(architectures, load, config)
-            records.write_table(directory / "latency.csv", rows)
-            files.write_text(directory / "samples.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
-            files.write_json(directory / "diagnostics.json", {"failures": failures})
+            write(directory, time_cases(cases, config))
     return files.read_json(directory / "diagnostics.json")["failures"]
 
 
-def require_memory(architectures: Sequence[Architecture], load: Workload) -> None:
-    """Refuse what will not fit: all shapes are timed in turns, so all are in memory together."""
-    needed, available = sum(workload.memory_bytes(a, load) for a in architectures), available_bytes()
-    if needed > USABLE_MEMORY * available:
-        raise ValueError(
-            f"architectures, batch={load.batch}: weights and caches need {needed / 2**30:.1f} GiB together, "
-            f"more than {USABLE_MEMORY:.0%} of the {available / 2**30:.1f} GiB free; time fewer at once"
-        )
+def write(directory: Path, timed: Timed) -> None:
+    """latency.csv, samples.jsonl and diagnostics.json."""
+    records.write_table(directory / "latency.csv", timed.rows)
+    files.write_text(directory / "samples.jsonl", "".join(json.dumps(sample) + "\n" for sample in timed.samples))
+    files.write_json(directory / "diagnostics.json", {"failures": timed.failures})
+
+
+def default_dtype() -> str:
+    """What dtype "auto" means on this backend."""
+    return "float32" if jax.default_backend() == "cpu" else "bfloat16"
+
+
+def time_cases(cases: Sequence[Case], config: TimeDecodeConfig) -> Timed:
+    """Time these cases, in as few groups as fit memory; all of a group are interleaved.
+
+    Of `config`, only how to measure counts (repeats, limits, warm-up, tensor, seed), not what.
+
+    Raises:
+      ValueError: a case that does not fit, before anything is compiled.
+    """
+    groups, found = groups_by_memory(cases, config.tensor), Timed([], [], [])
+    for number, group in enumerate(groups):
+        label = f" (group {number + 1} of {len(groups)})" if len(groups) > 1 else ""
+        part = _time_group(group, config, label)
+        for sample in part.samples:
+            sample["group"] = number
+        found.rows.extend(part.rows)
+        found.samples.extend(part.samples)
+        found.failures.extend(part.failures)
+    return found
+
+
+def groups_by_memory(cases: Sequence[Case], n_shards: int = 1) -> list[list[Case]]:
+    """The cases, in their order, in groups whose weights and requests fit a device together.
+
+    A shape's weights are shared by its cases.
+
+    Raises:
+      ValueError: a case that does not fit alone.
+    """
+    available = available_bytes()
+    groups: list[list[Case]] = []
+    for case in cases:
+        if USABLE_MEMORY * available < group_bytes([case]) / n_shards:
+            a, load = case.architecture, case.workload
+            parts = (workload.weight_bytes(a, load), workload.cache_bytes(a, load), workload.activation_bytes(a, load))
+            sizes = ", ".join(
+                f"{name} {part / n_shards / 2**30:.1f} GiB"
+                for name, part in zip(("weights", "cache", "activations"), parts, strict=True)
+            )
+            raise ValueError(
+                f"batch={load.batch}: {a.name} needs {sizes}: more than {USABLE_MEMORY:.0%} of the "
+                f"{available / 2**30:.1f} GiB free"
+            )
+        if groups and group_bytes([*groups[-1], case]) / n_shards <= USABLE_MEMORY * available:
+            groups[-1].append(case)
+        else:
+            groups.append([case])
+    return groups
+
+
+def group_bytes(cases: Sequence[Case]) -> int:
+    """What these cases take when they are timed in turns: all weights and caches, the largest activations."""
+    weights = {case.architecture.name: workload.weight_bytes(case.architecture, case.workload) for case in cases}
+    caches = sum(workload.cache_bytes(case.architecture, case.workload) for case in cases)
+    most = max(workload.activation_bytes(case.architecture, case.workload) for case in cases)
+    return sum(weights.values()) + caches + most
 
 
 def available_bytes() -> int:
@@ -61,69 +126,90 @@ def available_bytes() -> int:
     return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
-def time_architectures(
-    architectures: Sequence[Architecture], load: Workload, config: TimeDecodeConfig
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[str]]:
-    """Rows of the latency table, one object per raw sample, and failed diagnostics."""
-    engines = {}
-    with Progress("compile decode", len(architectures), "shapes") as progress:
-        for a in architectures:
-            engines[a.name] = compile_engine(a, load, random_weights(a, config.seed, load.dtype))
-            progress.advance(note=a.name)
-    ceilings = measure_ceilings([workload.step_bytes(a, load) for a in architectures], load.dtype)
+def _time_group(cases: Sequence[Case], config: TimeDecodeConfig, label: str) -> Timed:
+    engines = _compile(cases, config, label)
+    sizes = [workload.step_bytes(case.architecture, case.workload) / config.tensor for case in cases]
+    before = measure_ceilings(sizes, cases[0].workload.dtype)
     rule = timing.StopRule(
         repeats=config.repeats,
         max_repeats=config.max_repeats,
         relative_error=config.relative_error,
-        max_seconds=config.max_measure_s,
+        max_seconds=config.max_measure_s * len(cases),
     )
-    candidates = [make_candidate(engine, config.seed) for engine in engines.values()]
-    with Progress("time decode", config.max_repeats, "rounds at most") as progress:
+    candidates = [make_candidate(name, engine, config.seed) for name, engine in engines.items()]
+    with Progress(f"time decode{label}", len(cases) * config.max_repeats, "requests at most") as progress:
         samples = timing.measure(
-            candidates, rule, seed=config.seed, warmup=config.warmup, on_round=lambda done: progress.advance()
+            candidates, rule, seed=config.seed, warmup=config.warmup, on_sample=lambda: progress.advance()
         )
-    rows, failures = [], []
-    for engine in engines.values():
-        mine = [sample for sample in samples if sample.name == engine.architecture.name]
-        row = make_row(engine, mine, ceilings)
-        rows.append(row)
-        if row["e2e_s_relative_error"] > config.relative_error:
-            failures.append(
-                f"{row['architecture']}: median e2e_s known to {row['e2e_s_relative_error']:.1%} after {len(mine)} "
-                f"samples, not to {config.relative_error:.1%}"
-            )
-    lines = [
-        {
-            "architecture": s.name,
-            "round": s.round,
-            "started_s": s.started_s,
-            "ttft_s": s.ends_s[0],
-            "e2e_s": s.ends_s[-1],
-        }
-        for s in samples
+    ceilings = before.best(measure_ceilings(sizes, cases[0].workload.dtype))
+    rows, lines = [], []
+    by_case = {case.name: [sample for sample in samples if sample.name == case.name] for case in cases}
+    for case in cases:
+        rows.append(make_row(engines[case.name], by_case[case.name], ceilings))
+        lines += [sample_record(case, sample) for sample in by_case[case.name]]
+    return Timed(rows, lines, _failures(rows, samples, config, label))
+
+
+def _compile(cases: Sequence[Case], config: TimeDecodeConfig, label: str) -> dict[str, Engine]:
+    mesh = sharding.make_mesh(tensor=config.tensor, devices=jax.devices()[: config.tensor])
+    engines, weights = {}, {}
+    with Progress(f"compile decode{label}", len(cases), "cases") as progress:
+        for case in cases:
+            a, load = case.architecture, case.workload
+            if a.name not in weights:
+                weights[a.name] = random_weights(a, config.seed, load.dtype, mesh)
+            engines[case.name] = compile_engine(a, load, weights[a.name], mesh)
+            progress.advance(note=case.name)
+    return engines
+
+
+def _failures(
+    rows: Sequence[dict[str, Any]], samples: Sequence[timing.Sample], config: TimeDecodeConfig, label: str
+) -> list[str]:
+    """Medians that are not known well enough, and drift."""
+    failures = [
+        f"{row['architecture']}, batch {row['batch']}: median e2e_s known to {row['e2e_s_relative_error']:.1%} after "
+        f"{row['count']} samples, not to {config.relative_error:.1%}"
+        for row in rows
+        if row["e2e_s_relative_error"] > config.relative_error
     ]
-    return rows, lines, failures
+    drift = timing.drift(samples)
+    if drift.is_significant and abs(drift.change) > TOLERATED_DRIFT:
+        failures.append(
+            f"drift{label}: requests took {drift.change:+.1%} [{drift.low:+.1%}, {drift.high:+.1%}] longer at the end "
+            f"than at the start; other work on the machine, or its clock?"
+        )
+    return failures
 
 
-def make_candidate(engine: Engine, seed: int) -> timing.Candidate:
+def make_candidate(name: str, engine: Engine, seed: int) -> timing.Candidate:
     """A request in two stages: prefill to the first token, then all others; the cache goes round."""
     load = engine.workload
     shape = (load.batch, load.prompt_tokens)
-    prompt = np.random.default_rng(seed).integers(0, engine.architecture.vocab_size, shape)
-    prompt_BT = jnp.asarray(prompt, jnp.int32)
+    prompt = np.random.default_rng(seed).integers(0, engine.architecture.vocab_size, shape, np.int32)
+    prompt_BT, key = engine.place(prompt), engine.place(jax.random.key(seed))
 
     def first(state: tuple[Any, Any]) -> tuple[Any, Any]:
-        return engine.prefill(prompt_BT, state[1])
+        return engine.prefill(prompt_BT, state[1], key)
 
     def others(state: tuple[Any, Any]) -> tuple[Any, Any]:
-        return engine.decode(*state)
+        return engine.decode(*state, key)
 
-    return timing.Candidate(engine.architecture.name, (first, others), (None, engine.new_cache()))
+    return timing.Candidate(name, (first, others), (None, engine.new_cache()))
+
+
+def sample_record(case: Case, sample: timing.Sample) -> dict[str, Any]:
+    """One raw sample as samples.jsonl keeps it."""
+    load = dataclasses.asdict(case.workload)
+    times = {"ttft_s": sample.ends_s[0], "e2e_s": sample.ends_s[-1]}
+    return (
+        {"architecture": case.architecture.name} | load | {"round": sample.round, "started_s": sample.started_s} | times
+    )
 
 
 def make_row(engine: Engine, samples: Sequence[timing.Sample], ceilings: Ceilings) -> dict[str, Any]:
     """The latency table's row; tpot_s = (e2e_s − ttft_s)/(new_tokens − 1) for each sample, blank for one new token."""
-    a, load = engine.architecture, engine.workload
+    a, load, n_devices = engine.architecture, engine.workload, engine.mesh.size
     e2e_s = np.array([sample.ends_s[-1] for sample in samples])
     ttft_s = np.array([sample.ends_s[0] for sample in samples])
     series = {"ttft_s": ttft_s, "e2e_s": e2e_s, "tokens_per_s": load.batch * load.new_tokens / e2e_s}
@@ -135,19 +221,24 @@ def make_row(engine: Engine, samples: Sequence[timing.Sample], ceilings: Ceiling
         timed |= {name: summary.median, f"{name}_p10": summary.p10, f"{name}_p90": summary.p90}
         timed[f"{name}_p99"] = summary.p99
     moved = workload.step_bytes(a, load)
-    bandwidth = ceilings.bandwidth(moved)
+    bandwidth, rate = n_devices * ceilings.bandwidth(moved / n_devices), n_devices * ceilings.flops_per_s
     return records.latency_record(
         a,
         device_kind=jax.devices()[0].device_kind,
-        n_devices=1,
+        n_devices=n_devices,
         **dataclasses.asdict(load),
         compile_s=engine.compile_s,
         **timed,
         count=len(samples),
-        floor_s=workload.floor_s(a, load, bandwidth, ceilings.flops_per_s),
+        floor_s=workload.floor_s(a, load, bandwidth, rate),
+        ttft_floor_s=workload.prefill_floor_s(a, load, bandwidth, rate),
         step_bytes=moved,
         step_flops=workload.step_flops(a, load),
+        prefill_bytes=workload.prefill_bytes(a, load),
+        prefill_flops=workload.prefill_flops(a, load),
         ceiling_bytes_per_s=bandwidth,
-        ceiling_flops_per_s=ceilings.flops_per_s,
+        ceiling_flops_per_s=rate,
+        memory_bytes=engine.memory_bytes,
+        predicted_memory_bytes=round(workload.memory_bytes(a, load) / n_devices),
         e2e_s_relative_error=timing.median_relative_error(e2e_s),
     )

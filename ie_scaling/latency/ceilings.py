@@ -25,6 +25,11 @@ class Ceilings:
         """Bytes a second for a working set of this size; a small one may live in a processor cache."""
         return self.bytes_per_s[_read_size(working_set_bytes)]
 
+    def best(self, other: "Ceilings") -> "Ceilings":
+        """The better of two measurements, each ceiling for itself; both know the same working sets."""
+        bytes_per_s = {size: max(rate, other.bytes_per_s[size]) for size, rate in self.bytes_per_s.items()}
+        return Ceilings(bytes_per_s, max(self.flops_per_s, other.flops_per_s))
+
 
 def measure_ceilings(working_sets: list[float], dtype: str) -> Ceilings:
     """Bandwidth at each of these working-set sizes in bytes (to a power of two), and the matmul rate in `dtype`."""

@@ -4,7 +4,8 @@ import dataclasses
 
 from ie_scaling import shapes
 from ie_scaling.architecture import Architecture
-from ie_scaling.latency.workload import LENGTHS, Workload
+from ie_scaling.config import require
+from ie_scaling.latency.workload import LENGTHS, Case, Workload
 
 DEFAULT_ARCHITECTURES = (
     "d256-n24-h4-k2-c64-f704-v16384-tied",
@@ -17,44 +18,47 @@ DEFAULT_ARCHITECTURES = (
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TimeDecodeConfig:
-    """Time greedy decoding of a list of architectures, side by side, with random weights.
+    """Time decoding of a list of architectures, each at each batch size, side by side, with random weights.
 
     Each of `architectures` is a shape's name (d512-n8-h8-k2-c64-f1536-v50432), a public model's (llama-3.2-1b) or the
     path of a Hugging Face config.json. `workload` names the lengths; `prompt_tokens` and `new_tokens` override them.
-    `dtype` "auto" is float32 on a CPU and bfloat16 on accelerators. Each is timed `repeats` to `max_repeats` times,
-    until the 95 % interval of the median of e2e_s is within `relative_error` for all or `max_measure_s` have passed.
+    `temperature` 0 is greedy. `cache_positions` 0 is as many as the request needs. `dtype` "auto" is float32 on a CPU
+    and bfloat16 on accelerators. `tensor` devices share each request, heads and MLP split between them. Each case is
+    timed `repeats` to `max_repeats` times, until the 95 % interval of the median of e2e_s is within `relative_error`,
+    or until `max_measure_s` a case have passed in all.
     """
 
     architectures: tuple[str, ...] = DEFAULT_ARCHITECTURES
     workload: str = "short"
-    batch: int = 1
+    batch: tuple[int, ...] = (1,)
     prompt_tokens: int | None = None
     new_tokens: int | None = None
     dtype: str = "auto"
     mode: str = "loop"
+    temperature: float = 0.0
+    cache_positions: int = 0
+    tensor: int = 1
     warmup: int = 2
     repeats: int = 10
     max_repeats: int = 40
     relative_error: float = 0.05
-    max_measure_s: float = 60.0
+    max_measure_s: float = 12.0
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not self.architectures:
-            raise ValueError("architectures=(): must name at least one architecture")
-        if self.workload not in LENGTHS:
-            raise ValueError(f"workload={self.workload!r}: must be one of {', '.join(LENGTHS)}")
-        for field, least in (("warmup", 1), ("repeats", 1), ("max_repeats", self.repeats), ("seed", 0)):
-            if getattr(self, field) < least:
-                raise ValueError(f"{field}={getattr(self, field)}: must be at least {least}")
+        require(bool(self.architectures), "architectures", self.architectures, "must name at least one architecture")
+        require(bool(self.batch), "batch", self.batch, "must name at least one batch size")
+        require(self.workload in LENGTHS, "workload", self.workload, f"must be one of {', '.join(LENGTHS)}")
+        least = {"warmup": 1, "repeats": 1, "max_repeats": self.repeats, "seed": 0, "tensor": 1}
+        for field, value in least.items():
+            require(getattr(self, field) >= value, field, getattr(self, field), f"must be at least {value}")
         for field in ("relative_error", "max_measure_s"):
-            if not getattr(self, field) > 0:
-                raise ValueError(f"{field}={getattr(self, field)}: must be above zero")
-        self.resolve_workload("float32")
+            require(getattr(self, field) > 0, field, getattr(self, field), "must be above zero")
+        self.resolve_workloads("float32")
+        require(len(set(self.batch)) == len(self.batch), "batch", self.batch, "must not name one twice")
         names = [a.name for a in self.resolve_architectures()]
         for spec, name in zip(self.architectures, names, strict=True):
-            if names.count(name) > 1:
-                raise ValueError(f"architectures={spec!r}: is listed twice")
+            require(names.count(name) == 1, "architectures", spec, "is listed twice")
 
     def resolve_architectures(self) -> tuple[Architecture, ...]:
         """The architectures, in the order given."""
@@ -66,13 +70,23 @@ class TimeDecodeConfig:
                 raise ValueError(f"architectures: {error}") from None
         return tuple(resolved)
 
-    def resolve_workload(self, auto_dtype: str) -> Workload:
-        """The workload, with `auto_dtype` where dtype is "auto"."""
+    def resolve_workloads(self, auto_dtype: str) -> tuple[Workload, ...]:
+        """The workload at each batch size, with `auto_dtype` where dtype is "auto"."""
         prompt_tokens, new_tokens = LENGTHS[self.workload]
-        return Workload(
-            batch=self.batch,
-            prompt_tokens=prompt_tokens if self.prompt_tokens is None else self.prompt_tokens,
-            new_tokens=new_tokens if self.new_tokens is None else self.new_tokens,
-            dtype=auto_dtype if self.dtype == "auto" else self.dtype,
-            mode=self.mode,
+        return tuple(
+            Workload(
+                batch=batch,
+                prompt_tokens=prompt_tokens if self.prompt_tokens is None else self.prompt_tokens,
+                new_tokens=new_tokens if self.new_tokens is None else self.new_tokens,
+                dtype=auto_dtype if self.dtype == "auto" else self.dtype,
+                mode=self.mode,
+                temperature=self.temperature,
+                cache_positions=self.cache_positions,
+            )
+            for batch in self.batch
         )
+
+    def resolve_cases(self, auto_dtype: str) -> tuple[Case, ...]:
+        """Every architecture under the workload at every batch size."""
+        loads = self.resolve_workloads(auto_dtype)
+        return tuple(Case(architecture=a, workload=load) for a in self.resolve_architectures() for load in loads)

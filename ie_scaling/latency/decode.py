@@ -1,7 +1,7 @@
-"""The decode engine: weights laid out for decoding, and prefill and decode compiled ahead of time.
+"""The decode engine: prefill and decode compiled ahead of time, on one device or over the tensor axis of a mesh.
 
-B batch, T query positions, S cache positions, M model width, H query heads, K kv heads, G = H/K, C head width,
-P = (H + 2K)·C rows of the fused projection, Q = H·C, F MLP width, U = 2F, V vocabulary; I in and O out of a matrix.
+B batch, T query positions, S cache positions, M model width, H query heads, K kv heads, G = H/K, J = H + K, C head
+width, F MLP width, U = 2F, V vocabulary, X devices along the tensor axis; I in and O out of a matrix.
 """
 
 import dataclasses
@@ -14,93 +14,34 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
 
 from ie_scaling.architecture import Architecture
+from ie_scaling.config import require
+from ie_scaling.latency import workload as workload_lib
+from ie_scaling.latency.weights import DecodeWeights, LayerWeights, weight_shardings
 from ie_scaling.latency.workload import Workload
-from ie_scaling.model import kv_cache, transformer
+from ie_scaling.model import kv_cache, layers
 from ie_scaling.model.kv_cache import KVCache
 from ie_scaling.model.layers import rms_norm, rotary_table, turn
-
-
-@jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True)
-class LayerWeights:
-    """One layer's weights, matrices as (out, in): a matrix-vector product then reads each row in one go.
-
-    Queries, keys and values are one matrix, gate and up another, so that a step dispatches fewer kernels.
-    """
-
-    attention_gain_M: jax.Array
-    projection_PM: jax.Array
-    qk_gain_XC: jax.Array | None  # a row for each of the H + K query and key heads
-    output_MQ: jax.Array
-    mlp_gain_M: jax.Array
-    gate_up_UM: jax.Array
-    down_MF: jax.Array
-
-
-@jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True)
-class DecodeWeights:
-    """A decoder's weights, each layer in buffers of its own. `unembedding_VM` is None where tied."""
-
-    embedding_VM: jax.Array
-    layers: tuple[LayerWeights, ...]
-    final_gain_M: jax.Array
-    unembedding_VM: jax.Array | None
-
-
-def make_weights(a: Architecture, parameters: transformer.Parameters, dtype: str) -> DecodeWeights:
-    """The weights that decoding reads, from the parameters that training makes; gains stay float32."""
-
-    def rows(kernel: jax.Array, inputs: int) -> jax.Array:
-        """(in..., out...) as (out, in); `inputs` counts the leading axes that are input."""
-        width = math.prod(kernel.shape[:inputs])
-        return kernel.reshape(width, -1).T.astype(dtype)
-
-    def layer(p: transformer.Parameters) -> LayerWeights:
-        attention, mlp = p["attention"], p["mlp"]
-        gains = [(attention["query_norm"], a.n_heads), (attention["key_norm"], a.n_kv_heads)] if a.qk_norm else []
-        return LayerWeights(
-            attention_gain_M=p["attention_norm"]["gain"],
-            projection_PM=jnp.concatenate([rows(attention[name]["kernel"], 1) for name in ("query", "key", "value")]),
-            qk_gain_XC=jnp.concatenate([jnp.tile(g["gain"][None], (n, 1)) for g, n in gains]) if gains else None,
-            output_MQ=rows(attention["output"]["kernel"], 2),
-            mlp_gain_M=p["mlp_norm"]["gain"],
-            gate_up_UM=jnp.concatenate([rows(mlp[name]["kernel"], 1) for name in ("gate", "up")]),
-            down_MF=rows(mlp["down"]["kernel"], 1),
-        )
-
-    return DecodeWeights(
-        embedding_VM=parameters["embedding"].astype(dtype),
-        layers=tuple(layer(p) for p in transformer.unstack_layers(a, parameters)),
-        final_gain_M=parameters["final_norm"]["gain"],
-        unembedding_VM=None if a.tied_embeddings else rows(parameters["unembedding"], 1),
-    )
-
-
-def random_weights(a: Architecture, seed: int, dtype: str) -> DecodeWeights:
-    """Weights of the right shapes and scales, made on the host without compiling anything; for timing only."""
-    shapes = jax.eval_shape(lambda: make_weights(a, transformer.init(a, jax.random.key(0)), dtype))
-    generator = np.random.default_rng(seed)
-
-    def fill(leaf: jax.ShapeDtypeStruct) -> jax.Array:
-        if leaf.shape[-1] == a.d_head or len(leaf.shape) == 1:  # gains
-            return jax.device_put(np.ones(leaf.shape, leaf.dtype))
-        values = generator.random(leaf.shape, np.float32)
-        values -= 0.5
-        values *= math.sqrt(12 / leaf.shape[-1])
-        return jax.device_put(values.astype(leaf.dtype, copy=False))
-
-    return jax.tree.map(fill, shapes)
 
 
 def _linear(x_BTI: jax.Array, w_OI: jax.Array, dtype: Any = None) -> jax.Array:
     return jnp.einsum("BTI,OI->BTO", x_BTI, w_OI, preferred_element_type=dtype)
 
 
+@dataclasses.dataclass(frozen=True)
+class Decoder:
+    """What is compiled: the architecture, how it is split over X devices, and how tokens are chosen."""
+
+    architecture: Architecture
+    n_shards: int = 1
+    temperature: float = 0.0
+
+
 def _layer(
-    a: Architecture,
+    d: Decoder,
     w: LayerWeights,
     x_BTM: jax.Array,
     table: tuple[jax.Array, jax.Array],
@@ -108,24 +49,30 @@ def _layer(
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """One layer of T positions, attention left to `attend`; also its new keys and values, (B,K,T,C)."""
     B, T, _ = x_BTM.shape
+    a, X = d.architecture, d.n_shards
     H, K, C, F = a.n_heads, a.n_kv_heads, a.d_head, a.d_ff
-    heads_BTXC = _linear(rms_norm(x_BTM, w.attention_gain_M), w.projection_PM).reshape(B, T, H + 2 * K, C)
-    qk_BTXC, v_BTKC = heads_BTXC[:, :, : H + K], heads_BTXC[:, :, H + K :]
-    if w.qk_gain_XC is not None:
-        qk_BTXC = rms_norm(qk_BTXC, jnp.ones((C,))) * w.qk_gain_XC[None, None].astype(x_BTM.dtype)
-    qk_BTXC = turn(qk_BTXC, *table)
-    q_BTHC, k_BTKC = qk_BTXC[:, :, :H], qk_BTXC[:, :, H:]
+    h, k = H // X, K // X  # of one device
+    fused_BTP = _linear(rms_norm(x_BTM, w.attention_gain_M), w.projection_PM)
+    heads = fused_BTP.reshape(B, T, X, h + 2 * k, C)
+    qk_BTJC, v_BTKC = heads[:, :, :, : h + k].reshape(B, T, H + K, C), heads[:, :, :, h + k :].reshape(B, T, K, C)
+    if w.qk_gain_JC is not None:
+        qk_BTJC = rms_norm(qk_BTJC, jnp.ones((C,))) * w.qk_gain_JC[None, None].astype(x_BTM.dtype)
+    qk = turn(qk_BTJC, *table).reshape(B, T, X, h + k, C)
+    q_BTHC, k_BTKC = qk[:, :, :, :h].reshape(B, T, H, C), qk[:, :, :, h:].reshape(B, T, K, C)
     x_BTM = x_BTM + _linear(attend(q_BTHC, k_BTKC, v_BTKC).reshape(B, T, H * C), w.output_MQ)
-    u_BTU = _linear(rms_norm(x_BTM, w.mlp_gain_M), w.gate_up_UM)
-    x_BTM = x_BTM + _linear(jax.nn.silu(u_BTU[..., :F]) * u_BTU[..., F:], w.down_MF)
+    u = _linear(rms_norm(x_BTM, w.mlp_gain_M), w.gate_up_UM).reshape(B, T, X, 2, F // X)
+    x_BTM = x_BTM + _linear((jax.nn.silu(u[:, :, :, 0]) * u[:, :, :, 1]).reshape(B, T, F), w.down_MF)
     return x_BTM, k_BTKC.transpose(0, 2, 1, 3), v_BTKC.transpose(0, 2, 1, 3)
 
 
-def _choose(w: DecodeWeights, x_BTM: jax.Array) -> jax.Array:
-    """The greedy next token (B,) after the last position."""
+def _choose(d: Decoder, w: DecodeWeights, x_BTM: jax.Array, key: jax.Array, position: jax.Array) -> jax.Array:
+    """The next token (B,) after the last position: the most likely one, or drawn at the decoder's temperature."""
     matrix_VM = w.embedding_VM if w.unembedding_VM is None else w.unembedding_VM
-    logits_BTV = _linear(rms_norm(x_BTM[:, -1:], w.final_gain_M), matrix_VM, jnp.float32)
-    return jnp.argmax(logits_BTV[:, 0], axis=-1).astype(jnp.int32)
+    logits_BV = _linear(rms_norm(x_BTM[:, -1:], w.final_gain_M), matrix_VM, jnp.float32)[:, 0]
+    if d.temperature:
+        drawn = jax.random.gumbel(jax.random.fold_in(key, position), logits_BV.shape, jnp.float32)
+        logits_BV = logits_BV / d.temperature + drawn
+    return jnp.argmax(logits_BV, axis=-1).astype(jnp.int32)
 
 
 def _attend_one(
@@ -151,23 +98,27 @@ def _attend_one(
     return (mixed_BKGC / (jnp.sum(old_BKGS, axis=-1, keepdims=True) + own_BKG1)).astype(q_BTHC.dtype)
 
 
-def prefill(a: Architecture, w: DecodeWeights, token_BT: jax.Array, cache: KVCache) -> tuple[jax.Array, KVCache]:
+def prefill(
+    d: Decoder, w: DecodeWeights, token_BT: jax.Array, cache: KVCache, key: jax.Array
+) -> tuple[jax.Array, KVCache]:
     """The first new token (B,), and the cache with the prompt in its first T positions, whatever it held."""
-    T = token_BT.shape[1]
+    a, T = d.architecture, token_BT.shape[1]
     table = rotary_table(jnp.arange(T), a.d_head, a.rope_base)
-    attend = functools.partial(jax.nn.dot_product_attention, is_causal=True)
+    attend = functools.partial(layers.attend, same_BTT=None, query_block=workload_lib.prefill_block(T))
     x_BTM = jnp.take(w.embedding_VM, token_BT, axis=0)
     start = jnp.zeros((), jnp.int32)
     keys, values = [], []
     for layer, k_BKSC, v_BKSC in zip(w.layers, cache.k_BKSC, cache.v_BKSC, strict=True):
-        x_BTM, k_BKTC, v_BKTC = _layer(a, layer, x_BTM, table, attend)
+        x_BTM, k_BKTC, v_BKTC = _layer(d, layer, x_BTM, table, attend)
         keys.append(kv_cache.write(k_BKSC, k_BKTC, start))
         values.append(kv_cache.write(v_BKSC, v_BKTC, start))
-    return _choose(w, x_BTM), KVCache(tuple(keys), tuple(values), jnp.full((), T, jnp.int32))
+    length = jnp.full((), T, jnp.int32)
+    return _choose(d, w, x_BTM, key, length), KVCache(tuple(keys), tuple(values), length)
 
 
-def step(a: Architecture, w: DecodeWeights, token_B: jax.Array, cache: KVCache) -> tuple[jax.Array, KVCache]:
+def step(d: Decoder, w: DecodeWeights, token_B: jax.Array, cache: KVCache, key: jax.Array) -> tuple[jax.Array, KVCache]:
     """The token (B,) that follows `token_B`, and the cache with `token_B`'s position in it."""
+    a = d.architecture
     table = rotary_table(cache.length[None], a.d_head, a.rope_base)
     mask_S = jnp.where(jnp.arange(cache.capacity) < cache.length, 0.0, -jnp.inf)
     table, mask_S = jax.lax.optimization_barrier((table, mask_S))  # once a step, not again in every layer
@@ -175,9 +126,9 @@ def step(a: Architecture, w: DecodeWeights, token_B: jax.Array, cache: KVCache) 
     fresh = []
     for layer, k_BKSC, v_BKSC in zip(w.layers, cache.k_BKSC, cache.v_BKSC, strict=True):
         attend = functools.partial(_attend_one, k_BKSC=k_BKSC, v_BKSC=v_BKSC, mask_S=mask_S)
-        x_BTM, k_BKTC, v_BKTC = _layer(a, layer, x_BTM, table, attend)
+        x_BTM, k_BKTC, v_BKTC = _layer(d, layer, x_BTM, table, attend)
         fresh.append((k_BKTC, v_BKTC))
-    next_B = _choose(w, x_BTM)
+    next_B = _choose(d, w, x_BTM, key, cache.length + 1)
     # Adding this zero makes every write depend on the last read of its array; without it XLA copies the whole cache.
     start = cache.length + jnp.minimum(next_B[0], 0)
     keys = tuple(kv_cache.write(k, new, start) for k, (new, _) in zip(cache.k_BKSC, fresh, strict=True))
@@ -186,12 +137,12 @@ def step(a: Architecture, w: DecodeWeights, token_B: jax.Array, cache: KVCache) 
 
 
 def loop(
-    a: Architecture, n_steps: int, w: DecodeWeights, token_B: jax.Array, cache: KVCache
+    d: Decoder, n_steps: int, w: DecodeWeights, token_B: jax.Array, cache: KVCache, key: jax.Array
 ) -> tuple[jax.Array, KVCache]:
     """The n_steps tokens (T,B) that follow `token_B`, and the cache after them."""
 
     def body(carry: tuple[jax.Array, KVCache], _: None) -> tuple[tuple[jax.Array, KVCache], jax.Array]:
-        token_B, cache = step(a, w, *carry)
+        token_B, cache = step(d, w, *carry, key)
         return (token_B, cache), token_B
 
     (_, cache), token_TB = jax.lax.scan(body, (token_B, cache), length=n_steps)
@@ -204,54 +155,97 @@ class Engine:
 
     Attributes:
       compile_s: seconds that tracing and compiling took.
+      memory_bytes: what XLA allots on a device for the weights, the cache and the larger of prefill's and decode's
+        temporaries; None where it does not say.
     """
 
     architecture: Architecture
     workload: Workload
     weights: DecodeWeights
+    mesh: Mesh
     compiled_prefill: jax.stages.Compiled
     compiled_decode: jax.stages.Compiled | None
     compile_s: float
 
+    def place(self, array: Any) -> jax.Array:
+        """On every device of the mesh, whole."""
+        return jax.device_put(array, NamedSharding(self.mesh, P()))
+
     def new_cache(self) -> KVCache:
-        """A cache of the workload's size."""
-        w = self.workload
-        return kv_cache.empty_cache(self.architecture, w.batch, w.cache_positions, w.dtype)
+        """A cache of the workload's size, with nothing in it."""
+        cache = _empty_cache(self.architecture, self.workload)
+        return jax.device_put(cache, _cache_shardings(cache, self.mesh))
 
-    def prefill(self, token_BT: jax.Array, cache: KVCache) -> tuple[jax.Array, KVCache]:
+    @property
+    def memory_bytes(self) -> int | None:
+        """Bytes on each device while a request is served."""
+        sizes = []
+        for program in (self.compiled_prefill, self.compiled_decode):
+            found = None if program is None else program.memory_analysis()
+            if found is not None:
+                held = found.argument_size_in_bytes + found.output_size_in_bytes - found.alias_size_in_bytes
+                sizes.append(held + found.temp_size_in_bytes)
+        return max(sizes, default=None)
+
+    def prefill(self, token_BT: jax.Array, cache: KVCache, key: jax.Array) -> tuple[jax.Array, KVCache]:
         """The first new token (B,) after the prompt, and the cache."""
-        return self.compiled_prefill(self.weights, token_BT, cache)
+        return self.compiled_prefill(self.weights, token_BT, cache, key)
 
-    def decode(self, token_B: jax.Array, cache: KVCache) -> tuple[Any, KVCache]:
+    def decode(self, token_B: jax.Array, cache: KVCache, key: jax.Array) -> tuple[Any, KVCache]:
         """The other new_tokens − 1 tokens: (T,B) in loop mode, a list of T arrays (B,) in step mode; and the cache."""
         if self.compiled_decode is None:
             return [], cache
         if self.workload.mode == "loop":
-            return self.compiled_decode(self.weights, token_B, cache)
+            return self.compiled_decode(self.weights, token_B, cache, key)
         tokens = []
         for _ in range(self.workload.new_tokens - 1):
-            token_B, cache = self.compiled_decode(self.weights, token_B, cache)
+            token_B, cache = self.compiled_decode(self.weights, token_B, cache, key)
             tokens.append(token_B)
         return tokens, cache
 
-    def generate(self, token_BT: np.ndarray) -> np.ndarray:
-        """The new tokens (B, new_tokens) that greedy decoding adds to these prompts."""
-        first_B, cache = self.prefill(jnp.asarray(token_BT, jnp.int32), self.new_cache())
-        rest, _ = self.decode(first_B, cache)
+    def generate(self, token_BT: np.ndarray, seed: int = 0) -> np.ndarray:
+        """The new tokens (B, new_tokens) that decoding adds to these prompts; `seed` matters above temperature 0.
+
+        Raises:
+          ValueError: prompts of another number or length than the engine was compiled for.
+        """
+        compiled_for = (self.workload.batch, self.workload.prompt_tokens)
+        require(np.shape(token_BT) == compiled_for, "prompts", np.shape(token_BT), f"must be of shape {compiled_for}")
+        key = self.place(jax.random.key(seed))
+        first_B, cache = self.prefill(self.place(np.asarray(token_BT, np.int32)), self.new_cache(), key)
+        rest, _ = self.decode(first_B, cache, key)
         return np.stack([np.asarray(first_B), *(np.asarray(token_B) for token_B in rest)], axis=1)
 
 
-def compile_engine(a: Architecture, workload: Workload, weights: DecodeWeights) -> Engine:
-    """Prefill and decode compiled for these very shapes, with the cache donated."""
-    cache = jax.eval_shape(lambda: kv_cache.empty_cache(a, workload.batch, workload.cache_positions, workload.dtype))
+def compile_engine(a: Architecture, workload: Workload, weights: DecodeWeights, mesh: Mesh) -> Engine:
+    """Prefill and decode compiled for these very shapes, with the cache donated.
+
+    `weights` are laid out for as many shards as the mesh's tensor axis has devices, and placed by `weight_shardings`.
+    """
+    decoder = Decoder(a, mesh.shape["tensor"], workload.temperature)
+    cache = jax.eval_shape(lambda: _empty_cache(a, workload))
     prompt_BT = jax.ShapeDtypeStruct((workload.batch, workload.prompt_tokens), jnp.int32)
     token_B = jax.ShapeDtypeStruct((workload.batch,), jnp.int32)
-    n_steps = workload.new_tokens - 1
-    decode = functools.partial(loop, a, n_steps) if workload.mode == "loop" else functools.partial(step, a)
-    start = time.perf_counter()
-    compiled_prefill = jax.jit(functools.partial(prefill, a), donate_argnums=2).lower(weights, prompt_BT, cache)
-    compiled_prefill = compiled_prefill.compile()
-    compiled_decode = None
-    if n_steps:
-        compiled_decode = jax.jit(decode, donate_argnums=2).lower(weights, token_B, cache).compile()
-    return Engine(a, workload, weights, compiled_prefill, compiled_decode, time.perf_counter() - start)
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    whole, cache_places = NamedSharding(mesh, P()), _cache_shardings(cache, mesh)
+
+    def compiled(function: Callable, token: jax.ShapeDtypeStruct) -> jax.stages.Compiled:
+        places = (weight_shardings(a, mesh), whole, cache_places, whole)
+        program = jax.jit(function, donate_argnums=2, in_shardings=places, out_shardings=(whole, cache_places))
+        return program.lower(weights, token, cache, key).compile()
+
+    start, n_steps = time.perf_counter(), workload.new_tokens - 1
+    compiled_prefill = compiled(functools.partial(prefill, decoder), prompt_BT)
+    decode = functools.partial(loop, decoder, n_steps) if workload.mode == "loop" else functools.partial(step, decoder)
+    compiled_decode = compiled(decode, token_B) if n_steps else None
+    return Engine(a, workload, weights, mesh, compiled_prefill, compiled_decode, time.perf_counter() - start)
+
+
+def _empty_cache(a: Architecture, workload: Workload) -> KVCache:
+    return kv_cache.empty_cache(a, workload.batch, workload.cache_positions, workload.dtype)
+
+
+def _cache_shardings(cache: KVCache, mesh: Mesh) -> Any:
+    """Keys and values over the tensor axis by kv heads."""
+    heads, whole = NamedSharding(mesh, P(None, "tensor")), NamedSharding(mesh, P())
+    return jax.tree.map(lambda array: heads if array.ndim else whole, cache)

@@ -12,6 +12,7 @@ from typing import Any
 import jax
 import jax.monitoring
 import numpy as np
+from scipy import stats
 
 COMPILE_EVENTS = "/jax/core/compile/"
 
@@ -41,21 +42,20 @@ class Sample:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class StopRule:
-    """At least `repeats` rounds; then until every median is known to `relative_error`, or a cap is met."""
+    """At least `repeats` samples each; then each until its median is known to `relative_error`, or a cap is met."""
 
     repeats: int
     max_repeats: int
     relative_error: float
     max_seconds: float
 
-    def is_met(self, series: Sequence[Sequence[float]], elapsed_s: float) -> bool:
-        """Whether to stop, given each candidate's values so far (equally many) and the time spent."""
-        rounds = len(series[0])
-        if rounds < self.repeats:
+    def is_met(self, values: Sequence[float], elapsed_s: float) -> bool:
+        """Whether a candidate with these values has been timed enough, given the time spent on all."""
+        if len(values) < self.repeats:
             return False
-        if rounds >= self.max_repeats or elapsed_s >= self.max_seconds:
+        if len(values) >= self.max_repeats or elapsed_s >= self.max_seconds:
             return True
-        return all(median_relative_error(values) <= self.relative_error for values in series)
+        return median_relative_error(values) <= self.relative_error
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,9 +96,9 @@ def measure(
     seed: int,
     warmup: int = 1,
     clock: Callable[[], float] = time.perf_counter,
-    on_round: Callable[[int], None] = lambda done: None,
+    on_sample: Callable[[], None] = lambda: None,
 ) -> list[Sample]:
-    """Samples of every candidate, in rounds; each round takes them all in a fresh random order.
+    """Samples of every candidate, in rounds; each round takes all that need more in a fresh random order.
 
     Drift so hits all alike. Warm-up runs are of the very same requests and are not kept.
 
@@ -115,17 +115,49 @@ def measure(
     totals: dict[str, list[float]] = {candidate.name: [] for candidate in candidates}
     with _gc_paused(), compile_events() as events:
         for number in range(rule.max_repeats):
-            for candidate in order.sample(candidates, len(candidates)):
+            elapsed_s = clock() - begun
+            active = [candidate for candidate in candidates if not rule.is_met(totals[candidate.name], elapsed_s)]
+            for candidate in order.sample(active, len(active)):
                 started_s = clock() - begun
                 ends_s, states[candidate.name] = _run(candidate, states[candidate.name], clock)
                 if events:
                     raise RuntimeError(f"{candidate.name}: compiled inside the timed region ({events[0]})")
                 samples.append(Sample(candidate.name, number, started_s, ends_s))
                 totals[candidate.name].append(ends_s[-1])
-            on_round(number + 1)
-            if rule.is_met(list(totals.values()), clock() - begun):
-                break
+                on_sample()
     return samples
+
+
+@dataclasses.dataclass(frozen=True)
+class Drift:
+    """Relative change of latency over a whole measurement, with its 95 % interval."""
+
+    change: float
+    low: float
+    high: float
+
+    @property
+    def is_significant(self) -> bool:
+        """Whether the interval leaves out no change."""
+        return not self.low <= 0 <= self.high
+
+
+def drift(samples: Sequence[Sample]) -> Drift:
+    """How much longer requests took at the end than at the start, whatever the candidate.
+
+    Theil–Sen slope of each sample's total over its candidate's median, against its start, times the whole span.
+    """
+    totals: dict[str, list[float]] = {}
+    for sample in samples:
+        totals.setdefault(sample.name, []).append(sample.ends_s[-1])
+    medians = {name: np.median(values) for name, values in totals.items()}
+    started_s = np.array([sample.started_s for sample in samples])
+    relative = np.array([sample.ends_s[-1] / medians[sample.name] for sample in samples])
+    span_s = np.ptp(started_s)
+    if span_s == 0:
+        return Drift(0.0, -math.inf, math.inf)
+    slope, _, low, high = stats.theilslopes(relative, started_s, 0.95)
+    return Drift(float(slope * span_s), float(low * span_s), float(high * span_s))
 
 
 def _run(candidate: Candidate, state: Any, clock: Callable[[], float]) -> tuple[tuple[float, ...], Any]:

@@ -12,7 +12,6 @@ from flax import nnx
 from jax.typing import DTypeLike
 
 from ie_scaling.architecture import Architecture
-from ie_scaling.model import kv_cache
 
 NORM_EPSILON = 1e-5
 QUERY_BLOCK = 128
@@ -63,19 +62,6 @@ def rotate(x_BTHC: jax.Array, position_T: jax.Array, base: float) -> jax.Array:
     return turn(x_BTHC, *rotary_table(position_T, x_BTHC.shape[-1], base))
 
 
-def attend_to_cache(q_BTHC: jax.Array, k_BKSC: jax.Array, v_BKSC: jax.Array, position_T: jax.Array) -> jax.Array:
-    """Attention of T queries at these positions over the cache, each KV head read once for its G query heads."""
-    B, T, H, C = q_BTHC.shape
-    K, S = k_BKSC.shape[1], k_BKSC.shape[2]
-    q_BKGTC = q_BTHC.reshape(B, T, K, H // K, C).transpose(0, 2, 3, 1, 4)
-    logits_BKGTS = jnp.einsum("BKGTC,BKSC->BKGTS", q_BKGTC, k_BKSC, preferred_element_type=jnp.float32)
-    visible_TS = jnp.arange(S)[None, :] <= position_T[:, None]
-    logits_BKGTS = jnp.where(visible_TS[None, None, None], logits_BKGTS / math.sqrt(C), -jnp.inf)
-    weights_BKGTS = jax.nn.softmax(logits_BKGTS, axis=-1).astype(v_BKSC.dtype)
-    mixed_BKGTC = jnp.einsum("BKGTS,BKSC->BKGTC", weights_BKGTS, v_BKSC)
-    return mixed_BKGTC.transpose(0, 3, 1, 2, 4).reshape(B, T, H, C)
-
-
 class Linear(nnx.Einsum):
     """`nnx.Einsum` over the rows N of an input of any leading axes.
 
@@ -90,10 +76,16 @@ class Linear(nnx.Einsum):
         return rows.reshape(*leading, *rows.shape[1:])
 
 
-def attend(q_BTHC: jax.Array, k_BTKC: jax.Array, v_BTKC: jax.Array, same_BTT: jax.Array | None) -> jax.Array:
+def attend(
+    q_BTHC: jax.Array,
+    k_BTKC: jax.Array,
+    v_BTKC: jax.Array,
+    same_BTT: jax.Array | None,
+    query_block: int = QUERY_BLOCK,
+) -> jax.Array:
     """Causal attention (B,T,H,C), within documents alone where `same_BTT` says which positions are of the same.
 
-    In blocks of QUERY_BLOCK queries, each with the keys up to its end, so that most of the masked half is never
+    In blocks of `query_block` queries, each with the keys up to its end, so that most of the masked half is never
     computed. The G query heads of a KV head are rows of one product with it.
     """
     B, T, H, C = q_BTHC.shape
@@ -105,8 +97,8 @@ def attend(q_BTHC: jax.Array, k_BTKC: jax.Array, v_BTKC: jax.Array, same_BTT: ja
     # Added, and not chosen by: then the backward pass needs nothing but the weights.
     bias_BTT = jnp.where(visible_BTT, 0.0, -1e30).astype(jnp.float32)
     mixed = []
-    for start in range(0, T, QUERY_BLOCK):
-        end = min(start + QUERY_BLOCK, T)
+    for start in range(0, T, query_block):
+        end = min(start + query_block, T)
         seen = slice(0, end)
         block_BKGTC = q_BKGTC[:, :, :, start:end]
         mixed.append(_attend_block(block_BKGTC, k_BKTC[:, :, seen], v_BKTC[:, :, seen], bias_BTT[:, start:end, seen]))
@@ -149,16 +141,6 @@ class Attention(nnx.Module):
         q_BTHC, k_BTKC, v_BTKC = self.project(x_BTM, position_T)
         return self.output(attend(q_BTHC, k_BTKC, v_BTKC, same_BTT), n_axes=2)
 
-    def decode(
-        self, x_BTM: jax.Array, position_T: jax.Array, k_BKSC: jax.Array, v_BKSC: jax.Array
-    ) -> tuple[jax.Array, jax.Array, jax.Array]:
-        """Over the cache with these T positions written into it; returns the output and the new cache arrays."""
-        q_BTHC, k_BTKC, v_BTKC = self.project(x_BTM, position_T)
-        k_BKSC = kv_cache.write(k_BKSC, k_BTKC.transpose(0, 2, 1, 3), position_T[0])
-        v_BKSC = kv_cache.write(v_BKSC, v_BTKC.transpose(0, 2, 1, 3), position_T[0])
-        mixed_BTHC = attend_to_cache(q_BTHC, k_BKSC, v_BKSC, position_T)
-        return self.output(mixed_BTHC, n_axes=2), k_BKSC, v_BKSC
-
 
 class MLP(nnx.Module):
     """SwiGLU: (silu(x·gate) ∘ x·up)·down."""
@@ -184,10 +166,3 @@ class Layer(nnx.Module):
     def __call__(self, x_BTM: jax.Array, position_T: jax.Array, same_BTT: jax.Array | None = None) -> jax.Array:
         x_BTM = x_BTM + self.attention(self.attention_norm(x_BTM), position_T, same_BTT)
         return x_BTM + self.mlp(self.mlp_norm(x_BTM))
-
-    def decode(
-        self, x_BTM: jax.Array, position_T: jax.Array, k_BKSC: jax.Array, v_BKSC: jax.Array
-    ) -> tuple[jax.Array, jax.Array, jax.Array]:
-        mixed_BTM, k_BKSC, v_BKSC = self.attention.decode(self.attention_norm(x_BTM), position_T, k_BKSC, v_BKSC)
-        x_BTM = x_BTM + mixed_BTM
-        return x_BTM + self.mlp(self.mlp_norm(x_BTM)), k_BKSC, v_BKSC

@@ -16,7 +16,6 @@ from flax import nnx
 from jax.typing import DTypeLike
 
 from ie_scaling.architecture import Architecture
-from ie_scaling.model.kv_cache import KVCache
 from ie_scaling.model.layers import Layer, RMSNorm, fan_in_init, rms_norm
 
 Parameters = dict[str, Any]
@@ -147,29 +146,3 @@ def _rematerialised(body: Callable, remat: str, in_scan: bool) -> Callable:
     policies = jax.checkpoint_policies
     policy = {"dots": policies.dots_with_no_batch_dims_saveable, "full": policies.nothing_saveable}[remat]
     return jax.checkpoint(body, policy=policy, prevent_cse=not in_scan)  # inside a scan nothing can be merged
-
-
-def forward_cached(
-    a: Architecture,
-    parameters: Parameters,
-    layers: tuple[Parameters, ...],
-    token_BT: jax.Array,
-    cache: KVCache,
-    dtype: DTypeLike = jnp.float32,
-) -> tuple[jax.Array, KVCache]:
-    """Logits (B,V) of the last of T new positions, and the cache with them in it; layers unrolled.
-
-    Args:
-      layers: `unstack_layers(a, parameters)`, made once outside the loop.
-      cache: must have room for T more positions; the caller sees to it, as lengths are static there.
-    """
-    graph = _layer_graph(a, jnp.dtype(dtype))
-    position_T = cache.length + jnp.arange(token_BT.shape[1], dtype=jnp.int32)
-    x_BTM = _embed(parameters, token_BT, dtype)
-    keys, values = [], []
-    for layer_parameters, k_BKSC, v_BKSC in zip(layers, cache.k_BKSC, cache.v_BKSC, strict=True):
-        x_BTM, k_BKSC, v_BKSC = nnx.merge(graph, layer_parameters).decode(x_BTM, position_T, k_BKSC, v_BKSC)
-        keys.append(k_BKSC)
-        values.append(v_BKSC)
-    logits_BV = _logits(a, parameters, x_BTM[:, -1:], dtype)[:, 0]
-    return logits_BV, KVCache(tuple(keys), tuple(values), cache.length + token_BT.shape[1])

@@ -1,5 +1,6 @@
-"""The decode engine: the tokens of repeated full forwards, in both modes, and a cache that is never copied."""
+"""The decode engine: the tokens of repeated full forwards, greedy and drawn, split or whole, and no copied cache."""
 
+import dataclasses
 import functools
 
 import jax
@@ -8,24 +9,38 @@ import numpy as np
 import pytest
 
 from ie_scaling.latency import decode
+from ie_scaling.latency.weights import make_weights, random_weights, weight_shardings
 from ie_scaling.latency.workload import Workload
-from ie_scaling.model import transformer
+from ie_scaling.model import sharding, transformer
 from tests.model.shapes import FAMILIES, draw_parameters
 
 PROMPT, NEW = 5, 6
 
 
-def weights_of(a, parameters):
-    return jax.jit(functools.partial(decode.make_weights, a, dtype="float32"))(parameters)
+def one_device():
+    return sharding.make_mesh(devices=jax.devices()[:1])
 
 
-def greedy_by_full_forwards(a, parameters, token_BT, n_tokens):
-    """Pads to the final length: a later position changes nothing before it."""
+def make_engine(a, load, parameters, tensor=1):
+    mesh = sharding.make_mesh(tensor=tensor, devices=jax.devices()[:tensor])
+    make = functools.partial(make_weights, a, dtype="float32", n_shards=tensor)
+    return decode.compile_engine(a, load, jax.device_put(jax.jit(make)(parameters), weight_shardings(a, mesh)), mesh)
+
+
+def make_random_engine(a, load):
+    return decode.compile_engine(a, load, random_weights(a, 0, load.dtype, one_device()), one_device())
+
+
+def by_full_forwards(a, parameters, token_BT, n_tokens, choose=lambda logits_BV, position: logits_BV):
+    """The likeliest tokens by repeated full forwards, of logits that `choose` may change.
+
+    Pads to the final length: a later position changes nothing before it.
+    """
     forward = jax.jit(functools.partial(transformer.forward, a))
     padded = np.zeros((len(token_BT), PROMPT + n_tokens), np.int32)
     padded[:, :PROMPT] = token_BT
     for end in range(PROMPT, PROMPT + n_tokens):
-        padded[:, end] = np.argmax(forward(parameters, padded)[:, end - 1], axis=-1)
+        padded[:, end] = np.argmax(choose(forward(parameters, padded)[:, end - 1], end), axis=-1)
     return padded[:, PROMPT:]
 
 
@@ -34,29 +49,76 @@ def test_greedy_tokens_are_those_of_repeated_full_forwards(name, mode):
     a = FAMILIES[name]
     parameters = draw_parameters(a, 7, scale=1.0)
     token_BT = np.random.default_rng(13).integers(0, a.vocab_size, (3, PROMPT))
-    expected = greedy_by_full_forwards(a, parameters, token_BT, NEW)
+    expected = by_full_forwards(a, parameters, token_BT, NEW)
     assert len(np.unique(expected)) > 3  # else every wrong cache would pass
     load = Workload(batch=3, prompt_tokens=PROMPT, new_tokens=NEW, mode=mode)
-    engine = decode.compile_engine(a, load, weights_of(a, parameters))
-    np.testing.assert_array_equal(engine.generate(token_BT), expected)
+    np.testing.assert_array_equal(make_engine(a, load, parameters).generate(token_BT), expected)
+
+
+@pytest.mark.parametrize("mode", ["loop", "step"])
+def test_drawn_tokens_are_the_likeliest_under_gumbel_noise(mode):
+    """argmax(logits/t + Gumbel noise) is a draw of softmax(logits/t); the noise is keyed by seed and position."""
+    a, temperature = FAMILIES["gqa"], 0.7
+    parameters = draw_parameters(a, 7, scale=1.0)
+    token_BT = np.random.default_rng(13).integers(0, a.vocab_size, (3, PROMPT))
+
+    def choose(logits_BV, position):
+        key = jax.random.fold_in(jax.random.key(5), position)
+        return logits_BV / temperature + jax.random.gumbel(key, logits_BV.shape, jnp.float32)
+
+    load = Workload(batch=3, prompt_tokens=PROMPT, new_tokens=NEW, mode=mode, temperature=temperature)
+    engine = make_engine(a, load, parameters)
+    drawn = engine.generate(token_BT, seed=5)
+    np.testing.assert_array_equal(drawn, by_full_forwards(a, parameters, token_BT, NEW, choose))
+    assert (drawn != engine.generate(token_BT, seed=6)).any()
+    assert (drawn != by_full_forwards(a, parameters, token_BT, NEW)).any()
+
+
+@pytest.mark.parametrize(("name", "tensor"), [("gqa", 5), ("tied", 2), ("qk_norm", 5)])
+def test_split_over_devices_it_decodes_the_same_tokens(name, tensor):
+    a = dataclasses.replace(FAMILIES[name], d_ff=30, vocab_size=40)
+    parameters = draw_parameters(a, 7, scale=1.0)
+    token_BT = np.random.default_rng(13).integers(0, a.vocab_size, (3, PROMPT))
+    load = Workload(batch=3, prompt_tokens=PROMPT, new_tokens=NEW)
+    engine = make_engine(a, load, parameters, tensor)
+    np.testing.assert_array_equal(engine.generate(token_BT), by_full_forwards(a, parameters, token_BT, NEW))
+    for array in (engine.weights.layers[0].down_MF, engine.weights.embedding_VM, engine.new_cache().k_BKSC[0]):
+        assert array.addressable_shards[0].data.size * tensor == array.size
+
+
+def test_devices_that_do_not_divide_the_heads_are_refused():
+    mesh = sharding.make_mesh(tensor=2, devices=jax.devices()[:2])
+    with pytest.raises(ValueError, match=r"n_kv_heads=5: must be divisible by tensor=2"):
+        weight_shardings(FAMILIES["gqa"], mesh)
+
+
+def test_a_cache_with_room_to_spare_changes_nothing_and_prompts_of_another_shape_are_refused():
+    a, parameters = FAMILIES["gqa"], draw_parameters(FAMILIES["gqa"], 7, scale=1.0)
+    load = Workload(batch=2, prompt_tokens=PROMPT, new_tokens=NEW, cache_positions=40)
+    engine = make_engine(a, load, parameters)
+    token_BT = np.random.default_rng(13).integers(0, a.vocab_size, (2, PROMPT))
+    np.testing.assert_array_equal(engine.generate(token_BT), by_full_forwards(a, parameters, token_BT, NEW))
+    with pytest.raises(ValueError, match=r"prompts=\(2, 41\): must be of shape \(2, 5\)"):
+        engine.generate(np.zeros((2, 41), np.int32))
 
 
 def test_a_cache_that_has_served_one_request_serves_the_next():
     a = FAMILIES["gqa"]
     load = Workload(batch=1, prompt_tokens=PROMPT, new_tokens=NEW)
-    engine = decode.compile_engine(a, load, weights_of(a, draw_parameters(a, 7)))
-    first, second = (np.random.default_rng(seed).integers(0, a.vocab_size, (1, PROMPT)) for seed in (1, 2))
-    token_B, cache = engine.prefill(jnp.asarray(first, jnp.int32), engine.new_cache())
-    _, cache = engine.decode(token_B, cache)
-    token_B, cache = engine.prefill(jnp.asarray(second, jnp.int32), cache)
-    rest_TB, _ = engine.decode(token_B, cache)
+    engine = make_engine(a, load, draw_parameters(a, 7))
+    first, second = (np.random.default_rng(seed).integers(0, a.vocab_size, (1, PROMPT), np.int32) for seed in (1, 2))
+    key = engine.place(jax.random.key(0))
+    token_B, cache = engine.prefill(engine.place(first), engine.new_cache(), key)
+    _, cache = engine.decode(token_B, cache, key)
+    token_B, cache = engine.prefill(engine.place(second), cache, key)
+    rest_TB, _ = engine.decode(token_B, cache, key)
     np.testing.assert_array_equal(np.stack([token_B, *rest_TB], axis=1), engine.generate(second))
 
 
 def test_one_new_token_needs_no_decoding():
     a = FAMILIES["mqa"]
     load = Workload(batch=2, prompt_tokens=PROMPT, new_tokens=1)
-    engine = decode.compile_engine(a, load, decode.random_weights(a, 0, "float32"))
+    engine = make_random_engine(a, load)
     assert engine.compiled_decode is None
     assert engine.generate(np.zeros((2, PROMPT), np.int32)).shape == (2, 1)
 
@@ -66,23 +128,24 @@ def test_no_step_copies_the_cache(mode):
     """XLA writes each cache array in place: the compiled program copies nothing that is as large as one."""
     a = FAMILIES["gqa"]
     load = Workload(batch=1, prompt_tokens=64, new_tokens=64, mode=mode)
-    engine = decode.compile_engine(a, load, decode.random_weights(a, 0, "float32"))
+    engine = make_random_engine(a, load)
     array = f"f32[1,{a.n_kv_heads},{load.cache_positions},{a.d_head}]"
     text = engine.compiled_decode.as_text()
     assert array in text
     assert not [line for line in text.splitlines() if " copy(" in line and array in line]
     cache = engine.new_cache()
-    token_B, after = engine.prefill(jnp.zeros((1, 64), jnp.int32), cache)
+    key = engine.place(jax.random.key(0))
+    token_B, after = engine.prefill(engine.place(np.zeros((1, 64), np.int32)), cache, key)
     assert all(array.is_deleted() for array in (*cache.k_BKSC, *cache.v_BKSC))
-    engine.decode(token_B, after)
+    engine.decode(token_B, after, key)
     assert all(array.is_deleted() for array in (*after.k_BKSC, *after.v_BKSC))
 
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_random_weights_have_the_shapes_and_scales_of_real_ones(name):
     a = FAMILIES[name]
-    real = jax.eval_shape(lambda: decode.make_weights(a, transformer.init(a, jax.random.key(0)), "bfloat16"))
-    random = decode.random_weights(a, 0, "bfloat16")
+    real = jax.eval_shape(lambda: make_weights(a, transformer.init(a, jax.random.key(0)), "bfloat16"))
+    random = random_weights(a, 0, "bfloat16", one_device())
     assert jax.tree.structure(real) == jax.tree.structure(random)
     for left, right in zip(jax.tree.leaves(real), jax.tree.leaves(random), strict=True):
         assert (left.shape, left.dtype) == (right.shape, right.dtype)
@@ -95,7 +158,7 @@ def test_random_weights_have_the_shapes_and_scales_of_real_ones(name):
 def test_bfloat16_decodes_in_bfloat16():
     a = FAMILIES["qk_norm"]
     load = Workload(batch=1, prompt_tokens=PROMPT, new_tokens=NEW, dtype="bfloat16")
-    engine = decode.compile_engine(a, load, decode.random_weights(a, 0, "bfloat16"))
+    engine = make_random_engine(a, load)
     assert engine.new_cache().k_BKSC[0].dtype == jnp.bfloat16
     tokens = engine.generate(np.zeros((1, PROMPT), np.int32))
     assert tokens.shape == (1, NEW)

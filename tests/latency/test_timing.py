@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ie_scaling.latency import timing
-from ie_scaling.latency.timing import Candidate, StopRule
+from ie_scaling.latency.timing import Candidate, Sample, StopRule
 
 FIVE = StopRule(repeats=5, max_repeats=5, relative_error=0.1, max_seconds=1e9)
 
@@ -113,11 +113,39 @@ def test_two_candidates_of_one_name_are_refused():
 def test_the_stop_rule():
     rule = StopRule(repeats=6, max_repeats=20, relative_error=0.1, max_seconds=50.0)
     steady, noisy = [1.0] * 8, [1.0, 2.0] * 4
-    assert not rule.is_met([steady[:5]], 1e9)  # never below the least number
-    assert rule.is_met([steady], 1.0)
-    assert not rule.is_met([steady, noisy], 1.0)  # all must be known well
-    assert rule.is_met([steady, noisy], 50.0)
-    assert rule.is_met([noisy * 3], 1.0)
+    assert not rule.is_met(steady[:5], 1e9)  # never below the least number
+    assert rule.is_met(steady, 1.0)
+    assert not rule.is_met(noisy, 1.0)
+    assert rule.is_met(noisy, 50.0)
+    assert rule.is_met(noisy * 3, 1.0)
+
+
+def test_what_is_known_well_is_timed_no_more():
+    clock = FakeClock()
+    jumps = iter(1.0 + 3 * (number % 2) for number in range(100))
+
+    def restless(state):
+        clock.now += next(jumps)
+        return state
+
+    candidates = [Candidate("steady", (clock.sleeper(1.0),), None), Candidate("restless", (restless,), None)]
+    rule = StopRule(repeats=6, max_repeats=20, relative_error=0.1, max_seconds=1e9)
+    samples = timing.measure(candidates, rule, seed=0, clock=clock)
+    names = [sample.name for sample in samples]
+    assert (names.count("steady"), names.count("restless")) == (6, 20)
+
+
+def test_drift_is_caught_and_noise_is_not():
+    generator = np.random.default_rng(0)
+    for change, significant in ((0.0, False), (0.2, True)):
+        started_s = np.arange(120.0)
+        totals = (1 + change * started_s / 119) * generator.lognormal(0, 0.03, 120)
+        samples = [Sample("ab"[n % 2], n // 2, n, (total * (1 + n % 2),)) for n, total in enumerate(totals)]
+        found = timing.drift(samples)
+        assert found.is_significant == significant
+        assert found.low < found.change < found.high
+        assert found.change == pytest.approx(change / (1 + change / 2), abs=0.03)
+    assert not timing.drift([Sample("a", 0, 0.0, (1.0,))]).is_significant
 
 
 @given(st.lists(st.floats(1e-6, 1e3), min_size=1, max_size=60))

@@ -7,7 +7,7 @@ import pytest
 
 from ie_scaling import accounting
 from ie_scaling.latency import workload
-from ie_scaling.latency.decode import make_weights
+from ie_scaling.latency.weights import make_weights
 from ie_scaling.latency.workload import Workload
 from ie_scaling.model import kv_cache, transformer
 from tests.model.shapes import FAMILIES
@@ -25,6 +25,9 @@ LOAD = Workload(batch=3, prompt_tokens=5, new_tokens=7)
         ),
         ("dtype", "float8", "must be one of float32"),
         ("mode", "stream", "must be one of loop, step"),
+        ("temperature", -1.0, "must be at least 0"),
+        ("temperature", float("nan"), "must be at least 0"),
+        ("cache_positions", 10, "must hold the prompt of 5 and all new tokens but the last: 11"),
     ],
 )
 def test_a_broken_rule_names_field_and_value(field, value, rule):
@@ -39,7 +42,7 @@ def test_memory_is_what_the_engine_allocates(name):
     cache = jax.eval_shape(lambda: kv_cache.empty_cache(a, LOAD.batch, LOAD.cache_positions, "float32"))
     repeated = (a.n_heads + a.n_kv_heads - 2) * a.d_head * a.n_layers * a.qk_norm  # one gain a head, side by side
     held = 4 * (sum(leaf.size for leaf in jax.tree.leaves((weights, cache))) - 1 - repeated)
-    assert workload.memory_bytes(a, LOAD) == held
+    assert workload.weight_bytes(a, LOAD) + workload.cache_bytes(a, LOAD) == held
 
 
 def test_step_bytes_and_flops_by_hand():

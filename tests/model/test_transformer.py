@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ie_scaling.model import kv_cache, layers, transformer
+from ie_scaling.model import layers, transformer
 from tests.model.shapes import FAMILIES, draw_parameters, shape
 
 T = 11
@@ -96,23 +96,6 @@ def test_no_position_sees_a_later_one(name):
     later = np.triu(np.ones((T, T), bool), 1)
     assert (reach_TS[later] == 0).all()
     assert (reach_TS[~later] > 0).all()
-
-
-@pytest.mark.parametrize("name", FAMILIES)
-def test_cached_forward_is_the_full_forward(name):
-    """A prompt at once, then a token at a time, in a cache with room to spare."""
-    a, parameters, token_BT = made(name)
-    full_BTV = forward(a, parameters, token_BT)
-    layers = jax.jit(functools.partial(transformer.unstack_layers, a))(parameters)
-    cached = jax.jit(functools.partial(transformer.forward_cached, a))
-    cache = kv_cache.empty_cache(a, 2, T + 2, jnp.float32)
-    start = 4
-    logits_BV, cache = cached(parameters, layers, token_BT[:, :start], cache)
-    np.testing.assert_allclose(logits_BV, full_BTV[:, start - 1], atol=1e-5)
-    for t in range(start, T):
-        logits_BV, cache = cached(parameters, layers, token_BT[:, t : t + 1], cache)
-        np.testing.assert_allclose(logits_BV, full_BTV[:, t], atol=1e-5)
-    assert cache.length == T
 
 
 @pytest.mark.parametrize("remat", ["dots", "full"])
