@@ -30,13 +30,52 @@ def test_a_config_json_a_public_name_and_a_shape_name_agree(tmp_path):
     path = tmp_path / "config.json"
     path.write_text(json.dumps(LLAMA))
     a = shapes.resolve("Llama-3.2-1B")
-    assert shapes.resolve(str(path)) == a == shapes.resolve(a.name)
+    assert shapes.resolve(str(path)) == shapes.from_hugging_face(LLAMA) == a == shapes.resolve(a.name)
     assert TimeDecodeConfig(architectures=(str(path), SMALL)).resolve_architectures() == (a, Architecture.parse(SMALL))
 
 
 @pytest.mark.parametrize("name", shapes.PUBLIC_SHAPES)
-def test_every_public_shape_reads_back(name):
-    assert shapes.resolve(name).name == shapes.PUBLIC_SHAPES[name]
+def test_every_public_shape_reads_back_under_each_of_its_names(name):
+    model = shapes.MODELS[name]
+    for spec in (name, name.upper(), model.repository, model.name):
+        if spec:
+            assert shapes.resolve(spec).name == shapes.PUBLIC_SHAPES[name]
+            assert shapes.note(spec) == "; ".join(model.family.differs)
+
+
+def test_a_note_is_empty_where_this_decoder_is_the_model(tmp_path):
+    assert shapes.note(SMALL) == shapes.note("Qwen/Qwen3-0.6B") == ""
+    assert shapes.note("Qwen/Qwen2.5-0.5B") == "biases on queries, keys and values"
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(LLAMA | {"attention_bias": True, "mlp_bias": True}))
+    assert shapes.note(str(path)) == "biases in attention; biases in the MLP"
+
+
+@pytest.mark.parametrize(
+    ("spec", "nearest"),
+    [
+        ("lama-3.2-1b", "llama-3.2-1b"),
+        ("meta-llama/Llama-3.2-1B-Instruct", "llama-3.2-1b"),
+        ("unsloth/Llama-3.2-3B", "llama-3.2-3b"),
+        ("llama3-8b", "llama-3-8b"),
+        ("qwen2.5:0.5b", "qwen2.5-0.5b"),
+        ("google/gemma-3-1b-it", "gemma-3-1b"),
+        ("opt1.3b", "opt-1.3b"),
+        ("phi2", "phi-2"),
+        ("mistral-7b", "mistral-7b-v0.3"),
+        ("GPT-2 XL", "gpt2-xl"),
+        ("/panda-1b", "panda-1b"),
+        ("全", "llama-3.2-1b"),
+        ("", "llama-3.2-1b"),
+    ],
+)
+def test_an_unknown_name_is_one_line_that_suggests_the_nearest(spec, nearest):
+    with pytest.raises(ValueError, match="unknown architecture") as error:
+        shapes.resolve(spec)
+    message = str(error.value)
+    assert message.startswith(f"{spec!r}: unknown architecture; give a shape such as ")
+    assert f"or a public model such as {nearest}, " in message
+    assert "\n" not in message
 
 
 PUBLISHED = pd.read_csv(Path(__file__).resolve().parent.parent / "data" / "bian2025b_models.csv")
@@ -55,37 +94,6 @@ def test_the_second_papers_shapes_agree_with_its_tables(row):
     assert accounting.mlp_attention_ratio(a) == pytest.approx(printed, abs=0.01)
 
 
-def test_head_width_and_kv_heads_default_as_in_llama():
-    fields = {
-        key: value for key, value in LLAMA.items() if key not in ("head_dim", "num_key_value_heads", "rope_theta")
-    }
-    a = shapes.from_hugging_face(fields | {"rope_parameters": {"rope_theta": 7e5}})
-    assert (a.d_head, a.n_kv_heads, a.rope_base) == (64, 32, 7e5)
-    assert shapes.from_hugging_face(LLAMA | {"head_dim": 128}).d_head == 128  # not hidden_size / heads
-    assert shapes.from_hugging_face(LLAMA | {"model_type": "qwen3"}).qk_norm
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"model_type": "gpt_neox"}, "model_type='gpt_neox': must be one of llama"),
-        ({"attention_bias": True}, "attention_bias=True: must be false"),
-        ({"hidden_size": "2048"}, "d_model='2048': must be an integer"),
-        ({"hidden_size": 2050, "head_dim": None}, "hidden_size=2050: not divisible by 32 heads"),
-        ({"num_attention_heads": 0, "head_dim": None}, "integers above zero"),
-        ({"hidden_size": None, "head_dim": None}, "integers above zero"),
-        ({"num_attention_heads": 30}, "n_heads must be divisible by n_kv_heads"),
-        ({"rope_theta": "big"}, "rope_base='big'"),
-        ({"tie_word_embeddings": None}, "tied_embeddings=None"),
-    ],
-)
-def test_a_malformed_config_is_one_clear_line(change, message):
-    with pytest.raises(ValueError, match=message) as error:
-        shapes.from_hugging_face(LLAMA | change, "some/config.json")
-    assert str(error.value).startswith("some/config.json: ")
-    assert "\n" not in str(error.value)
-
-
 def test_a_file_that_is_no_config(tmp_path):
     path = tmp_path / "config.json"
     with pytest.raises(ValueError, match="no such file"):
@@ -93,11 +101,19 @@ def test_a_file_that_is_no_config(tmp_path):
     for text, message in (
         ("{", "not valid JSON"),
         ("[1]", "must hold a JSON object"),
-        ("{}", "hidden_size is missing"),
+        ("{}", "model_type is missing"),
+        ('{"model_type": "llama"}', "hidden_size is missing"),
+        ("[" * 100_000, "not valid JSON"),
     ):
         path.write_text(text)
-        with pytest.raises(ValueError, match=message):
+        with pytest.raises(ValueError, match=message) as error:
             shapes.resolve(str(path))
+        assert str(error.value).startswith(f"{path}: ")
+        assert "\n" not in str(error.value)
+    folder = tmp_path / "folder.json"
+    folder.mkdir()
+    with pytest.raises(ValueError, match=r"folder\.json: cannot be read"):
+        shapes.resolve(str(folder))
 
 
 @pytest.mark.parametrize(

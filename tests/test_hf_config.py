@@ -1,0 +1,198 @@
+"""Configs of public models give their shapes; whatever JSON comes gives a shape or one clear line."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ie_scaling import hf_config, shapes
+from ie_scaling.architecture import Architecture
+from ie_scaling.hf_dialects import DIALECTS
+from ie_scaling.public_models import MODELS
+from tests.test_architecture import architectures
+
+# Of each model the fields that decide, as the sources of public_models.SOURCES print them.
+CONFIGS = json.loads((Path(__file__).resolve().parent / "public_configs.json").read_text(encoding="utf-8"))
+LLAMA = CONFIGS["llama-3.2-1b"]
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_a_public_models_config_gives_its_row_of_the_table(name):
+    architecture, differs = hf_config.read(CONFIGS[name])
+    assert architecture == shapes.resolve(name)
+    assert sorted(differs) == sorted(MODELS[name].family.differs)
+
+
+def test_every_model_type_that_is_read_has_such_a_model():
+    assert {fields["model_type"] for fields in CONFIGS.values()} == set(DIALECTS)
+
+
+def test_absent_fields_are_those_of_transformers():
+    absent = ("head_dim", "num_key_value_heads", "rope_theta", "rope_scaling")
+    fields = {key: value for key, value in LLAMA.items() if key not in absent}
+    a, differs = hf_config.read(fields | {"rope_parameters": {"rope_theta": 7e5, "rope_type": "default"}})
+    assert (a.d_head, a.n_kv_heads, a.rope_base, differs) == (64, 32, 7e5, ())
+    assert hf_config.read(LLAMA | {"head_dim": 128})[0].d_head == 128  # not hidden_size / heads
+    gemma = {key: value for key, value in CONFIGS["gemma-3-1b"].items() if key != "rope_theta"}
+    nested = {"full_attention": {"rope_theta": 2e6, "rope_type": "linear"}, "sliding_attention": {"rope_theta": 1e4}}
+    a, differs = hf_config.read(gemma | {"rope_parameters": nested})
+    assert (a.rope_base, a.tied_embeddings, "rescaled rotary frequencies" in differs) == (2e6, True, True)
+    assert hf_config.read(gemma)[0].rope_base == 1e6
+
+
+@pytest.mark.parametrize(
+    ("name", "base", "tied"),
+    [
+        ("llama-3.2-1b", 1e4, False),
+        ("granite-3.3-2b", 1e4, False),
+        ("qwen2.5-3b", 1e4, False),
+        ("minicpm-1b", 1e4, True),
+        ("gemma-2b", 1e4, True),
+        ("gemma-3-1b", 1e6, True),
+        ("smollm3-3b", 2e6, True),
+    ],
+)
+def test_the_base_and_the_tying_that_a_model_type_leaves_unsaid(name, base, tied):
+    fields = {key: value for key, value in CONFIGS[name].items() if key not in ("rope_theta", "tie_word_embeddings")}
+    a = hf_config.read(fields)[0]
+    assert (a.rope_base, a.tied_embeddings) == (base, tied)
+
+
+def test_rope_parameters_come_before_older_names():
+    both = {"rope_theta": 3e4, "rope_scaling": None, "rope_parameters": {"rope_theta": 4e4}}
+    assert hf_config.read(LLAMA | both)[0].rope_base == 4e4
+
+
+@pytest.mark.parametrize(("longest", "matters"), [(2047, False), (2048, True)])
+def test_a_window_as_long_as_the_longest_context_is_none(longest, matters):
+    differs = hf_config.read(CONFIGS["phi-3-mini"] | {"max_position_embeddings": longest})[1]
+    assert bool(differs) == matters
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "words"),
+    [
+        ("llama-2-7b", {"attention_bias": True}, "biases in attention"),
+        ("llama-2-7b", {"mlp_bias": True}, "biases in the MLP"),
+        ("llama-2-7b", {"hidden_act": "relu"}, "a gate of ReLU"),
+        (
+            "qwen3-0.6b",
+            {"use_sliding_window": True, "sliding_window": 9},
+            "a sliding window of 9 tokens in some layers",
+        ),
+        ("gemma-2-2b", {"query_pre_attn_scalar": 144}, "attention scaled by 1/√144"),
+        ("olmo-1b", {"clip_qkv": 8.0}, "clipped queries, keys and values"),
+        ("pythia-1b", {"hidden_act": "relu"}, "an MLP of two matrices and ReLU (here SwiGLU of that size)"),
+        ("opt-1.3b", {"do_layer_norm_before": False}, "norms after attention and MLP, none before"),
+    ],
+)
+def test_a_feature_that_this_decoder_lacks_is_named(name, change, words):
+    before, after = (set(hf_config.read(CONFIGS[name] | new)[1]) for new in ({}, change))
+    assert after - before == {words}
+
+
+@pytest.mark.parametrize(("width", "own"), [(8192, 5461), (3072, 2048), (10240, 6827), (1, 1), (2, 1)])
+def test_two_matrices_become_a_swiglu_of_as_many_parameters(width, own):
+    d_ff = hf_config.read(CONFIGS["pythia-1b"] | {"intermediate_size": width})[0].d_ff
+    assert d_ff == own
+    assert abs(3 * d_ff - 2 * width) <= 1  # of no other width nearer
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model_type": "mamba"}, "model_type='mamba': must be one of llama"),
+        ({"model_type": ["llama"]}, r"model_type=\['llama'\]: must be one of llama"),
+        ({"model_type": None}, "model_type is missing: must be one of llama"),
+        ({"hidden_size": "2048"}, "hidden_size='2048': must be an integer from 1 to"),
+        ({"hidden_size": 2048.0}, "hidden_size=2048.0: must be an integer"),
+        ({"num_hidden_layers": True}, "num_hidden_layers=True: must be an integer"),
+        ({"vocab_size": -1}, "vocab_size=-1: must be an integer from 1"),
+        ({"intermediate_size": 2**31}, "intermediate_size=2147483648: must be an integer from 1 to 2147483647"),
+        ({"intermediate_size": None}, "intermediate_size=None: must be an integer"),
+        ({"hidden_size": 2050, "head_dim": None}, "hidden_size=2050: must be divisible by 32 heads"),
+        ({"num_attention_heads": 30}, "num_key_value_heads=8: must divide num_attention_heads=30"),
+        ({"head_dim": 63}, "d_head=63: must be even"),
+        ({"rope_theta": "big"}, "rope_theta='big': must be a number above 1"),
+        ({"rope_theta": float("nan")}, "rope_theta=nan: must be a number above 1"),
+        ({"rope_scaling": "llama3"}, "rope_scaling='llama3': must be an object or null"),
+        ({"rope_scaling": {"rope_type": 3}}, "rope_type=3: must be a name"),
+        ({"partial_rotary_factor": 1.5}, "partial_rotary_factor=1.5: must be a number above 0 and at most 1"),
+        ({"tie_word_embeddings": None}, "tie_word_embeddings=None: must be true or false"),
+        ({"attention_bias": 1}, "attention_bias=1: must be true or false"),
+        ({"hidden_act": "si\nlu"}, r"hidden_act='si\\nlu': must be the name of an activation"),
+        ({"attn_logit_softcapping": "big"}, "attn_logit_softcapping='big': must be a number above 0"),
+        ({"vocab_size": "v" * 1000}, r"vocab_size='v+\.\.\.v+': must be an integer"),
+        ({"model_type": "mistral", "sliding_window": 0}, "sliding_window=0: must be an integer from 1"),
+        (
+            {"model_type": "opt", "ffn_dim": 8192, "word_embed_proj_dim": 512},
+            "word_embed_proj_dim=512: must be hidden_size",
+        ),
+    ],
+)
+def test_a_malformed_config_is_one_clear_line(change, message):
+    with pytest.raises(ValueError, match=message) as error:
+        hf_config.read(LLAMA | change, "some/config.json")
+    assert_is_one_line(error.value, "some/config.json")
+
+
+def assert_is_one_line(error, source):
+    assert str(error).startswith(f"{source}: ")
+    assert "\n" not in str(error)
+    assert len(str(error)) < 300
+
+
+ABSENT = [("mistral-7b-v0.3", "num_key_value_heads"), ("qwen3-0.6b", "head_dim"), ("gpt2-medium", "n_head")]
+
+
+@pytest.mark.parametrize(("name", "absent"), ABSENT)
+def test_a_field_that_no_default_stands_for_must_be_there(name, absent):
+    fields = {key: value for key, value in CONFIGS[name].items() if key != absent}
+    with pytest.raises(ValueError, match=f"config.json: {absent} is missing"):
+        hf_config.read(fields)
+
+
+@given(architectures())
+def test_a_shape_written_as_a_config_reads_back(a):
+    fields = {
+        "model_type": "qwen3" if a.qk_norm else "llama",
+        "hidden_size": a.d_model,
+        "num_hidden_layers": a.n_layers,
+        "num_attention_heads": a.n_heads,
+        "num_key_value_heads": a.n_kv_heads,
+        "head_dim": a.d_head,
+        "intermediate_size": a.d_ff,
+        "vocab_size": a.vocab_size,
+        "tie_word_embeddings": a.tied_embeddings,
+        "rope_theta": a.rope_base,
+    }
+    assert hf_config.read(json.loads(json.dumps(fields))) == (a, ())
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=9), inner, max_size=2),
+    max_leaves=4,
+)
+FIELDS = sorted({key for fields in CONFIGS.values() for key in fields} | {"rope_parameters", "n_inner", "enable_bias"})
+OBJECTS = st.dictionaries(st.sampled_from(FIELDS) | st.text(max_size=9), VALUES, max_size=4)
+
+
+@settings(max_examples=200)
+@given(st.sampled_from([{}, *CONFIGS.values()]), OBJECTS)
+def test_any_object_gives_a_shape_or_one_line(known, changed):
+    try:
+        architecture, differs = hf_config.read(known | changed, "c.json")
+    except ValueError as error:
+        assert_is_one_line(error, "c.json")
+    else:
+        assert isinstance(architecture, Architecture)
+        assert all(words.isprintable() for words in differs)
+
+
+@given(VALUES.filter(lambda value: not isinstance(value, dict)))
+def test_what_is_no_object_is_one_line(value):
+    with pytest.raises(ValueError, match=r"^config\.json: must hold a JSON object$"):
+        hf_config.read(value)
