@@ -17,7 +17,7 @@ these have RMSNorm, and their printed loss is a running mean of the training los
 Known of the Panda and Surefire models (papers.md §2.7): 100 billion tokens; the rest is unverified. Betas, decay,
 clipping, schedule, 500 steps of warm-up and sequences of 2,048 are those of Chen et al. 2025 (arXiv 2505.14302), which
 the paper says it mainly follows; learning rate, batch and z-loss were not found and are MORPH's; vocabulary, tied
-embeddings and heads: see ie_scaling/shapes.py.
+embeddings and heads: see docs/public_shapes.md.
 """
 
 import csv
