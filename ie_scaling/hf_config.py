@@ -100,10 +100,10 @@ def _rope(fields: dict[str, Any]) -> dict[str, Any]:
         rope = fields.get(name)
         if isinstance(rope, Mapping) and "full_attention" in rope:
             rope = rope["full_attention"]
-        if isinstance(rope, Mapping):
-            return dict(rope)
-        if rope is not None:
+        if rope is not None and not isinstance(rope, Mapping):
             raise ValueError(f"{name}={_shown(rope)}: must be an object or null")
+        if rope:
+            return dict(rope)
     return {}
 
 

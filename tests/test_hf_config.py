@@ -60,8 +60,9 @@ def test_the_base_and_the_tying_that_a_model_type_leaves_unsaid(name, base, tied
     assert (a.rope_base, a.tied_embeddings) == (base, tied)
 
 
-def test_rope_parameters_come_before_older_names():
-    both = {"rope_theta": 3e4, "rope_scaling": None, "rope_parameters": {"rope_theta": 4e4}}
+@pytest.mark.parametrize("older", [None, {}])
+def test_rope_parameters_come_before_older_names(older):
+    both = {"rope_theta": 3e4, "rope_scaling": older, "rope_parameters": {"rope_theta": 4e4}}
     assert hf_config.read(LLAMA | both)[0].rope_base == 4e4
 
 
