@@ -69,7 +69,8 @@ class Architecture:
         """The whole shape in one word; `Architecture.parse` reads it back."""
         tail = "-tied" * self.tied_embeddings + "-qknorm" * self.qk_norm
         if self.rope_base != DEFAULT_ROPE_BASE:
-            tail += f"-rope{self.rope_base:g}"
+            short = f"{self.rope_base:g}"
+            tail += f"-rope{short if float(short) == self.rope_base else repr(self.rope_base)}"
         return (
             f"d{self.d_model}-n{self.n_layers}-h{self.n_heads}-k{self.n_kv_heads}"
             f"-c{self.d_head}-f{self.d_ff}-v{self.vocab_size}{tail}"

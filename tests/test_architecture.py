@@ -24,7 +24,7 @@ def architectures(draw, largest=9):
         vocab_size=draw(st.integers(1, largest)),
         tied_embeddings=draw(st.booleans()),
         qk_norm=draw(st.booleans()),
-        rope_base=draw(st.sampled_from([10_000.0, 130_000.0, 500_000.0, 1e6])),
+        rope_base=draw(st.sampled_from([10_000.0, 130_000.0, 500_000.0, 1e6, 1_000_042.0])),
     )
 
 
