@@ -1,0 +1,150 @@
+"""A latency study in small: what it writes, that what was timed is not timed again, and what is said of failures."""
+
+import dataclasses
+import html
+import json
+
+import jax
+import pandas as pd
+import pytest
+
+from experiments import latency_study as experiment
+from ie_scaling.latency.config import TimeDecodeConfig
+from ie_scaling.records import LATENCY_COLUMNS
+from ie_scaling.study import latency_page, latency_study
+from ie_scaling.study.latency_config import (
+    SWEEPS,
+    LatencyStudyConfig,
+    LongContextConfig,
+    ProportionsConfig,
+    RandomConfig,
+)
+
+TINY = LatencyStudyConfig(
+    sweeps=("query_group",),
+    proportions=ProportionsConfig(vocab_size=32, d_head=8, query_group=1, d_ff_multiple=4),
+    prompt_tokens=2,
+    new_tokens=3,
+    depth_widths=(16,),
+    depths=(1, 2, 3),
+    sizes=(20_000,),
+    size_tolerance=0.1,
+    ratio_tolerance=0.2,
+    n_aspect_ratios=2,
+    aspect_ratios=(3.0, 100.0),
+    batches=(1, 2),
+    long_context=LongContextConfig(
+        d_model=16, n_layers=1, prompt_tokens=6, new_tokens=3, batches=(1,), mlp_ratios=(1.0, 3.0)
+    ),
+    random=RandomConfig(n_training=4, n_held_out=0, prompt_tokens=(2, 6), new_tokens=(2, 4)),
+    decode=TimeDecodeConfig(warmup=1, repeats=6, max_repeats=6, relative_error=1e9),
+    n_resamples=200,
+)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _compile_quickly():
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """Interrupted before its report, then taken up again: its directory, failures, and the cases timed each time."""
+    directory = tmp_path_factory.mktemp("study") / "run"
+    time_cases, timed = latency_study.benchmark.time_cases, []
+
+    def counted(cases, config):
+        timed.append(len(cases))
+        return time_cases(cases, config)
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(latency_study.benchmark, "time_cases", counted)
+        with patch.context() as first, pytest.raises(KeyboardInterrupt):
+            first.setattr(latency_study.latency_page, "write", interrupted)
+            latency_study.run(TINY, directory)
+        assert not (directory / "DONE").exists()
+        failures = latency_study.run(TINY, directory)
+    return directory, failures, timed
+
+
+def test_an_interrupted_study_does_not_time_again_what_was_timed(study):
+    _, _, timed = study
+    assert timed == [2]
+
+
+def test_a_study_leaves_its_tables_findings_and_page(study):
+    directory, failures, _ = study
+    table = pd.read_csv(directory / "latency.csv")
+    assert set(LATENCY_COLUMNS) <= set(table.columns)
+    assert table["sweep"].tolist() == ["query_group"] * 2
+    assert table["x"].tolist() == [1, 2]
+    left = {path.name for path in (directory / "query_group").iterdir()}
+    assert {"latency.csv", "samples.jsonl", "diagnostics.json", "config.json", "DONE"} <= left
+    summary = json.loads((directory / "summary.json").read_text())
+    assert summary["n_cases"] == 2
+    assert [finding["metric"] for finding in summary["findings"]] == ["tpot_s", "tokens_per_s", "tpot_s"]
+    page = html.unescape((directory / "report.html").read_text())
+    assert summary["headline"] in page
+    assert all(finding["statement"] in page for finding in summary["findings"])
+    assert page.count("data:image/png;base64,") == len(list((directory / "figures").glob("*.png"))) == 1
+    assert "http" not in page
+    assert summary["failures"] == failures
+    assert all(failure.startswith("query_group: ") for failure in failures)
+
+
+def test_what_is_done_is_read_back_and_printed(study, capsys, monkeypatch):
+    directory, failures, _ = study
+    monkeypatch.setattr(latency_study.benchmark, "time_cases", None)
+    assert experiment.main(TINY, directory) == failures
+    printed = capsys.readouterr().out
+    assert "query_group: Larger g" in printed
+    assert printed.splitlines()[-1] == f"report: {directory / 'report.html'}"
+
+
+def test_another_config_is_refused_where_one_was_started(study):
+    directory, _, _ = study
+    with pytest.raises(ValueError, match="started with seed=0, now 1"):
+        latency_study.run(dataclasses.replace(TINY, seed=1), directory)
+
+
+def test_what_does_not_fit_is_refused_before_anything_is_made(tmp_path):
+    long = dataclasses.replace(TINY.long_context, batches=(1, 10**9))
+    huge = dataclasses.replace(TINY, long_context=long, max_case_gib=1e9)
+    with pytest.raises(ValueError, match="GiB"):
+        latency_study.run(huge, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_several_warnings_of_a_sweep_are_one_on_the_page():
+    failures = ["depth: a", "batch: b", "depth: c", "depth: d"]
+    assert latency_page.shortened(failures) == ["depth: a (and 2 more of depth; all are in summary.json)", "batch: b"]
+
+
+def test_the_estimate_prices_every_sweep():
+    lines = experiment.estimate(LatencyStudyConfig()).splitlines()
+    assert [line.split(":")[0] for line in lines[:-1]] == [*SWEEPS, "training", "held_out"]
+    assert lines[-1].startswith("98 cases in float32, ")
+    assert "MiB" in lines[0]
+
+
+@pytest.mark.slow
+def test_a_whole_study_with_its_law(tmp_path):
+    config = dataclasses.replace(TINY, sweeps=SWEEPS, random=dataclasses.replace(TINY.random, n_held_out=6))
+    failures = latency_study.run(config, tmp_path)
+    predictions = pd.read_csv(tmp_path / "law" / "predictions.csv")
+    assert len(predictions) == 3 * 6
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    judged = [finding for finding in summary["findings"] if finding["series"] == "law"]
+    assert [finding["metric"] for finding in judged] == ["tpot_s", "ttft_s", "e2e_s"]
+    assert summary["failures"] == failures
+    assert "linear in depth" in summary["headline"]
+    wanted = {f"latency_against_{sweep}.png" for sweep in SWEEPS} | {"law_on_held_out.png"}
+    assert {path.name for path in (tmp_path / "figures").glob("*.png")} == wanted
+    assert not {*pd.read_csv(tmp_path / "held_out" / "latency.csv")["architecture"]} & {
+        *pd.read_csv(tmp_path / "training" / "latency.csv")["architecture"]
+    }
