@@ -206,9 +206,7 @@ def table_row(row: dict) -> list[str]:
 def summary(rows: list[dict]) -> str:
     """The median and the worst of a batch size."""
     over = [row["over_floor"] for row in rows]
-    line = (
-        f"batch {rows[0]['batch']}: TPOT / floor {statistics.median(over):.2f}, {max(over):.2f} at most"
-    )
+    line = f"batch {rows[0]['batch']}: TPOT / floor {statistics.median(over):.2f}, {max(over):.2f} at most"
     ratios = [row["ratio"] for row in rows if row["ratio"]]
     if ratios:
         line += f"; {statistics.median(ratios):.2f}× faster than torch at the median, {min(ratios):.2f}× at least"

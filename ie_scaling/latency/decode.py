@@ -20,15 +20,19 @@ from jax.sharding import PartitionSpec as P
 from ie_scaling.architecture import Architecture
 from ie_scaling.config import require
 from ie_scaling.latency import workload as workload_lib
-from ie_scaling.latency.weights import DecodeWeights, LayerWeights, weight_shardings
+from ie_scaling.latency.weights import DecodeWeights, LayerWeights, Matrix, weight_shardings
 from ie_scaling.latency.workload import Workload
 from ie_scaling.model import kv_cache, layers
 from ie_scaling.model.kv_cache import KVCache
-from ie_scaling.model.layers import rms_norm, rotary_table, turn
+from ie_scaling.model.layers import NORM_EPSILON, rms_norm, rotary_table, turn
 
 
-def _linear(x_BTI: jax.Array, w_OI: jax.Array, dtype: Any = None) -> jax.Array:
-    return jnp.einsum("BTI,OI->BTO", x_BTI, w_OI, preferred_element_type=dtype)
+def _normed_linear(x_BTM: jax.Array, w: Matrix) -> jax.Array:
+    """RMS norm, then the matrix that has its gain: W·(s·x) as s·(W·x), so that the product need not wait for s."""
+    x32_BTM = x_BTM.astype(jnp.float32)
+    square_BT = jnp.einsum("BTM,BTM->BT", x32_BTM, x32_BTM)
+    scale_BT = jax.lax.rsqrt(square_BT / x_BTM.shape[-1] + NORM_EPSILON)
+    return (w.apply(x_BTM, jnp.float32) * scale_BT[..., None]).astype(x_BTM.dtype)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,23 +56,22 @@ def _layer(
     a, X = d.architecture, d.n_shards
     H, K, C, F = a.n_heads, a.n_kv_heads, a.d_head, a.d_ff
     h, k = H // X, K // X  # of one device
-    fused_BTP = _linear(rms_norm(x_BTM, w.attention_gain_M), w.projection_PM)
-    heads = fused_BTP.reshape(B, T, X, h + 2 * k, C)
+    heads = _normed_linear(x_BTM, w.projection).reshape(B, T, X, h + 2 * k, C)
     qk_BTJC, v_BTKC = heads[:, :, :, : h + k].reshape(B, T, H + K, C), heads[:, :, :, h + k :].reshape(B, T, K, C)
     if w.qk_gain_JC is not None:
         qk_BTJC = rms_norm(qk_BTJC, jnp.ones((C,))) * w.qk_gain_JC[None, None].astype(x_BTM.dtype)
     qk = turn(qk_BTJC, *table).reshape(B, T, X, h + k, C)
     q_BTHC, k_BTKC = qk[:, :, :, :h].reshape(B, T, H, C), qk[:, :, :, h:].reshape(B, T, K, C)
-    x_BTM = x_BTM + _linear(attend(q_BTHC, k_BTKC, v_BTKC).reshape(B, T, H * C), w.output_MQ)
-    u = _linear(rms_norm(x_BTM, w.mlp_gain_M), w.gate_up_UM).reshape(B, T, X, 2, F // X)
-    x_BTM = x_BTM + _linear((jax.nn.silu(u[:, :, :, 0]) * u[:, :, :, 1]).reshape(B, T, F), w.down_MF)
+    x_BTM = x_BTM + w.output.apply(attend(q_BTHC, k_BTKC, v_BTKC).reshape(B, T, H * C))
+    u = _normed_linear(x_BTM, w.gate_up).reshape(B, T, X, 2, F // X)
+    x_BTM = x_BTM + w.down.apply((jax.nn.silu(u[:, :, :, 0]) * u[:, :, :, 1]).reshape(B, T, F))
     return x_BTM, k_BTKC.transpose(0, 2, 1, 3), v_BTKC.transpose(0, 2, 1, 3)
 
 
 def _choose(d: Decoder, w: DecodeWeights, x_BTM: jax.Array, key: jax.Array, position: jax.Array) -> jax.Array:
     """The next token (B,) after the last position: the most likely one, or drawn at the decoder's temperature."""
-    matrix_VM = w.embedding_VM if w.unembedding_VM is None else w.unembedding_VM
-    logits_BV = _linear(rms_norm(x_BTM[:, -1:], w.final_gain_M), matrix_VM, jnp.float32)[:, 0]
+    unembedding = w.embedding if w.unembedding is None else w.unembedding
+    logits_BV = unembedding.apply(rms_norm(x_BTM[:, -1:], w.final_gain_M), jnp.float32)[:, 0]
     if d.temperature:
         drawn = jax.random.gumbel(jax.random.fold_in(key, position), logits_BV.shape, jnp.float32)
         logits_BV = logits_BV / d.temperature + drawn
@@ -105,7 +108,7 @@ def prefill(
     a, T = d.architecture, token_BT.shape[1]
     table = rotary_table(jnp.arange(T), a.d_head, a.rope_base)
     attend = functools.partial(layers.attend, same_BTT=None, query_block=workload_lib.prefill_block(T))
-    x_BTM = jnp.take(w.embedding_VM, token_BT, axis=0)
+    x_BTM = w.embedding.rows(token_BT)
     start = jnp.zeros((), jnp.int32)
     keys, values = [], []
     for layer, k_BKSC, v_BKSC in zip(w.layers, cache.k_BKSC, cache.v_BKSC, strict=True):
@@ -122,7 +125,7 @@ def step(d: Decoder, w: DecodeWeights, token_B: jax.Array, cache: KVCache, key: 
     table = rotary_table(cache.length[None], a.d_head, a.rope_base)
     mask_S = jnp.where(jnp.arange(cache.capacity) < cache.length, 0.0, -jnp.inf)
     table, mask_S = jax.lax.optimization_barrier((table, mask_S))  # once a step, not again in every layer
-    x_BTM = jnp.take(w.embedding_VM, token_B[:, None], axis=0)
+    x_BTM = w.embedding.rows(token_B[:, None])
     fresh = []
     for layer, k_BKSC, v_BKSC in zip(w.layers, cache.k_BKSC, cache.v_BKSC, strict=True):
         attend = functools.partial(_attend_one, k_BKSC=k_BKSC, v_BKSC=v_BKSC, mask_S=mask_S)

@@ -82,7 +82,7 @@ def test_split_over_devices_it_decodes_the_same_tokens(name, tensor):
     load = Workload(batch=3, prompt_tokens=PROMPT, new_tokens=NEW)
     engine = make_engine(a, load, parameters, tensor)
     np.testing.assert_array_equal(engine.generate(token_BT), by_full_forwards(a, parameters, token_BT, NEW))
-    for array in (engine.weights.layers[0].down_MF, engine.weights.embedding_VM, engine.new_cache().k_BKSC[0]):
+    for array in (engine.weights.layers[0].down.array, engine.weights.embedding.array, engine.new_cache().k_BKSC[0]):
         assert array.addressable_shards[0].data.size * tensor == array.size
 
 
@@ -149,10 +149,9 @@ def test_random_weights_have_the_shapes_and_scales_of_real_ones(name):
     assert jax.tree.structure(real) == jax.tree.structure(random)
     for left, right in zip(jax.tree.leaves(real), jax.tree.leaves(random), strict=True):
         assert (left.shape, left.dtype) == (right.shape, right.dtype)
-    gain = random.layers[0].attention_gain_M
-    assert gain.dtype == jnp.float32
-    assert (np.asarray(gain) == 1).all()
-    assert np.std(np.asarray(random.layers[0].down_MF, np.float32)) == pytest.approx(1 / np.sqrt(a.d_ff), rel=0.1)
+    assert random.final_gain_M.dtype == jnp.float32
+    assert (np.asarray(random.final_gain_M) == 1).all()
+    assert np.std(np.asarray(random.layers[0].down.array, np.float32)) == pytest.approx(1 / np.sqrt(a.d_ff), rel=0.1)
 
 
 def test_bfloat16_decodes_in_bfloat16():
