@@ -121,10 +121,20 @@ def prefill(
 
 def step(d: Decoder, w: DecodeWeights, token_B: jax.Array, cache: KVCache, key: jax.Array) -> tuple[jax.Array, KVCache]:
     """The token (B,) that follows `token_B`, and the cache with `token_B`'s position in it."""
-    a = d.architecture
-    table = rotary_table(cache.length[None], a.d_head, a.rope_base)
+    table = rotary_table(cache.length[None], d.architecture.d_head, d.architecture.rope_base)
+    return _step(d, w, token_B, cache, key, table)
+
+
+def _step(
+    d: Decoder,
+    w: DecodeWeights,
+    token_B: jax.Array,
+    cache: KVCache,
+    key: jax.Array,
+    table: tuple[jax.Array, jax.Array],
+) -> tuple[jax.Array, KVCache]:
+    """`step`, given the rotary table of its position."""
     mask_S = jnp.where(jnp.arange(cache.capacity) < cache.length, 0.0, -jnp.inf)
-    table, mask_S = jax.lax.optimization_barrier((table, mask_S))  # once a step, not again in every layer
     x_BTM = w.embedding.rows(token_B[:, None])
     fresh = []
     for layer, k_BKSC, v_BKSC in zip(w.layers, cache.k_BKSC, cache.v_BKSC, strict=True):
@@ -143,9 +153,13 @@ def loop(
     d: Decoder, n_steps: int, w: DecodeWeights, token_B: jax.Array, cache: KVCache, key: jax.Array
 ) -> tuple[jax.Array, KVCache]:
     """The n_steps tokens (T,B) that follow `token_B`, and the cache after them."""
+    # Of all positions at once, outside the loop: inside, every layer would take its own sines.
+    tables = rotary_table(jnp.arange(cache.capacity), d.architecture.d_head, d.architecture.rope_base)
 
     def body(carry: tuple[jax.Array, KVCache], _: None) -> tuple[tuple[jax.Array, KVCache], jax.Array]:
-        token_B, cache = step(d, w, *carry, key)
+        token_B, cache = carry
+        cos_TC, sin_TC = (jax.lax.dynamic_slice_in_dim(table_SC, cache.length, 1) for table_SC in tables)
+        token_B, cache = _step(d, w, token_B, cache, key, (cos_TC, sin_TC))
         return (token_B, cache), token_B
 
     (_, cache), token_TB = jax.lax.scan(body, (token_B, cache), length=n_steps)
