@@ -1,0 +1,93 @@
+"""What `configs/fit_latency.py` and `configs/predict_latency.py` may set, with defaults and rules (no JAX here)."""
+
+import dataclasses
+
+from ie_scaling import shapes
+from ie_scaling.architecture import Architecture
+from ie_scaling.inference.config import NutsConfig
+from ie_scaling.latency.config import DEFAULT_ARCHITECTURES
+from ie_scaling.latency.workload import LENGTHS, Workload
+
+FORMS = ("serial", "joint")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LatencyLawConfig:
+    """How the latency law is fitted.
+
+    `form` says what a decode step's roofline is over: `serial` has one over the weights and, after it, one over the
+    cache; `joint` a single one over all bytes and all FLOPs.
+    """
+
+    form: str = "serial"
+    seed: int = 0
+    nuts: NutsConfig = NutsConfig(n_warmup=500, n_samples=500, target_accept=0.9)
+
+    def __post_init__(self) -> None:
+        if self.form not in FORMS:
+            raise ValueError(f"form={self.form!r}: must be one of {', '.join(FORMS)}")
+        if self.seed < 0:
+            raise ValueError(f"seed={self.seed}: must be at least 0")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FitLatencyConfig(LatencyLawConfig):
+    """Fit the latency law to latency tables.
+
+    `tables` is a latency.csv, or several with commas between them, each then a session of its own. `where` is a row
+    filter; of the rows it keeps, those that `holdout` (another, "" for none) is true for are only predicted. Filters
+    may use every column, and `n_params_total`, `n_params_non_embedding`, `step_bytes`, `step_flops` and `shape_index`
+    (shapes numbered in the order met: "shape_index % 4 == 0" holds out every fourth with all of its rows).
+    """
+
+    tables: str = "runs/time_decode/latency.csv"
+    where: str = ""
+    holdout: str = ""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PredictLatencyConfig:
+    """Predict what was not timed: `architectures` (as in time_decode) under one workload, from a fit directory.
+
+    `workload` names the lengths; `prompt_tokens` and `new_tokens` override them. An empty `device_kind`, `dtype` or
+    `mode` means the only one that was fitted.
+    """
+
+    fit: str = "runs/fit_latency"
+    architectures: tuple[str, ...] = DEFAULT_ARCHITECTURES
+    device_kind: str = ""
+    workload: str = "short"
+    batch: int = 1
+    prompt_tokens: int | None = None
+    new_tokens: int | None = None
+    dtype: str = ""
+    mode: str = ""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.architectures:
+            raise ValueError("architectures=(): must name at least one architecture")
+        if self.workload not in LENGTHS:
+            raise ValueError(f"workload={self.workload!r}: must be one of {', '.join(LENGTHS)}")
+        if self.seed < 0:
+            raise ValueError(f"seed={self.seed}: must be at least 0")
+        self.resolve_workload(self.dtype or "float32", self.mode or "loop")
+        self.resolve_architectures()
+
+    def resolve_architectures(self) -> tuple[Architecture, ...]:
+        """The architectures, in the order given."""
+        try:
+            return tuple(shapes.resolve(spec) for spec in self.architectures)
+        except ValueError as error:
+            raise ValueError(f"architectures: {error}") from None
+
+    def resolve_workload(self, dtype: str, mode: str) -> Workload:
+        """The workload in this dtype and mode."""
+        prompt_tokens, new_tokens = LENGTHS[self.workload]
+        return Workload(
+            batch=self.batch,
+            prompt_tokens=prompt_tokens if self.prompt_tokens is None else self.prompt_tokens,
+            new_tokens=new_tokens if self.new_tokens is None else self.new_tokens,
+            dtype=dtype,
+            mode=mode,
+        )

@@ -1,0 +1,137 @@
+"""What the latency law knows of a case: its bytes, FLOPs and depth, and the ceilings of the device it runs on."""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from ie_scaling import accounting
+from ie_scaling.architecture import Architecture
+from ie_scaling.latency import workload as workload_lib
+from ie_scaling.latency.workload import Case, Workload
+
+
+@dataclasses.dataclass(frozen=True)
+class Features:
+    """What the law knows of A cases on their devices; every array is [A].
+
+    Attributes:
+      n_layers: sequential depth.
+      batch: requests decoded together.
+      weight_bytes, cache_bytes: what a decode step moves at the request's mean context.
+      matrix_flops, attention_flops: what a decode step computes, outside attention and within.
+      prefill_*: the same of the prompt; `prefill_tokens` of all requests together.
+      bandwidth: the device's measured bytes a second at the step's working set.
+      typical_bandwidth: geometric mean of the device's bandwidths over the sizes measured.
+      flops_per_s: the device's measured rate.
+    """
+
+    n_layers: np.ndarray
+    batch: np.ndarray
+    weight_bytes: np.ndarray
+    cache_bytes: np.ndarray
+    matrix_flops: np.ndarray
+    attention_flops: np.ndarray
+    prefill_tokens: np.ndarray
+    prefill_bytes: np.ndarray
+    prefill_matrix_flops: np.ndarray
+    prefill_attention_flops: np.ndarray
+    bandwidth: np.ndarray
+    typical_bandwidth: np.ndarray
+    flops_per_s: np.ndarray
+
+    @property
+    def step_bytes(self) -> np.ndarray:
+        """Bytes of a decode step."""
+        return self.weight_bytes + self.cache_bytes
+
+    @property
+    def step_flops(self) -> np.ndarray:
+        """FLOPs of a decode step."""
+        return self.matrix_flops + self.attention_flops
+
+    @property
+    def prefill_flops(self) -> np.ndarray:
+        """FLOPs of the prompt."""
+        return self.prefill_matrix_flops + self.prefill_attention_flops
+
+
+@dataclasses.dataclass(frozen=True)
+class Device:
+    """One kind of device in one dtype and mode, with its measured ceilings and how well its medians are known.
+
+    Attributes:
+      sizes: working sets in bytes, powers of two, ascending; `bytes_per_s` is the bandwidth at each.
+      errors: typical relative standard error of a row's median of ttft_s and of tpot_s.
+    """
+
+    device_kind: str
+    dtype: str
+    mode: str
+    sizes: tuple[float, ...]
+    bytes_per_s: tuple[float, ...]
+    flops_per_s: float
+    errors: tuple[float, float]
+
+    @property
+    def name(self) -> str:
+        """Kind, dtype and mode."""
+        return f"{self.device_kind} {self.dtype} {self.mode}"
+
+    def bandwidth(self, working_set_bytes: float) -> float:
+        """Bytes a second at this working set: interpolated between the logs, the nearest one's outside."""
+        log_size, logs = math.log(working_set_bytes), (np.log(self.sizes), np.log(self.bytes_per_s))
+        return float(np.exp(np.interp(log_size, *logs)))
+
+    @property
+    def typical_bandwidth(self) -> float:
+        """Geometric mean over the sizes."""
+        return float(np.exp(np.mean(np.log(self.bytes_per_s))))
+
+
+def place_of(devices: Sequence[Device], device_kind: str, dtype: str, mode: str) -> int:
+    """Where among `devices` this one stands.
+
+    Raises:
+      ValueError: none is of that kind, or none of that kind was timed in this dtype and mode.
+    """
+    kinds = list(dict.fromkeys(device.device_kind for device in devices))
+    if device_kind not in kinds:
+        raise ValueError(f"device_kind={device_kind!r}: was not fitted; fitted are {', '.join(kinds)}")
+    for place, device in enumerate(devices):
+        if (device.device_kind, device.dtype, device.mode) == (device_kind, dtype, mode):
+            return place
+    known = ", ".join(f"{d.dtype} {d.mode}" for d in devices if d.device_kind == device_kind)
+    raise ValueError(f"dtype={dtype!r}, mode={mode!r}: was not fitted for {device_kind}; fitted are {known}")
+
+
+def features_of(cases: Sequence[Case], devices: Sequence[Device]) -> Features:
+    """Features of cases, each on its device."""
+    rows = [_features(case.architecture, case.workload, device) for case, device in zip(cases, devices, strict=True)]
+    columns = np.array(rows, float).reshape(len(rows), len(dataclasses.fields(Features)))
+    return Features(*columns.T)
+
+
+def _features(a: Architecture, load: Workload, device: Device) -> tuple[float, ...]:
+    size, tokens = workload_lib.DTYPE_BYTES[load.dtype], load.batch * load.prompt_tokens
+    moved = workload_lib.step_bytes(a, load)
+    cache = load.batch * load.mean_context * accounting.kv_cache_bytes_per_token(a, size)
+    matrix = load.batch * accounting.forward_flops_per_token(a, 0)
+    unembedding = 2 * a.vocab_size * a.d_model  # of the prompt's last position alone
+    prefill_matrix = tokens * (accounting.forward_flops_per_token(a, 0) - unembedding) + load.batch * unembedding
+    return (
+        a.n_layers,
+        load.batch,
+        moved - cache,
+        cache,
+        matrix,
+        workload_lib.step_flops(a, load) - matrix,
+        tokens,
+        workload_lib.prefill_bytes(a, load),
+        prefill_matrix,
+        max(workload_lib.prefill_flops(a, load) - prefill_matrix, 1.0),
+        device.bandwidth(moved),
+        device.typical_bandwidth,
+        device.flops_per_s,
+    )

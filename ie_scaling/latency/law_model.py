@@ -1,0 +1,212 @@
+"""The latency law and its priors: the time of a decode step and of a prefill, and the density of what was timed.
+
+For a case on device k with its parameters (science.md §5; ‖a, b‖ is the p-norm of two times, p = `sharpness`),
+
+    TPOT = ε_step + n·ε_layer + ‖weight bytes/bandwidth, matrix FLOPs/rate‖
+                              + ‖cache bytes/bandwidth, attention FLOPs/rate‖
+    TTFT = ε_prefill + n·ε_prefill_layer + ‖bytes/bandwidth, matrix FLOPs/rate + attention FLOPs/rate‖
+
+(form `joint`: one norm, of all bytes and of all FLOPs). Bandwidths and rates are efficiencies times the device's
+measured ceilings; the bandwidth depends on the working set as the ceiling does, to the power `size_trust`, and the
+matrix rate grows with the rows multiplied at once to the power `batch_gain`. The two overheads are stated as their sum
+at 8 layers, `overhead_s`, and ε_step's share of it, `fixed_share`. What is measured:
+
+    (ln TTFT, ln TPOT)_i ~ StudentT₂(ν, ln of the above + u_session(i), scales √(noise² + error_i²), correlation ρ)
+    u_s ~ Normal(0, τ)               a session, that is one table, timed in one go; left out where there is only one
+    z_kp ~ Normal(μ_p, λ·spread_p)   device k's free coordinates; μ_p ~ Normal(centre_p, spread_p)
+    λ ~ LogNormal(ln 0.5, 0.5), ν = 2 + LogNormal(ln 8, 1), ρ = tanh Normal(0, 0.5), τ ~ LogNormal(ln 0.05, 0.7)
+
+NUTS samples x = (z − centre)/spread with every μ_p integrated out. K devices, P parameters, R rows, S sessions.
+"""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpyro
+import numpyro.distributions as dist
+from jax.scipy.special import gammaln
+
+from ie_scaling.latency.law_features import Features
+from ie_scaling.latency.law_table import Rows
+
+TYPICAL_DEPTH = 8.0  # layers for which overheads are stated: total and share are told apart, ε_step and ε_layer are not
+PREFILL_ROWS = 256.0  # rows multiplied at once at which the prefill's matrix rate is stated
+
+
+@dataclasses.dataclass(frozen=True)
+class Parameter:
+    """One of a device's parameters: how it follows from its free coordinate, whose prior is Normal(center, spread)."""
+
+    name: str
+    link: str  # log, logit, log_above_one or identity
+    center: float
+    spread: float
+
+    def constrain(self, z: Any, xp: ModuleType = np) -> Any:
+        """The parameter's own value; arrays of NumPy or jax.numpy, whichever `xp` is."""
+        if self.link == "identity":
+            return z
+        if self.link == "logit":
+            return 1 / (1 + xp.exp(-z))
+        return xp.exp(z) + (1 if self.link == "log_above_one" else 0)
+
+    def free(self, value: np.ndarray) -> np.ndarray:
+        """The inverse of `constrain`."""
+        if self.link == "identity":
+            return value
+        if self.link == "logit":
+            return np.log(value / (1 - value))
+        return np.log(value - (1 if self.link == "log_above_one" else 0))
+
+
+PARAMETERS = (
+    Parameter("overhead_s", "log", math.log(3e-4), 1.3),
+    Parameter("fixed_share", "logit", -1.0, 1.2),
+    Parameter("weight_efficiency", "log", math.log(0.7), 0.5),
+    Parameter("cache_efficiency", "log", math.log(0.5), 0.7),
+    Parameter("matrix_efficiency", "log", math.log(0.3), 0.8),
+    Parameter("batch_gain", "identity", 0.2, 0.2),
+    Parameter("attention_efficiency", "log", math.log(0.1), 1.0),
+    Parameter("prefill_overhead_s", "log", math.log(1e-3), 1.5),
+    Parameter("prefill_fixed_share", "logit", -1.0, 1.2),
+    Parameter("prefill_matrix_efficiency", "log", math.log(0.6), 0.6),
+    Parameter("prefill_batch_gain", "identity", 0.1, 0.15),
+    Parameter("prefill_attention_efficiency", "log", math.log(0.2), 1.0),
+    Parameter("sharpness", "log_above_one", math.log(3.0), 0.7),
+    Parameter("size_trust", "logit", 1.0, 1.5),
+    Parameter("ttft_noise", "log", math.log(0.05), 0.7),
+    Parameter("tpot_noise", "log", math.log(0.05), 0.7),
+)
+NAMES = tuple(parameter.name for parameter in PARAMETERS)
+CENTER_P = np.array([parameter.center for parameter in PARAMETERS])
+SPREAD_P = np.array([parameter.spread for parameter in PARAMETERS])
+LOG_LAMBDA = (math.log(0.5), 0.5)
+LOG_TAIL = (math.log(8.0), 1.0)
+ATANH_RHO = (0.0, 0.5)
+LOG_TAU = (math.log(0.05), 0.7)
+MIN_NU = 2.0
+
+
+def free_of(x_P: Any) -> dict[str, Any]:
+    """Free coordinates z by name from standardised ones, whose first axis is P."""
+    return {p.name: p.center + p.spread * x_P[i] for i, p in enumerate(PARAMETERS)}
+
+
+def constrain(x_P: np.ndarray) -> dict[str, np.ndarray]:
+    """Parameters by name from standardised coordinates, whose first axis is P."""
+    return {p.name: p.constrain(p.center + p.spread * x_P[i]) for i, p in enumerate(PARAMETERS)}
+
+
+def free_from(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Free coordinates z by name from parameters by name."""
+    return {p.name: p.free(values[p.name]) for p in PARAMETERS}
+
+
+def derived(v: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The overheads as the formulas have them, in seconds, from parameters by name."""
+    found = {}
+    for tail in ("", "prefill_"):
+        total, share = v[f"{tail}overhead_s"], v[f"{tail}fixed_share"]
+        found |= {f"{tail}step_overhead_s": total * share}
+        found |= {f"{tail}layer_overhead_s": total * (1 - share) / TYPICAL_DEPTH}
+    return found
+
+
+def log_step_s(z: Mapping[str, Any], f: Features, form: str, xp: ModuleType = np) -> Any:
+    """ln seconds of a decode step; free coordinates and features broadcast against each other."""
+    log_bandwidth, sharpness = _log_bandwidth(z, f, xp), 1 + xp.exp(z["sharpness"])
+    weights = np.log(f.weight_bytes) - z["weight_efficiency"] - log_bandwidth
+    cache = np.log(f.cache_bytes) - z["cache_efficiency"] - log_bandwidth
+    matrix = np.log(f.matrix_flops / f.flops_per_s) - z["matrix_efficiency"] - z["batch_gain"] * np.log(f.batch)
+    attention = np.log(f.attention_flops / f.flops_per_s) - z["attention_efficiency"]
+    overhead = _overhead(z["overhead_s"], z["fixed_share"], f, xp)
+    if form == "joint":
+        moved, computed = xp.logaddexp(weights, cache), xp.logaddexp(matrix, attention)
+        return xp.log(overhead + xp.exp(log_norm(moved, computed, sharpness, xp)))
+    parts = log_norm(weights, matrix, sharpness, xp), log_norm(cache, attention, sharpness, xp)
+    return xp.log(overhead + xp.exp(parts[0]) + xp.exp(parts[1]))
+
+
+def log_prefill_s(z: Mapping[str, Any], f: Features, xp: ModuleType = np) -> Any:
+    """ln seconds of a prefill; free coordinates and features broadcast against each other."""
+    moved = np.log(f.prefill_bytes) - z["weight_efficiency"] - _log_bandwidth(z, f, xp)
+    gain = z["prefill_batch_gain"] * np.log(f.prefill_tokens / PREFILL_ROWS)
+    matrix = np.log(f.prefill_matrix_flops / f.flops_per_s) - z["prefill_matrix_efficiency"] - gain
+    attention = np.log(f.prefill_attention_flops / f.flops_per_s) - z["prefill_attention_efficiency"]
+    overhead = _overhead(z["prefill_overhead_s"], z["prefill_fixed_share"], f, xp)
+    computed, sharpness = xp.logaddexp(matrix, attention), 1 + xp.exp(z["sharpness"])
+    return xp.log(overhead + xp.exp(log_norm(moved, computed, sharpness, xp)))
+
+
+def log_norm(log_a: Any, log_b: Any, p: Any, xp: ModuleType = np) -> Any:
+    """ln (aᵖ + bᵖ)^(1/p)."""
+    return xp.logaddexp(p * log_a, p * log_b) / p
+
+
+def _overhead(log_total: Any, share_logit: Any, f: Features, xp: ModuleType) -> Any:
+    """ε_step + n·ε_layer, as what TYPICAL_DEPTH layers take and the share of it that does not grow with depth."""
+    share = 1 / (1 + xp.exp(-share_logit))
+    return xp.exp(log_total) * (share + (1 - share) * f.n_layers / TYPICAL_DEPTH)
+
+
+def _log_bandwidth(z: Mapping[str, Any], f: Features, xp: ModuleType) -> Any:
+    return np.log(f.typical_bandwidth) + np.log(f.bandwidth / f.typical_bandwidth) / (1 + xp.exp(-z["size_trust"]))
+
+
+def model(rows: Rows, form: str) -> None:
+    """The story above, with every μ_p integrated out."""
+    n_devices, n_sessions = len(rows.devices), len(rows.sessions)
+    log_lambda: Any = numpyro.sample("log_lambda", dist.Normal(*LOG_LAMBDA))
+    shape = (len(PARAMETERS), n_devices)
+    x_PK: Any = numpyro.sample("x", dist.ImproperUniform(dist.constraints.real, (), shape))
+    numpyro.factor("population", log_density_of_devices(x_PK, log_lambda))
+    log_tail: Any = numpyro.sample("log_tail", dist.Normal(*LOG_TAIL))
+    atanh_rho: Any = numpyro.sample("atanh_rho", dist.Normal(*ATANH_RHO))
+    u_S: Any = jnp.zeros(1)
+    if n_sessions > 1:
+        log_tau: Any = numpyro.sample("log_tau", dist.Normal(*LOG_TAU))
+        u_S = numpyro.sample("u", dist.Normal(jnp.zeros(n_sessions), jnp.exp(log_tau)).to_event(1))
+    numpyro.factor("timing", log_density_of_rows(rows, form, x_PK, log_tail, atanh_rho, u_S).sum())
+
+
+def log_density_of_devices(x_PK: Any, log_lambda: Any) -> jax.Array:
+    """ln of the density of x, normal over K with covariance λ²·I + 1, which needs no factorisation."""
+    n_parameters, n_devices = x_PK.shape
+    variance = jnp.exp(2 * log_lambda)
+    total = variance + n_devices
+    squares = jnp.sum(x_PK**2) - jnp.sum(jnp.sum(x_PK, axis=1) ** 2) / total
+    log_determinant = 2 * (n_devices - 1) * log_lambda + jnp.log(total)
+    return -0.5 * (squares / variance + n_parameters * (log_determinant + n_devices * math.log(2 * math.pi)))
+
+
+def log_density_of_rows(rows: Rows, form: str, x_PK: Any, log_tail: Any, atanh_rho: Any, u_S: Any) -> jax.Array:
+    """ln of the density of (ln TTFT, ln TPOT) of each row, [R]; of ln TTFT alone where there is no TPOT."""
+    device_KR = np.arange(len(rows.devices))[:, None] == rows.device_R  # a product: its gradient scatters nothing
+    session_SR = np.arange(len(rows.sessions))[:, None] == rows.session_R
+    z, nu, rho = free_of(x_PK @ device_KR), MIN_NU + jnp.exp(log_tail), jnp.tanh(atanh_rho)
+    timed_R = np.isfinite(rows.tpot_s_R)
+    log_ttft_R = np.log(rows.ttft_s_R) - u_S @ session_SR
+    log_tpot_R = np.log(np.where(timed_R, rows.tpot_s_R, 1.0)) - u_S @ session_SR
+    ttft_scale_R = jnp.sqrt(jnp.exp(2 * z["ttft_noise"]) + rows.ttft_error_R**2)
+    tpot_scale_R = jnp.sqrt(jnp.exp(2 * z["tpot_noise"]) + rows.tpot_error_R**2)
+    a_R = (log_ttft_R - log_prefill_s(z, rows.features, jnp)) / ttft_scale_R
+    b_R = (log_tpot_R - log_step_s(z, rows.features, form, jnp)) / tpot_scale_R
+    distance_R = (a_R**2 - 2 * rho * a_R * b_R + b_R**2) / (1 - rho**2)
+    both_R = -(nu + 2) / 2 * jnp.log1p(distance_R / nu) - jnp.log(2 * jnp.pi) - 0.5 * jnp.log1p(-(rho**2))
+    one_R = -(nu + 1) / 2 * jnp.log1p(a_R**2 / nu) - 0.5 * jnp.log(nu * jnp.pi)
+    one_R = one_R + gammaln((nu + 1) / 2) - gammaln(nu / 2)
+    return jnp.where(timed_R, both_R - jnp.log(tpot_scale_R), one_R) - jnp.log(ttft_scale_R)
+
+
+def draw_prior(rng: np.random.Generator, n_draws: int, n_devices: int) -> np.ndarray:
+    """Draws of standardised coordinates of devices that share a population, [P, W, K]."""
+    spread_W = np.exp(LOG_LAMBDA[0] + LOG_LAMBDA[1] * rng.standard_normal(n_draws))
+    common_PW = rng.standard_normal((len(PARAMETERS), n_draws))
+    own_PWK = rng.standard_normal((len(PARAMETERS), n_draws, n_devices))
+    return common_PW[..., None] + spread_W[None, :, None] * own_PWK

@@ -1,0 +1,184 @@
+"""From latency tables to what the latency law is fitted to: rows, the devices that timed them, their ceilings."""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ie_scaling import accounting, records
+from ie_scaling.latency import law_features
+from ie_scaling.latency import workload as workload_lib
+from ie_scaling.latency.law_features import Device, Features
+from ie_scaling.latency.workload import Case, Workload
+
+P10_TO_P90 = 2.5631  # of a normal distribution, in standard deviations
+MEDIAN_ERROR = math.sqrt(math.pi / 2)  # standard error of a median, in that of a mean
+CEILINGS = ("ceiling_bytes_per_s", "ceiling_flops_per_s")
+ONE_SESSION = "one session"
+DEVICE_COLUMNS = ("device_kind", "dtype", "mode")
+
+
+@dataclasses.dataclass(frozen=True)
+class Rows:
+    """R timed cases. Errors are relative standard errors of the row's own medians; a blank tpot_s is NaN.
+
+    Attributes:
+      device_R: place in `devices` of each row's device; `session_R` in `sessions`.
+    """
+
+    cases: tuple[Case, ...]
+    features: Features
+    ttft_s_R: np.ndarray
+    tpot_s_R: np.ndarray
+    ttft_error_R: np.ndarray
+    tpot_error_R: np.ndarray
+    devices: tuple[Device, ...]
+    device_R: np.ndarray
+    sessions: tuple[str, ...]
+    session_R: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.cases)
+
+
+def read(paths: str, where: str = "") -> pd.DataFrame:
+    """The rows that `where` keeps of latency tables with commas between them, with the columns that filters may use.
+
+    Raises:
+      ValueError: naming file, row, column, value and rule.
+    """
+    frames = []
+    for name in records.split_paths(paths):
+        frame = records.read_latency(name)
+        frames.append(add_columns(frame.assign(session=name), name))
+    frame = pd.concat(frames, ignore_index=True)
+    codes, _ = pd.factorize(frame["architecture"])
+    return records.filter_rows(frame.assign(shape_index=codes), where, paths)
+
+
+def add_columns(frame: pd.DataFrame, path: str = "table") -> pd.DataFrame:
+    """The table with its ceilings as numbers, parameter counts, and the bytes and FLOPs of a step.
+
+    Raises:
+      ValueError: a ceiling that is blank or absent, or rows of more than one device working together.
+    """
+    columns: dict[str, Any] = {}
+    for column in CEILINGS:
+        if column not in frame:
+            raise ValueError(f"{path}: column {column} is missing; the latency law needs it, so time the shapes again")
+        columns[column] = np.asarray(pd.to_numeric(frame[column], errors="coerce"), float)
+        if not (columns[column] > 0).all():
+            row = int(np.argmin(columns[column] > 0))
+            raise ValueError(f"{path}: row {row + 1}, column {column}: {frame[column].iloc[row]!r} must be above zero")
+    if (several := frame["n_devices"].astype(int) != 1).any():
+        row = int(several.to_numpy().argmax())
+        raise ValueError(f"{path}: row {row + 1}, column n_devices: {frame['n_devices'].iloc[row]!r} must be 1")
+    timed = [f"{metric}{tail}" for metric in records.TIMED for tail in ("", "_p10", "_p90")]
+    columns |= {name: pd.to_numeric(frame[name], errors="coerce").astype(float) for name in timed}
+    cases = cases_of(frame)
+    columns["n_params_total"] = [accounting.count_parameters(case.architecture) for case in cases]
+    columns["n_params_non_embedding"] = [accounting.count_non_embedding_parameters(case.architecture) for case in cases]
+    columns["step_bytes"] = [workload_lib.step_bytes(case.architecture, case.workload) for case in cases]
+    columns["step_flops"] = [float(workload_lib.step_flops(case.architecture, case.workload)) for case in cases]
+    return frame.assign(**columns)
+
+
+def split(frame: pd.DataFrame, holdout: str) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+    """Rows to fit and rows only to predict (None without any).
+
+    Raises:
+      ValueError: a filter that keeps no row, or leaves none to fit.
+    """
+    if not holdout:
+        return frame, None
+    held = records.filter_rows(frame, holdout, "the table", "holdout")
+    fitted = frame[~frame.index.isin(held.index)]
+    if fitted.empty:
+        raise ValueError(f"holdout={holdout!r}: keeps every row, leaving none to fit")
+    return fitted, held
+
+
+def cases_of(frame: pd.DataFrame) -> list[Case]:
+    """The Case of each row."""
+    fields = [field for field in dataclasses.fields(Workload) if field.name in frame]
+    loads = [
+        Workload(**{field.name: field.type(row[field.name]) for field in fields})  # ty: ignore
+        for row in frame.to_dict("records")
+    ]
+    return [Case(a, load) for a, load in zip(records.architectures_of(frame), loads, strict=True)]
+
+
+def rows_of(
+    frame: pd.DataFrame, devices: Sequence[Device] | None = None, sessions: Sequence[str] | None = None
+) -> Rows:
+    """The rows of a table that `read` or `add_columns` gave.
+
+    Args:
+      devices, sessions: those of an earlier fit, to predict rows that it did not see; a session it did not know is −1.
+        Without them they are the table's own.
+
+    Raises:
+      ValueError: a device that `devices` lacks.
+    """
+    cases = tuple(cases_of(frame))
+    names = frame["session"].astype(str) if "session" in frame else pd.Series(ONE_SESSION, frame.index)
+    devices = devices_of(frame) if devices is None else tuple(devices)
+    sessions = tuple(dict.fromkeys(names)) if sessions is None else tuple(sessions)
+    device_R = np.array(
+        [
+            law_features.place_of(devices, *(str(row[column]) for column in DEVICE_COLUMNS))
+            for row in frame.to_dict("records")
+        ]
+    )
+    return Rows(
+        cases=cases,
+        features=law_features.features_of(cases, [devices[place] for place in device_R]),
+        ttft_s_R=frame["ttft_s"].to_numpy(float),
+        tpot_s_R=frame["tpot_s"].to_numpy(float),
+        ttft_error_R=_errors(frame, "ttft_s"),
+        tpot_error_R=_errors(frame, "tpot_s"),
+        devices=devices,
+        device_R=device_R,
+        sessions=sessions,
+        session_R=np.array([sessions.index(name) if name in sessions else -1 for name in names]),
+    )
+
+
+def devices_of(frame: pd.DataFrame) -> tuple[Device, ...]:
+    """Every device kind, dtype and mode of the table, with the medians of its ceilings."""
+    devices = []
+    for _, rows in frame.groupby(list(DEVICE_COLUMNS), sort=True):
+        device_kind, dtype, mode = (str(rows[column].iloc[0]) for column in DEVICE_COLUMNS)
+        octave = np.round(np.log2(rows["step_bytes"].to_numpy(float)))
+        log_bandwidth = np.log(rows["ceiling_bytes_per_s"].to_numpy(float))
+        sizes = np.unique(octave)
+        by_size = [float(np.exp(np.median(log_bandwidth[octave == size]))) for size in sizes]
+        errors = [_typical_error(rows, metric) for metric in ("ttft_s", "tpot_s")]
+        devices.append(
+            Device(
+                device_kind,
+                dtype,
+                mode,
+                tuple(float(2.0**size) for size in sizes),
+                tuple(by_size),
+                float(rows["ceiling_flops_per_s"].median()),
+                (errors[0], errors[1]),
+            )
+        )
+    return tuple(devices)
+
+
+def _errors(frame: pd.DataFrame, metric: str) -> np.ndarray:
+    """Relative standard error of each row's median, from its 10th and 90th percentiles; 0 where they are blank."""
+    reach = frame[f"{metric}_p90"].to_numpy(float) - frame[f"{metric}_p10"].to_numpy(float)
+    count = frame["count"].to_numpy(float)
+    return np.nan_to_num(MEDIAN_ERROR * reach / P10_TO_P90 / np.sqrt(count) / frame[metric].to_numpy(float))
+
+
+def _typical_error(frame: pd.DataFrame, metric: str) -> float:
+    """The median of the rows' errors; 0 where none has the metric."""
+    known = _errors(frame, metric)[frame[metric].notna()]
+    return float(np.median(known)) if len(known) else 0.0

@@ -1,0 +1,128 @@
+"""What the latency law reads: features that add up, ceilings by size, filters, and errors that name the cell."""
+
+import numpy as np
+import pytest
+
+from ie_scaling import accounting, records
+from ie_scaling.latency import law_features, law_table, workload
+from tests.latency import simulated
+
+DEVICE = simulated.device(0)
+CASES = simulated.cases(12, seed=4)
+
+
+@pytest.fixture
+def frame():
+    rng = np.random.default_rng(0)
+    return simulated.table(CASES, DEVICE, simulated.coordinates(rng, 1, 0.2)[:, 0], rng)
+
+
+@pytest.fixture
+def path(tmp_path, frame):
+    records.write_table(tmp_path / "latency.csv", frame)
+    return tmp_path / "latency.csv"
+
+
+def test_features_add_up_to_what_a_workload_costs():
+    features = law_features.features_of(CASES, [DEVICE] * len(CASES))
+    pairs = [(case.architecture, case.workload) for case in CASES]
+    np.testing.assert_allclose(features.step_bytes, [workload.step_bytes(*pair) for pair in pairs])
+    np.testing.assert_allclose(features.step_flops, [workload.step_flops(*pair) for pair in pairs])
+    np.testing.assert_allclose(features.prefill_flops, [workload.prefill_flops(*pair) for pair in pairs])
+    cached = [load.batch * load.mean_context * accounting.kv_cache_bytes_per_token(a, 4) for a, load in pairs]
+    np.testing.assert_allclose(features.cache_bytes, cached)
+    attention = [load.batch * 4 * a.n_layers * round(load.mean_context) * a.n_heads * a.d_head for a, load in pairs]
+    np.testing.assert_allclose(features.attention_flops, attention)
+
+
+def test_bandwidth_is_interpolated_between_logs():
+    device = law_features.Device("x", "float32", "loop", (2.0**22, 2.0**24), (16e9, 4e9), 1e11, (0.0, 0.0))
+    sizes = [2.0**20, 2.0**22, 2.0**23, 2.0**24, 2.0**30]
+    np.testing.assert_allclose([device.bandwidth(size) for size in sizes], [16e9, 16e9, 8e9, 4e9, 4e9])
+    assert device.typical_bandwidth == pytest.approx(8e9)
+
+
+def test_a_tables_devices_carry_its_ceilings_and_errors(path):
+    (device,) = law_table.devices_of(law_table.read(str(path)))
+    assert device.name == "sim0 float32 loop"
+    assert device.flops_per_s == DEVICE.flops_per_s
+    np.testing.assert_allclose([DEVICE.bandwidth(size) for size in device.sizes], device.bytes_per_s)
+    np.testing.assert_allclose(device.errors, simulated.MEDIAN_ERROR, rtol=1e-3)
+
+
+def test_rows_may_be_held_out_by_shape_size_and_workload(path):
+    table = law_table.read(str(path))
+    sizes = np.array([accounting.count_parameters(case.architecture) for case in CASES])
+    fitted, held = law_table.split(table, "n_params_total > 5e7")
+    assert len(held) == (sizes > 5e7).sum()
+    assert fitted["n_params_total"].max() <= 5e7
+    fitted, held = law_table.split(table, "shape_index % 4 == 0")
+    assert len(held) == 3
+    assert not set(fitted["architecture"]) & set(held["architecture"])
+    assert set(law_table.split(table, "batch == 8")[1]["batch"]) == {8}
+    assert law_table.split(table, "")[1] is None
+
+
+def test_several_tables_are_several_sessions(path, tmp_path):
+    other = tmp_path / "other.csv"
+    other.write_bytes(path.read_bytes())
+    rows = law_table.rows_of(law_table.read(f"{path}, {other}", "batch == 1"))
+    assert rows.sessions == (str(path), str(other))
+    assert list(rows.session_R) == [0] * 6 + [1] * 6
+    again = law_table.rows_of(law_table.read(str(other)), rows.devices, (str(path),))
+    assert set(again.session_R) == {-1}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda t: t.drop(columns="ceiling_flops_per_s"), ["ceiling_flops_per_s", "missing", "time the shapes again"]),
+        (lambda t: t.assign(ceiling_bytes_per_s=["1e9"] * 7 + [""] * 5), ["row 8", "ceiling_bytes_per_s", "''"]),
+        (lambda t: t.assign(n_devices=[1] * 11 + [2]), ["row 12", "n_devices", "must be 1"]),
+        (lambda t: t.assign(tpot_s=["fast"] + ["0.1"] * 11), ["row 1", "tpot_s", "'fast'"]),
+    ],
+)
+def test_a_bad_cell_is_named(path, frame, change, words):
+    records.write_table(path, change(frame))
+    with pytest.raises(ValueError, match=r"latency\.csv") as caught:
+        law_table.read(str(path))
+    assert all(word in str(caught.value) for word in words), caught.value
+
+
+@pytest.mark.parametrize(
+    ("holdout", "words"),
+    [
+        ("batch > 0", ["holdout='batch > 0'", "leaving none to fit"]),
+        ("batch > 99", ["holdout='batch > 99'", "keeps no row"]),
+        ("width > 3", ["holdout='width > 3'", "not a row filter"]),
+    ],
+)
+def test_a_holdout_must_split(path, holdout, words):
+    with pytest.raises(ValueError, match="holdout") as caught:
+        law_table.split(law_table.read(str(path)), holdout)
+    assert all(word in str(caught.value) for word in words), caught.value
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (("tpu", "float32", "loop"), ["device_kind='tpu'", "fitted are sim0"]),
+        (("sim0", "bfloat16", "loop"), ["dtype='bfloat16'", "fitted are float32 loop"]),
+        (("sim0", "float32", "step"), ["mode='step'", "fitted are float32 loop"]),
+    ],
+)
+def test_an_unknown_device_is_named(asked, words):
+    with pytest.raises(ValueError, match="was not fitted") as caught:
+        law_features.place_of((DEVICE,), *asked)
+    assert all(word in str(caught.value) for word in words)
+
+
+def test_a_table_in_memory_will_do(frame):
+    """Rows as a benchmark has them, none with a time per output token."""
+    blank = frame.astype({name: object for name in frame if name.startswith("tpot_s")}).copy()
+    blank[[name for name in blank if name.startswith("tpot_s")]] = None
+    rows = law_table.rows_of(law_table.add_columns(blank))
+    assert rows.sessions == (law_table.ONE_SESSION,)
+    assert [case.architecture for case in rows.cases] == [case.architecture for case in CASES]
+    assert np.isnan(rows.tpot_s_R).all()
+    assert rows.devices[0].errors[1] == 0
