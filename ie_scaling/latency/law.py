@@ -1,0 +1,240 @@
+"""The latency law as a posterior: fit it to timed cases, predict cases that were not timed, save it and load it.
+
+  fit(table, config)                           a LatencyPosterior of rows of latency.csv, of one or several devices
+  load(path), load_fit(directory)              the LatencyPosterior in a netCDF file, or in a fit directory
+  posterior.predict(cases, device_kind, seed)  paired draws of TTFT, TPOT, E2E and tokens/s, [W, A]
+  posterior.failures                           why the convergence gate failed; empty where it passed
+
+The law itself is in law_model.py. Letters: C chains, S draws, W all draws, K devices, A cases, R rows.
+"""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from ie_scaling.inference import diagnostics
+from ie_scaling.latency import law_features, law_file, law_model, law_sampling, law_table
+from ie_scaling.latency.law_config import LatencyLawConfig
+from ie_scaling.latency.law_features import Device
+from ie_scaling.latency.law_table import Rows
+from ie_scaling.latency.workload import Case
+from ie_scaling.progress import Progress
+
+METRICS = ("ttft_s", "tpot_s", "e2e_s", "tokens_per_s")
+LEVELS = ("law", "new_measurement")
+FILE_NAME = "latency_posterior.nc"
+LEAST_ROWS = 3
+BLOCK = 1024  # cases whose times are computed at once
+
+
+@dataclasses.dataclass(frozen=True)
+class Predicted:
+    """Paired draws [W, A] of what would be measured; `tpot_s_WA` is NaN for cases of one new token."""
+
+    ttft_s_WA: np.ndarray
+    tpot_s_WA: np.ndarray
+    e2e_s_WA: np.ndarray
+    tokens_per_s_WA: np.ndarray
+
+    def intervals(self) -> pd.DataFrame:
+        """A row a case: the median and the 5 % and 95 % points of every metric, as METRIC, METRIC_lo90, METRIC_hi90."""
+        columns = {}
+        for metric in METRICS:
+            low, middle, high = np.quantile(getattr(self, f"{metric}_WA"), (0.05, 0.5, 0.95), axis=0)
+            columns |= {metric: middle, f"{metric}_lo90": low, f"{metric}_hi90": high}
+        return pd.DataFrame(columns)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LatencyPosterior:
+    """Draws of the latency law.
+
+    Attributes:
+      draws: each device's parameters by name, [C, S, K]; device_spread (λ), nu, noise_correlation (ρ) and, of several
+        sessions, session_spread (τ), each [C, S].
+      effects_CSN: u of each session, [C, S, N]; N is 0 with one session.
+      failures: one-liners of the convergence gate.
+      groups: further groups of the file (sample_stats, log_likelihood, observed_data, constant_data).
+    """
+
+    form: str
+    devices: tuple[Device, ...]
+    sessions: tuple[str, ...]
+    draws: dict[str, np.ndarray]
+    effects_CSN: np.ndarray
+    failures: tuple[str, ...] = ()
+    groups: dict[str, xr.Dataset] = dataclasses.field(default_factory=dict)
+
+    @property
+    def n_draws(self) -> int:
+        """W: draws of all chains together."""
+        return self.draws["nu"].size
+
+    def predict(
+        self,
+        cases: Sequence[Case],
+        device_kind: str = "",
+        seed: int = 0,
+        level: str = "new_measurement",
+        sessions: Sequence[str] | None = None,
+    ) -> Predicted:
+        """Draws of the times of cases on one kind of device; a row is one joint draw of all.
+
+        Args:
+          device_kind: "" means the only one that was fitted; dtype and mode are each case's own.
+          level: `new_measurement` is the median that another benchmark would find, with its noise and, where several
+            sessions were fitted, the effect of a new one, common to all cases; `law` is the law alone.
+          sessions: the session of each case; one that was fitted keeps its own effect.
+
+        Raises:
+          ValueError: no cases, an unknown level, or a device, dtype or mode that was not fitted.
+        """
+        if not len(cases):
+            raise ValueError("predict: needs at least one case")
+        if level not in LEVELS:
+            raise ValueError(f"level={level!r}: must be one of {', '.join(LEVELS)}")
+        kind = self.resolve_kind(device_kind)
+        place_A = np.array(
+            [law_features.place_of(self.devices, kind, case.workload.dtype, case.workload.mode) for case in cases]
+        )
+        log_ttft_WA, log_tpot_WA = self._log_times(cases, place_A)
+        if level == "new_measurement":
+            self._add_noise(log_ttft_WA, log_tpot_WA, place_A, sessions, np.random.default_rng(seed))
+        new_A = np.array([case.workload.new_tokens for case in cases])
+        batch_A = np.array([case.workload.batch for case in cases])
+        ttft_s_WA, tpot_s_WA = np.exp(log_ttft_WA), np.exp(log_tpot_WA)
+        e2e_s_WA = ttft_s_WA + (new_A - 1) * tpot_s_WA
+        tpot_s_WA[:, new_A == 1] = np.nan
+        return Predicted(ttft_s_WA, tpot_s_WA, e2e_s_WA, batch_A * new_A / e2e_s_WA)
+
+    def resolve_kind(self, device_kind: str) -> str:
+        """This device kind, or for "" the only one there is.
+
+        Raises:
+          ValueError: "" with several fitted.
+        """
+        kinds = list(dict.fromkeys(device.device_kind for device in self.devices))
+        if not device_kind and len(kinds) > 1:
+            raise ValueError(f"device_kind='': several were fitted, name one of {', '.join(kinds)}")
+        return device_kind or kinds[0]
+
+    def _log_times(self, cases: Sequence[Case], place_A: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Logs of TTFT and TPOT under the law alone, each [W, A]."""
+        free = {name: z.reshape(self.n_draws, -1) for name, z in law_model.free_from(self.draws).items()}
+        log_ttft_WA, log_tpot_WA = np.empty((2, self.n_draws, len(cases)))
+        for place, columns in _blocks(place_A):
+            chosen = [cases[column] for column in columns]
+            features = law_features.features_of(chosen, [self.devices[place]] * len(chosen))
+            z = {name: values[:, [place]] for name, values in free.items()}
+            log_ttft_WA[:, columns] = law_model.log_prefill_s(z, features)
+            log_tpot_WA[:, columns] = law_model.log_step_s(z, features, self.form)
+        return log_ttft_WA, log_tpot_WA
+
+    def _add_noise(
+        self,
+        log_ttft_WA: np.ndarray,
+        log_tpot_WA: np.ndarray,
+        place_A: np.ndarray,
+        sessions: Sequence[str] | None,
+        rng: np.random.Generator,
+    ) -> None:
+        """Add, in place, the session's effect and the correlated noise of one measurement."""
+        shape, flat = log_ttft_WA.shape, {name: values.reshape(self.n_draws, -1) for name, values in self.draws.items()}
+        heavy_WA = np.sqrt(flat["nu"] / rng.chisquare(flat["nu"], shape))
+        first_WA, second_WA = rng.standard_normal((2, *shape)) * heavy_WA
+        rho_W1 = flat["noise_correlation"]
+        error_A2 = np.array([self.devices[place].errors for place in place_A])
+        log_ttft_WA += np.hypot(flat["ttft_noise"][:, place_A], error_A2[:, 0]) * first_WA
+        second_WA = rho_W1 * first_WA + np.sqrt(1 - rho_W1**2) * second_WA
+        log_tpot_WA += np.hypot(flat["tpot_noise"][:, place_A], error_A2[:, 1]) * second_WA
+        if self.effects_CSN.shape[-1]:
+            fresh_W1 = flat["session_spread"] * rng.standard_normal((self.n_draws, 1))
+            effects_WN = np.concatenate([self.effects_CSN.reshape(self.n_draws, -1), fresh_W1], axis=1)
+            known = {name: column for column, name in enumerate(self.sessions)}
+            names = [""] * shape[1] if sessions is None else sessions
+            effect_WA = effects_WN[:, [known.get(name, len(known)) for name in names]]
+            log_ttft_WA += effect_WA
+            log_tpot_WA += effect_WA
+
+    def summary(self) -> dict[str, dict[str, dict[str, float]]]:
+        """Mean, sd, 5 %, 50 % and 95 % points: of each device's parameters by its name, and of the rest as `common`."""
+        of_device = {name: values for name, values in self.draws.items() if values.ndim == 3}
+        devices = {
+            device.name: {name: _summarise(values[..., k]) for name, values in of_device.items()}
+            for k, device in enumerate(self.devices)
+        }
+        rest = {name: values for name, values in self.draws.items() if name not in of_device}
+        return devices | {"common": {name: _summarise(values) for name, values in rest.items()}}
+
+    def save(self, path: Path) -> None:
+        """Write the netCDF file that `arviz.from_netcdf` and `load` read, whole or not at all."""
+        law_file.write(path, **vars(self))
+
+
+def fit(table: pd.DataFrame, config: LatencyLawConfig | None = None) -> LatencyPosterior:
+    """The posterior of the latency law given rows of latency.csv, of one device or several.
+
+    The table needs what `records.read_latency` gives, the two ceilings, and `session` where there are several.
+
+    Raises:
+      ValueError: fewer than three rows, or a column that the law needs and the table lacks.
+    """
+    return fit_rows(law_table.rows_of(law_table.add_columns(table)), config or LatencyLawConfig())[0]
+
+
+def fit_rows(rows: Rows, config: LatencyLawConfig) -> tuple[LatencyPosterior, diagnostics.Gate]:
+    """The posterior given rows, and the verdict on its chains.
+
+    Raises:
+      ValueError: fewer than three rows.
+    """
+    if len(rows) < LEAST_ROWS:
+        raise ValueError(f"table: has {len(rows)} rows; a latency law needs at least {LEAST_ROWS}")
+    nuts = config.nuts
+    label = f"sampling latency law ({nuts.n_chains} chains)"
+    with Progress(label, nuts.n_warmup + nuts.n_samples, "draw") as progress:
+        samples = law_sampling.sample(rows, config, progress.advance)
+    gate = diagnostics.check(law_sampling.monitored(rows, samples.sites), samples.stats, nuts)
+    draws = law_sampling.draws_of(samples)
+    posterior = LatencyPosterior(
+        form=config.form,
+        devices=rows.devices,
+        sessions=rows.sessions,
+        draws=draws,
+        effects_CSN=samples.sites.get("u", np.zeros((*draws["nu"].shape, 0))),
+        failures=gate.failures,
+        groups=law_sampling.groups_of(rows, samples),
+    )
+    return posterior, gate
+
+
+def load(path: str | Path) -> LatencyPosterior:
+    """The posterior in a netCDF file that `LatencyPosterior.save` wrote.
+
+    Raises:
+      ValueError: no such file, or not such a file.
+    """
+    return LatencyPosterior(**law_file.read(Path(path), law_model.NAMES))
+
+
+def load_fit(directory: str | Path) -> LatencyPosterior:
+    """The posterior of a directory that `configs/fit_latency.py` wrote."""
+    return load(Path(directory) / FILE_NAME)
+
+
+def _blocks(place_A: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Each device with the cases on it, BLOCK at a time."""
+    for place in np.unique(place_A):
+        columns = np.flatnonzero(place_A == place)
+        for begun in range(0, len(columns), BLOCK):
+            yield int(place), columns[begun : begun + BLOCK]
+
+
+def _summarise(values: np.ndarray) -> dict[str, float]:
+    low, middle, high = np.quantile(values, (0.05, 0.5, 0.95))
+    pairs = {"mean": values.mean(), "sd": values.std(), "lo90": low, "median": middle, "hi90": high}
+    return {name: float(value) for name, value in pairs.items()}

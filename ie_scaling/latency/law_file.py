@@ -1,0 +1,84 @@
+"""The latency law's posterior as one netCDF file that ArviZ reads: the fields of LatencyPosterior, out and in."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from ie_scaling import config as config_lib
+from ie_scaling import files
+from ie_scaling.latency.law_features import Device
+
+KIND = "latency law"
+NEEDED = ("nu", "noise_correlation")
+
+
+def write(
+    path: Path,
+    *,
+    form: str,
+    devices: tuple[Device, ...],
+    sessions: tuple[str, ...],
+    draws: Mapping[str, np.ndarray],
+    effects_CSN: np.ndarray,
+    failures: tuple[str, ...],
+    groups: Mapping[str, xr.Dataset],
+) -> None:
+    """Write the file, whole or not at all; every group carries what `read` needs as attributes."""
+    shape, n_effects = draws["nu"].shape, effects_CSN.shape[-1]
+    dims = ("chain", "draw", "device")
+    variables: dict[str, Any] = {name: (dims[: values.ndim], values) for name, values in draws.items()}
+    coords = {"chain": np.arange(shape[0]), "draw": np.arange(shape[1])}
+    coords |= {"device": np.array([device.name for device in devices], dtype=str)}
+    if n_effects:
+        variables["u"] = (("chain", "draw", "session"), effects_CSN)
+        coords |= {"session": np.array(sessions, dtype=str)}
+    attributes = {
+        "kind": KIND,
+        "form": form,
+        "devices": json.dumps([dataclasses.asdict(device) for device in devices]),
+        "sessions": json.dumps(sessions),
+        "failures": json.dumps(failures),
+    }
+    tree = {"posterior": xr.Dataset(variables, coords=coords), **groups}
+    with files.replacing(path) as temporary:
+        temporary.unlink()
+        data = xr.DataTree.from_dict({name: group.assign_attrs(attributes) for name, group in tree.items()})
+        data.attrs = attributes
+        data.to_netcdf(temporary, engine="h5netcdf")
+
+
+def read(path: Path, names: tuple[str, ...]) -> dict[str, Any]:
+    """What `write` was given; `names` are the parameters of a device that must be there.
+
+    Raises:
+      ValueError: no such file, not netCDF, of something else, or without one of these parameters.
+    """
+    if not path.is_file():
+        raise ValueError(f"{path}: no such file")
+    try:
+        with xr.open_datatree(path, engine="h5netcdf") as opened:
+            tree = opened.load()
+    except Exception as error:  # each backend raises its own
+        raise ValueError(f"{path}: not a netCDF posterior ({str(error).splitlines()[0]})") from None
+    groups = {name: child.to_dataset() for name, child in tree.children.items()}
+    data = groups.pop("posterior", xr.Dataset())
+    if data.attrs.get("kind") != KIND:
+        raise ValueError(f"{path}: is not the posterior of a {KIND}")
+    draws = {str(name): values.to_numpy() for name, values in data.items() if name != "u"}
+    if lost := [name for name in (*names, *NEEDED) if name not in draws]:
+        raise ValueError(f"{path}: posterior has no {lost[0]!r}, which the latency law needs")
+    devices = json.loads(data.attrs["devices"])
+    return {
+        "form": data.attrs["form"],
+        "devices": tuple(config_lib.build(Device, fields, f"{path}: device") for fields in devices),
+        "sessions": tuple(json.loads(data.attrs["sessions"])),
+        "draws": draws,
+        "effects_CSN": data["u"].to_numpy() if "u" in data else np.zeros((*draws["nu"].shape, 0)),
+        "failures": tuple(json.loads(data.attrs["failures"])),
+        "groups": groups,
+    }
