@@ -49,7 +49,7 @@ class Workload:
         return self.prompt_tokens + self.new_tokens / 2
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True)
 class Case:
     """What is timed: one architecture under one workload."""
 

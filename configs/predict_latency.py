@@ -1,0 +1,16 @@
+"""Predict TTFT, TPOT, E2E and tokens/s of architectures that were not timed, with 90 % intervals.
+
+  python run.py --config=configs/fit_latency.py --workdir=runs/fit_latency
+  python run.py --config=configs/predict_latency.py --config.fit=runs/fit_latency --config.batch=4 \
+      --config.architectures="('smollm2-135m', 'd512-n8-h8-k2-c64-f1536-v50432', 'path/to/config.json')"
+
+Cost: seconds. Writes predicted_latency.csv. A shape far outside the fitted range is answered, with a warning.
+"""
+
+from ie_scaling.config import to_config_dict
+from ie_scaling.latency.law_config import PredictLatencyConfig
+
+
+def get_config():
+    """The defaults of PredictLatencyConfig."""
+    return to_config_dict(PredictLatencyConfig(), "predict_latency")

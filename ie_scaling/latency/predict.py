@@ -1,0 +1,94 @@
+"""From a fitted latency law and a list of architectures to predicted_latency.csv."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ie_scaling import accounting, files, records, workdir
+from ie_scaling import config as config_lib
+from ie_scaling.latency import law, law_features
+from ie_scaling.latency.law import LatencyPosterior
+from ie_scaling.latency.law_config import PredictLatencyConfig
+from ie_scaling.latency.law_sampling import RANGES
+from ie_scaling.latency.workload import Case
+
+FAR = 3.0  # so many times beyond the fitted range is called far
+
+
+def run(config: PredictLatencyConfig, directory: Path) -> list[str]:
+    """Predict and write predicted_latency.csv and warnings.json; returns the warnings.
+
+    Raises:
+      ValueError: no such fit, or a device, dtype or mode that it does not know; before anything is written.
+    """
+    resolved = {"experiment": "predict_latency"} | config_lib.to_plain(config)
+    if not workdir.is_done(directory, resolved):
+        posterior = law.load_fit(config.fit)
+        kind, cases = resolve(config, posterior)
+        predicted = posterior.predict(cases, kind, config.seed)
+        with workdir.opened(directory, resolved):
+            table = pd.DataFrame([_describe(case, kind) for case in cases])
+            table = pd.concat([table, predicted.intervals()], axis=1)
+            records.write_table(directory / "predicted_latency.csv", table)
+            warnings = [f"latency law: {failure}" for failure in posterior.failures]
+            warnings += far_outside(posterior, cases, kind)
+            files.write_json(directory / "warnings.json", {"warnings": warnings})
+    return files.read_json(directory / "warnings.json")["warnings"]
+
+
+def resolve(config: PredictLatencyConfig, posterior: LatencyPosterior) -> tuple[str, list[Case]]:
+    """The device kind and the cases asked about, blanks filled where the fit leaves no choice.
+
+    Raises:
+      ValueError: a device kind, dtype or mode that was not fitted, or a blank with several to choose from.
+    """
+    kind = posterior.resolve_kind(config.device_kind)
+    devices = [device for device in posterior.devices if device.device_kind == kind]
+    if not devices:
+        law_features.place_of(posterior.devices, kind, config.dtype, config.mode)
+    chosen = {}
+    for field in ("dtype", "mode"):
+        known = sorted({getattr(device, field) for device in devices})
+        if not getattr(config, field) and len(known) > 1:
+            raise ValueError(f"{field}='': several were fitted for {kind}, name one of {', '.join(known)}")
+        chosen[field] = getattr(config, field) or known[0]
+    load = config.resolve_workload(chosen["dtype"], chosen["mode"])
+    return kind, [Case(a, load) for a in config.resolve_architectures()]
+
+
+def far_outside(posterior: LatencyPosterior, cases: Sequence[Case], device_kind: str) -> list[str]:
+    """Warnings that say how far the cases lie beyond the rows of their device that were fitted."""
+    devices = [
+        posterior.devices[
+            law_features.place_of(posterior.devices, device_kind, case.workload.dtype, case.workload.mode)
+        ]
+        for case in cases
+    ]
+    features, data, warnings = law_features.features_of(cases, devices), posterior.groups["constant_data"], []
+    own = np.isin(data["device"].to_numpy().astype(str), [device.name for device in devices])
+    for name in RANGES:
+        known, asked = data[name].to_numpy()[own], getattr(features, name)
+        above, below = asked.max() / known.max(), known.min() / asked.min()
+        if above > FAR:
+            warnings.append(f"{name} reaches {asked.max():.3g}, {above:.3g} times beyond the largest fitted")
+        if below > FAR:
+            warnings.append(f"{name} falls to {asked.min():.3g}, {below:.3g} times below the smallest fitted")
+    return warnings
+
+
+def _describe(case: Case, device_kind: str) -> dict[str, str | int]:
+    """The columns that say what was predicted."""
+    load = case.workload
+    return {
+        "architecture": case.architecture.name,
+        **case.architecture.to_fields(),
+        "n_params_total": accounting.count_parameters(case.architecture),
+        "device_kind": device_kind,
+        "dtype": load.dtype,
+        "batch": load.batch,
+        "prompt_tokens": load.prompt_tokens,
+        "new_tokens": load.new_tokens,
+        "mode": load.mode,
+    }
