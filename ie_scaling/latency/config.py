@@ -22,7 +22,7 @@ class TimeDecodeConfig:
 
     Each of `architectures` is a shape's name (d512-n8-h8-k2-c64-f1536-v50432), a public model's (llama-3.2-1b) or the
     path of a Hugging Face config.json. `workload` names the lengths; `prompt_tokens` and `new_tokens` override them.
-    `temperature` 0 is greedy. `cache_positions` 0 is as many as the request needs. `dtype` "auto" is float32 on a CPU
+    `temperature` 0 is greedy. `cache_room` 0 is as many as the request needs. `dtype` "auto" is float32 on a CPU
     and bfloat16 on accelerators. `tensor` devices share each request, heads and MLP split between them. Each case is
     timed `repeats` to `max_repeats` times, until the 95 % interval of the median of e2e_s is within `relative_error`,
     or until `max_measure_s` a case have passed in all.
@@ -36,7 +36,7 @@ class TimeDecodeConfig:
     dtype: str = "auto"
     mode: str = "loop"
     temperature: float = 0.0
-    cache_positions: int = 0
+    cache_room: int = 0
     tensor: int = 1
     warmup: int = 2
     repeats: int = 10
@@ -81,7 +81,7 @@ class TimeDecodeConfig:
                 dtype=auto_dtype if self.dtype == "auto" else self.dtype,
                 mode=self.mode,
                 temperature=self.temperature,
-                cache_positions=self.cache_positions,
+                cache_room=self.cache_room,
             )
             for batch in self.batch
         )

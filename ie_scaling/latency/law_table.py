@@ -72,7 +72,9 @@ def add_columns(frame: pd.DataFrame, path: str = "table") -> pd.DataFrame:
         columns[column] = np.asarray(pd.to_numeric(frame[column], errors="coerce"), float)
         if not (columns[column] > 0).all():
             row = int(np.argmin(columns[column] > 0))
-            raise ValueError(f"{path}: row {row + 1}, column {column}: {frame[column].iloc[row]!r} must be above zero")
+            value = frame[column].iloc[row]
+            said = "blank" if pd.isna(value) or value == "" else repr(value)
+            raise ValueError(f"{path}: row {row + 1}, column {column}: {said}: must be above zero")
     if (several := frame["n_devices"].astype(int) != 1).any():
         row = int(several.to_numpy().argmax())
         raise ValueError(f"{path}: row {row + 1}, column n_devices: {frame['n_devices'].iloc[row]!r} must be 1")

@@ -17,8 +17,8 @@ class Workload:
     """One request of fixed length: `batch` prompts of `prompt_tokens`, each continued by `new_tokens`.
 
     `mode` is "loop" (all new tokens inside one jit) or "step" (one dispatch a token). `temperature` 0 is greedy; above
-    it, tokens are drawn from softmax(logits / temperature). `cache_positions` is the room of the KV cache; 0 is just as
-    much as the request needs.
+    it, tokens are drawn from softmax(logits / temperature). `cache_room` is how many positions the KV cache holds; 0 is
+    as many as the request needs.
     """
 
     batch: int
@@ -27,7 +27,7 @@ class Workload:
     dtype: str = "float32"
     mode: str = "loop"
     temperature: float = 0.0
-    cache_positions: int = 0
+    cache_room: int = 0
 
     def __post_init__(self) -> None:
         for field in ("batch", "prompt_tokens", "new_tokens"):
@@ -37,11 +37,17 @@ class Workload:
         require(self.dtype in DTYPE_BYTES, "dtype", self.dtype, f"must be one of {', '.join(DTYPE_BYTES)}")
         require(self.mode in MODES, "mode", self.mode, f"must be one of {', '.join(MODES)}")
         require(0 <= self.temperature < float("inf"), "temperature", self.temperature, "must be at least 0")
-        needed = self.prompt_tokens + self.new_tokens - 1  # the last new token is never read back
-        if self.cache_positions == 0:
-            object.__setattr__(self, "cache_positions", needed)
-        rule = f"must hold the prompt of {self.prompt_tokens} and all new tokens but the last: {needed} (0: just that)"
-        require(self.cache_positions >= needed, "cache_positions", self.cache_positions, rule)
+        rule = f"must hold the prompt of {self.prompt_tokens} and all new tokens but the last: {self._needed}, or be 0"
+        require(self.cache_room == 0 or self.cache_room >= self._needed, "cache_room", self.cache_room, rule)
+
+    @property
+    def _needed(self) -> int:
+        return self.prompt_tokens + self.new_tokens - 1  # the last new token is never read back
+
+    @property
+    def cache_positions(self) -> int:
+        """Positions the cache holds."""
+        return self.cache_room or self._needed
 
     @property
     def mean_context(self) -> float:
@@ -64,16 +70,19 @@ class Case:
         return name + (f" t{w.temperature:g}" if w.temperature else "")
 
 
-def read_bytes(a: Architecture, workload: Workload) -> int:
-    """Bytes of the weights that a step of the batch reads; of an untied input embedding only the rows looked up."""
-    unread = 0 if a.tied_embeddings else a.vocab_size * a.d_model
-    return (accounting.count_parameters(a) - unread + workload.batch * a.d_model) * DTYPE_BYTES[workload.dtype]
-
-
 def step_bytes(a: Architecture, workload: Workload) -> float:
-    """Bytes that one decode step must move: each weight once, the cache it attends to, one new cache entry."""
+    """Bytes that one decode step must move: each weight once, the cache it attends to, one new cache entry.
+
+    Of an untied input embedding only the rows looked up are read.
+    """
     cached = accounting.kv_cache_bytes_per_token(a, DTYPE_BYTES[workload.dtype])
-    return read_bytes(a, workload) + workload.batch * workload.mean_context * cached
+    return _read_bytes(a, workload, workload.batch) + workload.batch * workload.mean_context * cached
+
+
+def _read_bytes(a: Architecture, workload: Workload, n_tokens: int) -> int:
+    """Of the weights, once, and the embeddings of so many tokens."""
+    unread = 0 if a.tied_embeddings else a.vocab_size * a.d_model
+    return (accounting.count_parameters(a) - unread + n_tokens * a.d_model) * DTYPE_BYTES[workload.dtype]
 
 
 def step_flops(a: Architecture, workload: Workload) -> float:
@@ -82,10 +91,10 @@ def step_flops(a: Architecture, workload: Workload) -> float:
 
 
 def prefill_bytes(a: Architecture, workload: Workload) -> float:
-    """Bytes that the prompt must move: each weight once (of an untied input embedding the rows), and the cache made."""
-    size, n_tokens = DTYPE_BYTES[workload.dtype], workload.batch * workload.prompt_tokens
-    rows = (n_tokens - workload.batch) * a.d_model * size if not a.tied_embeddings else 0
-    return read_bytes(a, workload) + rows + n_tokens * accounting.kv_cache_bytes_per_token(a, size)
+    """Bytes that the prompts must move: each weight once, their embeddings, the cache they leave."""
+    n_tokens = workload.batch * workload.prompt_tokens
+    cached = accounting.kv_cache_bytes_per_token(a, DTYPE_BYTES[workload.dtype])
+    return _read_bytes(a, workload, n_tokens) + n_tokens * cached
 
 
 def prefill_flops(a: Architecture, workload: Workload) -> float:

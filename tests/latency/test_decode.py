@@ -94,7 +94,7 @@ def test_devices_that_do_not_divide_the_heads_are_refused():
 
 def test_a_cache_with_room_to_spare_changes_nothing_and_prompts_of_another_shape_are_refused():
     a, parameters = FAMILIES["gqa"], draw_parameters(FAMILIES["gqa"], 7, scale=1.0)
-    load = Workload(batch=2, prompt_tokens=PROMPT, new_tokens=NEW, cache_positions=40)
+    load = Workload(batch=2, prompt_tokens=PROMPT, new_tokens=NEW, cache_room=40)
     engine = make_engine(a, load, parameters)
     token_BT = np.random.default_rng(13).integers(0, a.vocab_size, (2, PROMPT))
     np.testing.assert_array_equal(engine.generate(token_BT), by_full_forwards(a, parameters, token_BT, NEW))

@@ -42,7 +42,7 @@ def directory(tmp_path_factory, truth):
             other = simulated.table(new, simulated.device(1), truth[:, 1], rng, session)
             table = pd.concat([table, other.assign(held=[int(i >= N_NEW) for i in range(len(new))])])
         records.write_table(folder / f"{name}.csv", table)
-    config = FitLatencyConfig(tables=f"{folder / 'a.csv'},{folder / 'b.csv'}", holdout="held == '1'", nuts=QUICK)
+    config = FitLatencyConfig(tables=f"{folder / 'a.csv'},{folder / 'b.csv'}", holdout="held == 1", nuts=QUICK)
     assert fit_latency.main(config, folder / "fit") == []
     return folder / "fit"
 

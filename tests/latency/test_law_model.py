@@ -59,7 +59,7 @@ def times_by_hand(parameters, device, case, form):
     prompt_bytes = (read + tokens * a.d_model + tokens * 2 * a.n_layers * a.n_kv_heads * a.d_head) * size
     prompt = (2 * tokens * layers + 2 * load.batch * embedding) / (tokens / 256) ** v["prefill_batch_gain"]
     compute = prompt / (v["prefill_matrix_efficiency"] * flops_per_s)
-    compute += tokens * attended * load.prompt_tokens / (v["prefill_attention_efficiency"] * flops_per_s)
+    compute += tokens * attended * (load.prompt_tokens + 1) / 2 / (v["prefill_attention_efficiency"] * flops_per_s)
     ttft_s = v["prefill_overhead_s"] * (v["prefill_fixed_share"] + (1 - v["prefill_fixed_share"]) * a.n_layers / 8)
     return ttft_s + norm(prompt_bytes / (v["weight_efficiency"] * bandwidth), compute), tpot_s
 

@@ -77,7 +77,7 @@ def test_several_tables_are_several_sessions(path, tmp_path):
     ("change", "words"),
     [
         (lambda t: t.drop(columns="ceiling_flops_per_s"), ["ceiling_flops_per_s", "missing", "time the shapes again"]),
-        (lambda t: t.assign(ceiling_bytes_per_s=["1e9"] * 7 + [""] * 5), ["row 8", "ceiling_bytes_per_s", "''"]),
+        (lambda t: t.assign(ceiling_bytes_per_s=["1e9"] * 7 + [""] * 5), ["row 8", "ceiling_bytes_per_s", "blank"]),
         (lambda t: t.assign(n_devices=[1] * 11 + [2]), ["row 12", "n_devices", "must be 1"]),
         (lambda t: t.assign(tpot_s=["fast"] + ["0.1"] * 11), ["row 1", "tpot_s", "'fast'"]),
     ],

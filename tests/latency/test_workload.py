@@ -27,7 +27,7 @@ LOAD = Workload(batch=3, prompt_tokens=5, new_tokens=7)
         ("mode", "stream", "must be one of loop, step"),
         ("temperature", -1.0, "must be at least 0"),
         ("temperature", float("nan"), "must be at least 0"),
-        ("cache_positions", 10, "must hold the prompt of 5 and all new tokens but the last: 11"),
+        ("cache_room", 10, "must hold the prompt of 5 and all new tokens but the last: 11"),
     ],
 )
 def test_a_broken_rule_names_field_and_value(field, value, rule):
