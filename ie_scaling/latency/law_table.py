@@ -47,13 +47,16 @@ class Rows:
 def read(paths: str, where: str = "") -> pd.DataFrame:
     """The rows that `where` keeps of latency tables with commas between them, with the columns that filters may use.
 
+    Each table is a session, or several where it has a column `session` of its own.
+
     Raises:
       ValueError: naming file, row, column, value and rule.
     """
     frames = []
     for name in records.split_paths(paths):
-        frame = records.read_latency(name)
-        frames.append(add_columns(frame.assign(session=name), name))
+        frame = add_columns(records.read_latency(name), name)
+        within = " " + frame["session"].astype(str) if "session" in frame else ""
+        frames.append(frame.assign(session=name + within))
     frame = pd.concat(frames, ignore_index=True)
     codes, _ = pd.factorize(frame["architecture"])
     return records.filter_rows(frame.assign(shape_index=codes), where, paths)

@@ -73,6 +73,11 @@ def test_several_tables_are_several_sessions(path, tmp_path):
     assert set(again.session_R) == {-1}
 
 
+def test_a_table_may_tell_sessions_apart_itself(path, frame):
+    records.write_table(path, frame.assign(session=[1, 2] * 6))
+    assert law_table.rows_of(law_table.read(str(path))).sessions == (f"{path} 1", f"{path} 2")
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
