@@ -7,7 +7,7 @@ from ie_scaling.latency.config import TimeDecodeConfig
 from ie_scaling.latency.law_config import LatencyLawConfig
 
 SWEEPS = ("depth", "aspect_ratio", "batch", "query_group", "mlp_ratio")
-SET_BY_STUDY = ("architectures", "workload", "batch", "prompt_tokens", "new_tokens", "cache_positions")
+SET_BY_STUDY = ("architectures", "workload", "batch", "prompt_tokens", "new_tokens", "cache_room")
 
 
 def _require_positive(config: object, *fields: str) -> None:

@@ -118,6 +118,7 @@ def test_a_second_process_is_refused(long_plan, tmp_path):
     assert "in use by another process" in said.splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_line_and_loses_nothing(long_plan, whole, tmp_path):
     """Files may suddenly not grow beyond 4 kB (RLIMIT_FSIZE, which fails as a full disk does); then they may again."""
     process = launched.start(long_plan, tmp_path / "run", **OFTEN)
