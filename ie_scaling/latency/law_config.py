@@ -36,7 +36,8 @@ class FitLatencyConfig(LatencyLawConfig):
 
     `tables` is a latency.csv, or several with commas between them, each then a session of its own (or several, by a
     column `session`). `where` is a row filter; of the rows it keeps, those that `holdout` (another, "" for none) is
-    true for are only predicted. Filters may use every column, and `n_params_total`, `n_params_non_embedding`, `step_bytes`, `step_flops` and `shape_index`
+    true for are only predicted. Filters may use every column, and `n_params_total`, `n_params_non_embedding`,
+    `step_bytes`, `step_flops` and `shape_index`
     (shapes numbered in the order met: "shape_index % 4 == 0" holds out every fourth with all of its rows).
     """
 
