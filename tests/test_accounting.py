@@ -69,7 +69,7 @@ def test_flops_are_those_that_xla_counts(tied):
         d_model=96, n_layers=2, n_heads=6, n_kv_heads=2, d_head=34, d_ff=254, vocab_size=514, tied_embeddings=tied
     )
     context = 62
-    cache = jax.eval_shape(lambda: kv_cache.empty_cache(a, 1, context - 1, jnp.float32))  # and its own position
+    cache = jax.eval_shape(lambda: kv_cache.empty_cache(a, 1, context, jnp.float32))
     weights = jax.eval_shape(lambda: make_weights(a, transformer.init(a, jax.random.key(0)), "float32"))
     inputs = jax.ShapeDtypeStruct((1,), jnp.int32), cache, jax.eval_shape(lambda: jax.random.key(0))
     lowered = jax.jit(functools.partial(decode.step, decode.Decoder(a))).lower(weights, *inputs)
@@ -86,6 +86,6 @@ def test_bytes():
     a = Architecture(d_model=6, n_layers=3, n_heads=4, n_kv_heads=2, d_head=10, d_ff=7, vocab_size=11)
     assert accounting.kv_cache_bytes_per_token(a, 2) == 2 * 3 * 2 * 10 * 2
     cache = jax.eval_shape(lambda: kv_cache.empty_cache(a, 5, 13, jnp.bfloat16))
-    held = sum(leaf.size * leaf.dtype.itemsize for leaf in (*cache.k_BKSC, *cache.v_BKSC))
+    held = sum(leaf.size * leaf.dtype.itemsize for leaf in (*cache.k_ZSC, *cache.v_ZSC))
     assert held == 5 * 13 * accounting.kv_cache_bytes_per_token(a, 2)
     assert accounting.weight_bytes(a, 4) == 4 * accounting.count_parameters(a)

@@ -51,7 +51,7 @@ def _layer(
     table: tuple[jax.Array, jax.Array],
     attend: Callable[[jax.Array, jax.Array, jax.Array], jax.Array],
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """One layer of T positions, attention left to `attend`; also its new keys and values, (B,K,T,C)."""
+    """One layer of T positions, attention left to `attend`; also its new keys and values."""
     B, T, _ = x_BTM.shape
     a, X = d.architecture, d.n_shards
     H, K, C, F = a.n_heads, a.n_kv_heads, a.d_head, a.d_ff
@@ -65,7 +65,7 @@ def _layer(
     x_BTM = x_BTM + w.output.apply(attend(q_BTHC, k_BTKC, v_BTKC).reshape(B, T, H * C))
     u = _normed_linear(x_BTM, w.gate_up).reshape(B, T, X, 2, F // X)
     x_BTM = x_BTM + w.down.apply((jax.nn.silu(u[:, :, :, 0]) * u[:, :, :, 1]).reshape(B, T, F))
-    return x_BTM, k_BTKC.transpose(0, 2, 1, 3), v_BTKC.transpose(0, 2, 1, 3)
+    return x_BTM, k_BTKC, v_BTKC
 
 
 def _choose(d: Decoder, w: DecodeWeights, x_BTM: jax.Array, key: jax.Array, position: jax.Array) -> jax.Array:
@@ -78,27 +78,23 @@ def _choose(d: Decoder, w: DecodeWeights, x_BTM: jax.Array, key: jax.Array, posi
     return jnp.argmax(logits_BV, axis=-1).astype(jnp.int32)
 
 
-def _attend_one(
-    q_BTHC: jax.Array, k_BTKC: jax.Array, v_BTKC: jax.Array, *, k_BKSC: jax.Array, v_BKSC: jax.Array, mask_S: jax.Array
-) -> jax.Array:
-    """Attention of one new position over the cache as it was before it, and over itself.
-
-    Reading the old cache, rather than one with the new position written in, leaves the write as the cache's last use,
-    so that XLA writes in place.
-    """
+def _attend_one(q_BTHC: jax.Array, k_ZSC: jax.Array, v_ZSC: jax.Array, mask_S: jax.Array) -> jax.Array:
+    """Attention (B,1,H,C) of one position over the cache, each KV head read once for its G query heads."""
     B, _, H, C = q_BTHC.shape
-    K = k_BKSC.shape[1]
-    q_BKGC = q_BTHC.reshape(B, K, H // K, C) * (1 / math.sqrt(C))
-    old_BKGS = jnp.einsum("BKGC,BKSC->BKGS", q_BKGC, k_BKSC, preferred_element_type=jnp.float32)
-    old_BKGS = old_BKGS + mask_S[None, None, None]
-    own_BKG1 = jnp.sum((q_BKGC * k_BTKC.reshape(B, K, 1, C)).astype(jnp.float32), axis=-1, keepdims=True)
-    top_BKG1 = jnp.maximum(jnp.max(old_BKGS, axis=-1, keepdims=True), own_BKG1)
-    old_BKGS, own_BKG1 = jnp.exp(old_BKGS - top_BKG1), jnp.exp(own_BKG1 - top_BKG1)
-    mixed_BKGC = jnp.einsum(
-        "BKGS,BKSC->BKGC", old_BKGS.astype(v_BKSC.dtype), v_BKSC, preferred_element_type=jnp.float32
-    )
-    mixed_BKGC = mixed_BKGC + own_BKG1 * v_BTKC.reshape(B, K, 1, C)
-    return (mixed_BKGC / (jnp.sum(old_BKGS, axis=-1, keepdims=True) + own_BKG1)).astype(q_BTHC.dtype)
+    K = k_ZSC.shape[0] // B
+    q_KBGC = (q_BTHC * (1 / math.sqrt(C))).reshape(B, K, H // K, C).transpose(1, 0, 2, 3)
+    q_ZGC = q_KBGC.reshape(K * B, H // K, C)
+    logits_ZGS = jnp.einsum("ZGC,ZSC->ZGS", q_ZGC, k_ZSC, preferred_element_type=jnp.float32) + mask_S[None, None]
+    weights_ZGS = jnp.exp(logits_ZGS - jnp.max(logits_ZGS, axis=-1, keepdims=True))
+    mixed_ZGC = jnp.einsum("ZGS,ZSC->ZGC", weights_ZGS.astype(v_ZSC.dtype), v_ZSC, preferred_element_type=jnp.float32)
+    mixed_ZGC = (mixed_ZGC / jnp.sum(weights_ZGS, axis=-1, keepdims=True)).astype(q_BTHC.dtype)
+    return mixed_ZGC.reshape(K, B, 1, H // K, C).transpose(1, 2, 0, 3, 4).reshape(B, 1, H, C)
+
+
+def _heads_outermost(x_BTKC: jax.Array) -> jax.Array:
+    """(Z,T,C), as the cache has them."""
+    B, T, K, C = x_BTKC.shape
+    return x_BTKC.transpose(2, 0, 1, 3).reshape(K * B, T, C)
 
 
 def prefill(
@@ -111,10 +107,10 @@ def prefill(
     x_BTM = w.embedding.rows(token_BT)
     start = jnp.zeros((), jnp.int32)
     keys, values = [], []
-    for layer, k_BKSC, v_BKSC in zip(w.layers, cache.k_BKSC, cache.v_BKSC, strict=True):
-        x_BTM, k_BKTC, v_BKTC = _layer(d, layer, x_BTM, table, attend)
-        keys.append(kv_cache.write(k_BKSC, k_BKTC, start))
-        values.append(kv_cache.write(v_BKSC, v_BKTC, start))
+    for layer, k_ZSC, v_ZSC in zip(w.layers, cache.k_ZSC, cache.v_ZSC, strict=True):
+        x_BTM, k_BTKC, v_BTKC = _layer(d, layer, x_BTM, table, attend)
+        keys.append(kv_cache.write(k_ZSC, _heads_outermost(k_BTKC), start))
+        values.append(kv_cache.write(v_ZSC, _heads_outermost(v_BTKC), start))
     length = jnp.full((), T, jnp.int32)
     return _choose(d, w, x_BTM, key, length), KVCache(tuple(keys), tuple(values), length)
 
@@ -134,19 +130,18 @@ def _step(
     table: tuple[jax.Array, jax.Array],
 ) -> tuple[jax.Array, KVCache]:
     """`step`, given the rotary table of its position."""
-    mask_S = jnp.where(jnp.arange(cache.capacity) < cache.length, 0.0, -jnp.inf)
+    mask_S = jnp.where(jnp.arange(cache.capacity) <= cache.length, 0.0, -jnp.inf)
     x_BTM = w.embedding.rows(token_B[:, None])
-    fresh = []
-    for layer, k_BKSC, v_BKSC in zip(w.layers, cache.k_BKSC, cache.v_BKSC, strict=True):
-        attend = functools.partial(_attend_one, k_BKSC=k_BKSC, v_BKSC=v_BKSC, mask_S=mask_S)
-        x_BTM, k_BKTC, v_BKTC = _layer(d, layer, x_BTM, table, attend)
-        fresh.append((k_BKTC, v_BKTC))
-    next_B = _choose(d, w, x_BTM, key, cache.length + 1)
-    # Adding this zero makes every write depend on the last read of its array; without it XLA copies the whole cache.
-    start = cache.length + jnp.minimum(next_B[0], 0)
-    keys = tuple(kv_cache.write(k, new, start) for k, (new, _) in zip(cache.k_BKSC, fresh, strict=True))
-    values = tuple(kv_cache.write(v, new, start) for v, (_, new) in zip(cache.v_BKSC, fresh, strict=True))
-    return next_B, KVCache(keys, values, cache.length + 1)
+    keys, values = [], []
+    for layer, k_ZSC, v_ZSC in zip(w.layers, cache.k_ZSC, cache.v_ZSC, strict=True):
+
+        def attend(q_BTHC, k_BTKC, v_BTKC, k_ZSC=k_ZSC, v_ZSC=v_ZSC):
+            keys.append(kv_cache.write(k_ZSC, _heads_outermost(k_BTKC), cache.length))
+            values.append(kv_cache.write(v_ZSC, _heads_outermost(v_BTKC), cache.length))
+            return _attend_one(q_BTHC, keys[-1], values[-1], mask_S)
+
+        x_BTM, _, _ = _layer(d, layer, x_BTM, table, attend)
+    return _choose(d, w, x_BTM, key, cache.length + 1), KVCache(tuple(keys), tuple(values), cache.length + 1)
 
 
 def loop(
@@ -264,5 +259,5 @@ def _empty_cache(a: Architecture, workload: Workload) -> KVCache:
 
 def _cache_shardings(cache: KVCache, mesh: Mesh) -> Any:
     """Keys and values over the tensor axis by kv heads."""
-    heads, whole = NamedSharding(mesh, P(None, "tensor")), NamedSharding(mesh, P())
+    heads, whole = NamedSharding(mesh, P("tensor")), NamedSharding(mesh, P())
     return jax.tree.map(lambda array: heads if array.ndim else whole, cache)

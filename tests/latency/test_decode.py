@@ -82,7 +82,7 @@ def test_split_over_devices_it_decodes_the_same_tokens(name, tensor):
     load = Workload(batch=3, prompt_tokens=PROMPT, new_tokens=NEW)
     engine = make_engine(a, load, parameters, tensor)
     np.testing.assert_array_equal(engine.generate(token_BT), by_full_forwards(a, parameters, token_BT, NEW))
-    for array in (engine.weights.layers[0].down.array, engine.weights.embedding.array, engine.new_cache().k_BKSC[0]):
+    for array in (engine.weights.layers[0].down.array, engine.weights.embedding.array, engine.new_cache().k_ZSC[0]):
         assert array.addressable_shards[0].data.size * tensor == array.size
 
 
@@ -129,16 +129,16 @@ def test_no_step_copies_the_cache(mode):
     a = FAMILIES["gqa"]
     load = Workload(batch=1, prompt_tokens=64, new_tokens=64, mode=mode)
     engine = make_random_engine(a, load)
-    array = f"f32[1,{a.n_kv_heads},{load.cache_positions},{a.d_head}]"
+    array = f"f32[{a.n_kv_heads},{load.cache_positions},{a.d_head}]"
     text = engine.compiled_decode.as_text()
     assert array in text
     assert not [line for line in text.splitlines() if " copy(" in line and array in line]
     cache = engine.new_cache()
     key = engine.place(jax.random.key(0))
     token_B, after = engine.prefill(engine.place(np.zeros((1, 64), np.int32)), cache, key)
-    assert all(array.is_deleted() for array in (*cache.k_BKSC, *cache.v_BKSC))
+    assert all(array.is_deleted() for array in (*cache.k_ZSC, *cache.v_ZSC))
     engine.decode(token_B, after, key)
-    assert all(array.is_deleted() for array in (*after.k_BKSC, *after.v_BKSC))
+    assert all(array.is_deleted() for array in (*after.k_ZSC, *after.v_ZSC))
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -158,7 +158,7 @@ def test_bfloat16_decodes_in_bfloat16():
     a = FAMILIES["qk_norm"]
     load = Workload(batch=1, prompt_tokens=PROMPT, new_tokens=NEW, dtype="bfloat16")
     engine = make_random_engine(a, load)
-    assert engine.new_cache().k_BKSC[0].dtype == jnp.bfloat16
+    assert engine.new_cache().k_ZSC[0].dtype == jnp.bfloat16
     tokens = engine.generate(np.zeros((1, PROMPT), np.int32))
     assert tokens.shape == (1, NEW)
     assert ((tokens >= 0) & (tokens < a.vocab_size)).all()
