@@ -16,7 +16,7 @@ from ie_scaling.latency import timing, workload
 from ie_scaling.latency.ceilings import Ceilings, measure_ceilings
 from ie_scaling.latency.config import TimeDecodeConfig
 from ie_scaling.latency.decode import Engine, compile_engine
-from ie_scaling.latency.weights import random_weights
+from ie_scaling.latency.weights import FEW, random_weights
 from ie_scaling.latency.workload import Case
 from ie_scaling.model import sharding
 from ie_scaling.progress import Progress
@@ -84,7 +84,7 @@ def time_cases(cases: Sequence[Case], config: TimeDecodeConfig) -> Timed:
 def groups_by_memory(cases: Sequence[Case], n_shards: int = 1) -> list[list[Case]]:
     """The cases, in their order, in groups whose weights and requests fit a device together.
 
-    A shape's weights are shared by its cases.
+    A shape's weights are shared by its cases, but for small and large batches, which have layouts of their own.
 
     Raises:
       ValueError: a case that does not fit alone.
@@ -112,10 +112,15 @@ def groups_by_memory(cases: Sequence[Case], n_shards: int = 1) -> list[list[Case
 
 def group_bytes(cases: Sequence[Case]) -> int:
     """What these cases take when they are timed in turns: all weights and caches, the largest activations."""
-    weights = {case.architecture.name: workload.weight_bytes(case.architecture, case.workload) for case in cases}
+    weights = {_weights_of(case): workload.weight_bytes(case.architecture, case.workload) for case in cases}
     caches = sum(workload.cache_bytes(case.architecture, case.workload) for case in cases)
     most = max(workload.activation_bytes(case.architecture, case.workload) for case in cases)
     return sum(weights.values()) + caches + most
+
+
+def _weights_of(case: Case) -> tuple[str, bool]:
+    """What cases with the same weights have in common."""
+    return case.architecture.name, case.workload.batch < FEW
 
 
 def available_bytes() -> int:
@@ -156,9 +161,9 @@ def _compile(cases: Sequence[Case], config: TimeDecodeConfig, label: str) -> dic
     with Progress(f"compile decode{label}", len(cases), "cases") as progress:
         for case in cases:
             a, load = case.architecture, case.workload
-            if a.name not in weights:
-                weights[a.name] = random_weights(a, config.seed, load.dtype, mesh)
-            engines[case.name] = compile_engine(a, load, weights[a.name], mesh)
+            if _weights_of(case) not in weights:
+                weights[_weights_of(case)] = random_weights(a, config.seed, load.dtype, load.batch, mesh)
+            engines[case.name] = compile_engine(a, load, weights[_weights_of(case)], mesh)
             progress.advance(note=case.name)
     return engines
 

@@ -232,7 +232,8 @@ class Engine:
 def compile_engine(a: Architecture, workload: Workload, weights: DecodeWeights, mesh: Mesh) -> Engine:
     """Prefill and decode compiled for these very shapes, with the cache donated.
 
-    `weights` are laid out for as many shards as the mesh's tensor axis has devices, and placed by `weight_shardings`.
+    `weights` are laid out for the workload's batch and for as many shards as the mesh's tensor axis has devices, and
+    placed by `weight_shardings`.
     """
     decoder = Decoder(a, mesh.shape["tensor"], workload.temperature)
     cache = jax.eval_shape(lambda: _empty_cache(a, workload))
@@ -242,7 +243,7 @@ def compile_engine(a: Architecture, workload: Workload, weights: DecodeWeights, 
     whole, cache_places = NamedSharding(mesh, P()), _cache_shardings(cache, mesh)
 
     def compiled(function: Callable, token: jax.ShapeDtypeStruct) -> jax.stages.Compiled:
-        places = (weight_shardings(a, mesh), whole, cache_places, whole)
+        places = (weight_shardings(a, workload.batch, mesh), whole, cache_places, whole)
         program = jax.jit(function, donate_argnums=2, in_shardings=places, out_shardings=(whole, cache_places))
         return program.lower(weights, token, cache, key).compile()
 

@@ -23,12 +23,13 @@ def one_device():
 
 def make_engine(a, load, parameters, tensor=1):
     mesh = sharding.make_mesh(tensor=tensor, devices=jax.devices()[:tensor])
-    make = functools.partial(make_weights, a, dtype="float32", n_shards=tensor)
-    return decode.compile_engine(a, load, jax.device_put(jax.jit(make)(parameters), weight_shardings(a, mesh)), mesh)
+    make = functools.partial(make_weights, a, dtype="float32", batch=load.batch, n_shards=tensor)
+    weights = jax.device_put(jax.jit(make)(parameters), weight_shardings(a, load.batch, mesh))
+    return decode.compile_engine(a, load, weights, mesh)
 
 
 def make_random_engine(a, load):
-    return decode.compile_engine(a, load, random_weights(a, 0, load.dtype, one_device()), one_device())
+    return decode.compile_engine(a, load, random_weights(a, 0, load.dtype, load.batch, one_device()), one_device())
 
 
 def by_full_forwards(a, parameters, token_BT, n_tokens, choose=lambda logits_BV, position: logits_BV):
@@ -74,6 +75,16 @@ def test_drawn_tokens_are_the_likeliest_under_gumbel_noise(mode):
     assert (drawn != by_full_forwards(a, parameters, token_BT, NEW)).any()
 
 
+@pytest.mark.parametrize(("name", "batch"), [("gqa", 9), ("tied", 9), ("tied", 1)])
+def test_the_layout_for_a_batch_changes_no_token(name, batch):
+    a = FAMILIES[name]
+    parameters = draw_parameters(a, 7, scale=1.0)
+    token_BT = np.random.default_rng(13).integers(0, a.vocab_size, (batch, PROMPT))
+    engine = make_engine(a, Workload(batch=batch, prompt_tokens=PROMPT, new_tokens=NEW), parameters)
+    assert engine.weights.layers[0].gate_up.in_first == (batch == 1)
+    np.testing.assert_array_equal(engine.generate(token_BT), by_full_forwards(a, parameters, token_BT, NEW))
+
+
 @pytest.mark.parametrize(("name", "tensor"), [("gqa", 5), ("tied", 2), ("qk_norm", 5)])
 def test_split_over_devices_it_decodes_the_same_tokens(name, tensor):
     a = dataclasses.replace(FAMILIES[name], d_ff=30, vocab_size=40)
@@ -89,7 +100,7 @@ def test_split_over_devices_it_decodes_the_same_tokens(name, tensor):
 def test_devices_that_do_not_divide_the_heads_are_refused():
     mesh = sharding.make_mesh(tensor=2, devices=jax.devices()[:2])
     with pytest.raises(ValueError, match=r"n_kv_heads=5: must be divisible by tensor=2"):
-        weight_shardings(FAMILIES["gqa"], mesh)
+        weight_shardings(FAMILIES["gqa"], 1, mesh)
 
 
 def test_a_cache_with_room_to_spare_changes_nothing_and_prompts_of_another_shape_are_refused():
@@ -145,7 +156,7 @@ def test_no_step_copies_the_cache(mode):
 def test_random_weights_have_the_shapes_and_scales_of_real_ones(name):
     a = FAMILIES[name]
     real = jax.eval_shape(lambda: make_weights(a, transformer.init(a, jax.random.key(0)), "bfloat16"))
-    random = random_weights(a, 0, "bfloat16", one_device())
+    random = random_weights(a, 0, "bfloat16", 1, one_device())
     assert jax.tree.structure(real) == jax.tree.structure(random)
     for left, right in zip(jax.tree.leaves(real), jax.tree.leaves(random), strict=True):
         assert (left.shape, left.dtype) == (right.shape, right.dtype)
