@@ -9,7 +9,7 @@
   configs/time_decode.py   time decoding of a list of architectures
   configs/latency_study.py latency by depth, aspect ratio, batch, g and r; a law of it, tested: report.html
   configs/fit_latency.py   fit the latency law to latency tables: posterior, held-out errors, a proxy beside it
-  configs/predict_latency.py   latency of architectures that were not timed, with intervals
+  configs/predict_latency.py latency of architectures that were not timed, with intervals
   configs/fit.py           fit a scaling law to a run table: least squares, posterior, diagnostics
   configs/pool.py          fit one law to several families of runs, their shape parameters partially pooled
   configs/compare_laws.py  which law predicts best: cross-validation by model, extrapolation by size
