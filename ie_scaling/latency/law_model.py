@@ -2,13 +2,14 @@
 
 For a case on device k with its parameters (science.md §5; ‖a, b‖ is the p-norm of two times, p = `sharpness`),
 
-    TPOT = ε_step + n·ε_layer + ‖weight bytes/bandwidth, matrix FLOPs/rate‖
+    TPOT = ε_step + n·ε_layer + ‖(1 + κ·[batch > 1])·weight bytes/bandwidth, matrix FLOPs/rate‖
                               + ‖cache bytes/bandwidth, attention FLOPs/rate‖
     TTFT = ε_prefill + n·ε_prefill_layer + ‖bytes/bandwidth, matrix FLOPs/rate + attention FLOPs/rate‖
 
 (form `joint`: one norm, of all bytes and of all FLOPs). Bandwidths and rates are efficiencies times the device's
 measured ceilings; the bandwidth depends on the working set as the ceiling does, to the power `size_trust`, and the
-matrix rate grows with the rows multiplied at once to the power `batch_gain`. The two overheads are stated as their sum
+matrix rate grows with the rows multiplied at once to the power `batch_gain`. κ, `batch_reread`, is what a product with
+several rows reads and writes besides the weights themselves, as one that rearranges them first does. The two overheads are stated as their sum
 at 8 layers, `overhead_s`, and ε_step's share of it, `fixed_share`. What is measured:
 
     (ln TTFT, ln TPOT)_i ~ StudentT₂(ν, ln of the above + u_session(i), scales √(noise² + error_i²), correlation ρ)
@@ -72,6 +73,7 @@ PARAMETERS = (
     Parameter("cache_efficiency", "log", math.log(0.5), 0.7),
     Parameter("matrix_efficiency", "log", math.log(0.3), 0.8),
     Parameter("batch_gain", "identity", 0.2, 0.2),
+    Parameter("batch_reread", "log", math.log(0.3), 1.5),
     Parameter("attention_efficiency", "log", math.log(0.1), 1.0),
     Parameter("prefill_overhead_s", "log", math.log(1e-3), 1.5),
     Parameter("prefill_fixed_share", "logit", -1.0, 1.2),
@@ -121,7 +123,8 @@ def derived(v: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 def log_step_s(z: Mapping[str, Any], f: Features, form: str, xp: ModuleType = np) -> Any:
     """ln seconds of a decode step; free coordinates and features broadcast against each other."""
     log_bandwidth, sharpness = _log_bandwidth(z, f, xp), 1 + xp.exp(z["sharpness"])
-    weights = np.log(f.weight_bytes) - z["weight_efficiency"] - log_bandwidth
+    again = xp.log1p(xp.exp(z["batch_reread"]) * (f.batch > 1))
+    weights = np.log(f.weight_bytes) + again - z["weight_efficiency"] - log_bandwidth
     cache = np.log(f.cache_bytes) - z["cache_efficiency"] - log_bandwidth
     matrix = np.log(f.matrix_flops / f.flops_per_s) - z["matrix_efficiency"] - z["batch_gain"] * np.log(f.batch)
     attention = np.log(f.attention_flops / f.flops_per_s) - z["attention_efficiency"]

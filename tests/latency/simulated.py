@@ -19,6 +19,7 @@ POPULATION = {  # where these devices' parameters lie, in standard deviations of
     "cache_efficiency": -0.5,
     "matrix_efficiency": -0.8,
     "batch_gain": 0.5,
+    "batch_reread": 0.6,
     "attention_efficiency": -0.7,
     "prefill_overhead_s": 0.4,
     "prefill_matrix_efficiency": -0.8,
