@@ -60,13 +60,16 @@ def main(_) -> None:
         measure = {"ours": measure_ours, "torch": measure_torch}[_SIDE.value]
         print(json.dumps(measure(architectures[0], int(_BATCHES.value[0]))))
         return
-    rows = [compare(a, int(batch)) for batch in _BATCHES.value for a in architectures]
-    found = {"rows": rows, "environment": environment(), "date": time.strftime("%Y-%m-%d")}
+    rows: list[dict] = []
+    for batch in _BATCHES.value:
+        for a in architectures:
+            rows.append(compare(a, int(batch)))
+            if _OUT.value:  # what is measured is kept, whatever comes after
+                found = {"rows": rows, "environment": environment(), "date": time.strftime("%Y-%m-%d")}
+                files.write_json(Path(_OUT.value), found)
     print(markdown.table(HEADER, [table_row(row) for row in rows]))
     for batch in _BATCHES.value:
         print(summary([row for row in rows if row["batch"] == int(batch)]))
-    if _OUT.value:
-        files.write_json(Path(_OUT.value), found)
 
 
 def compare(a: Architecture, batch: int) -> dict:
