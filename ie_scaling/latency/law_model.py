@@ -9,8 +9,8 @@ For a case on device k with its parameters (science.md §5; ‖a, b‖ is the p-
 (form `joint`: one norm, of all bytes and of all FLOPs). Bandwidths and rates are efficiencies times the device's
 measured ceilings; the bandwidth depends on the working set as the ceiling does, to the power `size_trust`, and the
 matrix rate grows with the rows multiplied at once to the power `batch_gain`. κ, `batch_reread`, is what a product with
-several rows reads and writes besides the weights themselves, as one that rearranges them first does. The two overheads are stated as their sum
-at 8 layers, `overhead_s`, and ε_step's share of it, `fixed_share`. What is measured:
+several rows reads and writes besides the weights themselves, as one that rearranges them first does. The two overheads
+are stated as their sum at 8 layers, `overhead_s`, and ε_step's share of it, `fixed_share`. What is measured:
 
     (ln TTFT, ln TPOT)_i ~ StudentT₂(ν, ln of the above + u_session(i), scales √(noise² + error_i²), correlation ρ)
     u_s ~ Normal(0, τ)               a session, that is one table, timed in one go; left out where there is only one
