@@ -18,7 +18,7 @@ from ie_scaling.latency.workload import Case, Workload
 from tests.latency import simulated
 
 QUICK = NutsConfig(
-    n_chains=2, n_warmup=300, n_samples=200, max_samples=200, target_accept=0.9, min_ess=40, max_rhat=1.1
+    n_chains=2, n_warmup=300, n_samples=600, max_samples=600, target_accept=0.9, min_ess=40, max_rhat=1.1
 )
 SESSIONS = (0.12, -0.12)
 N_NEW = 5
@@ -144,7 +144,7 @@ def test_arviz_reads_the_file(directory, posterior):
         assert hasattr(data, group), group
     np.testing.assert_array_equal(data.posterior["sharpness"].to_numpy(), posterior.draws["sharpness"])
     assert data.posterior["sharpness"].dims == ("chain", "draw", "device")
-    assert data.log_likelihood["timing"].shape == (2, 200, 24 + N_NEW)
+    assert data.log_likelihood["timing"].shape == (2, 600, 24 + N_NEW)
     assert np.isfinite(data.log_likelihood["timing"].to_numpy()).all()
 
 
@@ -156,7 +156,7 @@ def test_what_is_predicted_hangs_together(posterior):
     assert list(predicted.intervals()["tpot_s_hi90"].isna()) == [True, False, False]
     np.testing.assert_array_equal(predicted.e2e_s_WA[:, 0], predicted.ttft_s_WA[:, 0])
     np.testing.assert_allclose(predicted.e2e_s_WA[:, 2], predicted.ttft_s_WA[:, 2] + 16 * predicted.tpot_s_WA[:, 2])
-    np.testing.assert_allclose(predicted.tokens_per_s_WA * predicted.e2e_s_WA, np.tile([3, 6, 51], (400, 1)))
+    np.testing.assert_allclose(predicted.tokens_per_s_WA * predicted.e2e_s_WA, np.tile([3, 6, 51], (1200, 1)))
 
 
 def test_a_new_session_is_less_certain_than_the_law_and_than_a_session_that_was_fitted(posterior):

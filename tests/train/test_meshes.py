@@ -45,8 +45,13 @@ def losses(runtime: RuntimeConfig, document_mask: bool = False) -> list[float]:
 
 @pytest.mark.parametrize(
     "mesh",
-    [MeshConfig(data=8), MeshConfig(fsdp=8), MeshConfig(tensor=8), MeshConfig(data=2, fsdp=2, tensor=2)],
-    ids=["data", "fsdp", "tensor", "mixed"],
+    [
+        *(
+            pytest.param(MeshConfig(**{axis: 8}), marks=pytest.mark.slow, id=axis)
+            for axis in ("data", "fsdp", "tensor")
+        ),
+        pytest.param(MeshConfig(data=2, fsdp=2, tensor=2), id="mixed"),
+    ],
 )
 def test_eight_devices_train_as_one(mesh, quickly):
     np.testing.assert_allclose(losses(RuntimeConfig(mesh=mesh)), losses(RuntimeConfig()), atol=1e-5)
@@ -87,6 +92,7 @@ def test_masked_documents_do_not_see_one_another():
     np.testing.assert_allclose(together[:, 4:], apart, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_remat_keeps_less_for_the_backward_pass():
     """Temporary bytes of the compiled step: full < dots < none."""
 
@@ -124,6 +130,7 @@ def test_hosts_of_batch_is_everything_for_one_process():
     assert sharding.hosts_of_batch(sharding.make_mesh(2, 2, 2), 16) == (0, 1)
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_upon_another_mesh(plan, tmp_path, monkeypatch, quickly):
     runtime = dataclasses.replace(plan.runtime, checkpoint=CheckpointConfig(every_steps=1))
     on_one = dataclasses.replace(plan, runtime=runtime)

@@ -49,6 +49,7 @@ def test_a_sweep_fills_one_table_and_resumes(config, tmp_path, monkeypatch):
     assert status["step"].tolist() == [6, 6]
 
 
+@pytest.mark.slow
 def test_runs_side_by_side_on_devices_of_their_own_equal_runs_one_by_one(config, tmp_path):
     tables = []
     for n_parallel in (1, 2):

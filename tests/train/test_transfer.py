@@ -161,6 +161,7 @@ def test_folded_weights_train_as_explicit_multipliers_do(kind):
         np.testing.assert_allclose(left, right, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_compiled_step_scales():
     config = completep(BASE, learning_rate=0.01)
     program = step.build(TARGET, RecipeConfig(batch_size=8, optimizer=config), RuntimeConfig())
