@@ -25,6 +25,7 @@ from absl import app, flags
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from benchmarks import peers  # noqa: E402
 from ie_scaling import accounting, files, host_memory, markdown, shapes  # noqa: E402
 from ie_scaling.architecture import Architecture  # noqa: E402
 
@@ -128,27 +129,10 @@ def measure_ours(a: Architecture, batch: int) -> dict:
 def measure_torch(a: Architecture, batch: int) -> dict:
     """transformers' generate, greedy, of a fixed length."""
     import torch
-    import transformers
 
-    torch.set_num_threads(N_THREADS)
-    torch.manual_seed(0)
-    config = transformers.LlamaConfig(
-        hidden_size=a.d_model,
-        num_hidden_layers=a.n_layers,
-        num_attention_heads=a.n_heads,
-        num_key_value_heads=a.n_kv_heads,
-        head_dim=a.d_head,
-        intermediate_size=a.d_ff,
-        vocab_size=a.vocab_size,
-        max_position_embeddings=_PROMPT.value + _NEW.value,
-        tie_word_embeddings=a.tied_embeddings,
-        attn_implementation="sdpa",
-        bos_token_id=None,
-        eos_token_id=None,
-        pad_token_id=None,
-    )
-    model = transformers.LlamaForCausalLM(config).to(getattr(torch, _DTYPE.value)).eval()
-    assert sum(weight.numel() for weight in model.parameters()) == accounting.count_parameters(a)
+    no_end = dict.fromkeys(("bos_token_id", "eos_token_id", "pad_token_id"))
+    model = peers.torch_llama(a, _PROMPT.value + _NEW.value, N_THREADS, **no_end)
+    model = model.to(getattr(torch, _DTYPE.value)).eval()
     prompt = np.random.default_rng(0).integers(0, a.vocab_size, (batch, _PROMPT.value))
     token_BT = torch.from_numpy(prompt)
     tpot_s, ttft_s = [], []
@@ -225,8 +209,7 @@ def environment() -> dict:
         import torch
         import transformers
 
-        peers = {"torch": torch.__version__, "transformers": transformers.__version__, "threads": N_THREADS}
-        found |= {"peers": peers}
+        found["peers"] = {"torch": torch.__version__, "transformers": transformers.__version__, "threads": N_THREADS}
     return found
 
 

@@ -25,6 +25,7 @@ from absl import app, flags
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from benchmarks import peers  # noqa: E402
 from ie_scaling import accounting, files, host_memory, markdown  # noqa: E402
 from ie_scaling.architecture import Architecture  # noqa: E402
 
@@ -156,25 +157,8 @@ def measure_ours(a: Architecture, batch: int, length: int, seconds: float) -> di
 def measure_torch(a: Architecture, batch: int, length: int, seconds: float) -> dict:
     """transformers' LlamaForCausalLM, eager."""
     import torch
-    import transformers
 
-    torch.set_num_threads(N_THREADS)
-    torch.manual_seed(0)
-    config = transformers.LlamaConfig(
-        hidden_size=a.d_model,
-        num_hidden_layers=a.n_layers,
-        num_attention_heads=a.n_heads,
-        num_key_value_heads=a.n_kv_heads,
-        head_dim=a.d_head,
-        intermediate_size=a.d_ff,
-        vocab_size=a.vocab_size,
-        max_position_embeddings=length,
-        tie_word_embeddings=a.tied_embeddings,
-        attn_implementation="sdpa",
-        use_cache=False,
-    )
-    model = transformers.LlamaForCausalLM(config)
-    assert sum(weight.numel() for weight in model.parameters()) == accounting.count_parameters(a)
+    model = peers.torch_llama(a, length, N_THREADS, use_cache=False)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, betas=(0.9, 0.95), weight_decay=0.01, fused=True)
     tokens, losses = torch.from_numpy(batches(batch, length)).long(), []
 
@@ -216,8 +200,8 @@ def environment() -> dict:
 
     from ie_scaling import workdir
 
-    peers = {"torch": torch.__version__, "transformers": transformers.__version__, "threads": N_THREADS}
-    return workdir.describe_environment() | {"peers": peers}
+    versions = {"torch": torch.__version__, "transformers": transformers.__version__, "threads": N_THREADS}
+    return workdir.describe_environment() | {"peers": versions}
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ TABLE = {
     "accounting": {"architecture"},
     "workdir": {"files"},
     "records": {"architecture", "accounting", "files"},
-    "inference": {"config", "progress"},
+    "inference": {"config", "files"},
     "model": {"architecture"},
     "corpus": GROUND,
     "train": GROUND | {"model", "corpus"},

@@ -1,7 +1,7 @@
 """The decode engine: prefill and decode compiled ahead of time, on one device or over the tensor axis of a mesh.
 
-B batch, T query positions, S cache positions, M model width, H query heads, K kv heads, G = H/K, J = H + K, C head
-width, F MLP width, U = 2F, V vocabulary, X devices along the tensor axis; I in and O out of a matrix.
+B batch, T query positions, S cache positions, M model width, H query heads, K kv heads, G = H/K, J = H + K, Z = K·B, C
+head width, F MLP width, V vocabulary, X devices along the tensor axis.
 """
 
 import dataclasses
@@ -44,14 +44,34 @@ class Decoder:
     temperature: float = 0.0
 
 
+Table = tuple[jax.Array, jax.Array]  # cosines and sines, as rotary_table has them
+Attend = Callable[..., jax.Array]  # of q_BTHC, k_BTKC, v_BTKC, and the cache with these in it, k_ZSC and v_ZSC
+
+
+def _layers(
+    d: Decoder, w: DecodeWeights, token_BT: jax.Array, cache: KVCache, start: jax.Array, table: Table, attend: Attend
+) -> tuple[jax.Array, KVCache]:
+    """The residual stream (B,T,M) after all layers, and the cache with these tokens' T positions in it from `start`."""
+    x_BTM = w.embedding.rows(token_BT)
+    keys, values = [], []
+    for layer, k_ZSC, v_ZSC in zip(w.layers, cache.k_ZSC, cache.v_ZSC, strict=True):
+        x_BTM, k_ZSC, v_ZSC = _layer(d, layer, x_BTM, k_ZSC, v_ZSC, start, table, attend)
+        keys.append(k_ZSC)
+        values.append(v_ZSC)
+    return x_BTM, KVCache(tuple(keys), tuple(values), start + token_BT.shape[1])
+
+
 def _layer(
     d: Decoder,
     w: LayerWeights,
     x_BTM: jax.Array,
-    table: tuple[jax.Array, jax.Array],
-    attend: Callable[[jax.Array, jax.Array, jax.Array], jax.Array],
+    k_ZSC: jax.Array,
+    v_ZSC: jax.Array,
+    start: jax.Array,
+    table: Table,
+    attend: Attend,
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """One layer of T positions, attention left to `attend`; also its new keys and values."""
+    """One layer of `_layers`, and its cache arrays."""
     B, T, _ = x_BTM.shape
     a, X = d.architecture, d.n_shards
     H, K, C, F = a.n_heads, a.n_kv_heads, a.d_head, a.d_ff
@@ -62,10 +82,12 @@ def _layer(
         qk_BTJC = rms_norm(qk_BTJC, jnp.ones((C,))) * w.qk_gain_JC[None, None].astype(x_BTM.dtype)
     qk = turn(qk_BTJC, *table).reshape(B, T, X, h + k, C)
     q_BTHC, k_BTKC = qk[:, :, :, :h].reshape(B, T, H, C), qk[:, :, :, h:].reshape(B, T, K, C)
-    x_BTM = x_BTM + w.output.apply(attend(q_BTHC, k_BTKC, v_BTKC).reshape(B, T, H * C))
+    k_ZSC = kv_cache.write(k_ZSC, _heads_outermost(k_BTKC), start)
+    v_ZSC = kv_cache.write(v_ZSC, _heads_outermost(v_BTKC), start)
+    x_BTM = x_BTM + w.output.apply(attend(q_BTHC, k_BTKC, v_BTKC, k_ZSC, v_ZSC).reshape(B, T, H * C))
     u = _normed_linear(x_BTM, w.gate_up).reshape(B, T, X, 2, F // X)
     x_BTM = x_BTM + w.down.apply((jax.nn.silu(u[:, :, :, 0]) * u[:, :, :, 1]).reshape(B, T, F))
-    return x_BTM, k_BTKC, v_BTKC
+    return x_BTM, k_ZSC, v_ZSC
 
 
 def _choose(d: Decoder, w: DecodeWeights, x_BTM: jax.Array, key: jax.Array, position: jax.Array) -> jax.Array:
@@ -103,16 +125,12 @@ def prefill(
     """The first new token (B,), and the cache with the prompt in its first T positions, whatever it held."""
     a, T = d.architecture, token_BT.shape[1]
     table = rotary_table(jnp.arange(T), a.d_head, a.rope_base)
-    attend = functools.partial(layers.attend, same_BTT=None, query_block=workload_lib.prefill_block(T))
-    x_BTM = w.embedding.rows(token_BT)
-    start = jnp.zeros((), jnp.int32)
-    keys, values = [], []
-    for layer, k_ZSC, v_ZSC in zip(w.layers, cache.k_ZSC, cache.v_ZSC, strict=True):
-        x_BTM, k_BTKC, v_BTKC = _layer(d, layer, x_BTM, table, attend)
-        keys.append(kv_cache.write(k_ZSC, _heads_outermost(k_BTKC), start))
-        values.append(kv_cache.write(v_ZSC, _heads_outermost(v_BTKC), start))
-    length = jnp.full((), T, jnp.int32)
-    return _choose(d, w, x_BTM, key, length), KVCache(tuple(keys), tuple(values), length)
+
+    def attend(q_BTHC, k_BTKC, v_BTKC, *_):  # the prompt to itself
+        return layers.attend(q_BTHC, k_BTKC, v_BTKC, None, workload_lib.prefill_block(T))
+
+    x_BTM, cache = _layers(d, w, token_BT, cache, jnp.zeros((), jnp.int32), table, attend)
+    return _choose(d, w, x_BTM, key, cache.length), cache
 
 
 def step(d: Decoder, w: DecodeWeights, token_B: jax.Array, cache: KVCache, key: jax.Array) -> tuple[jax.Array, KVCache]:
@@ -122,26 +140,16 @@ def step(d: Decoder, w: DecodeWeights, token_B: jax.Array, cache: KVCache, key: 
 
 
 def _step(
-    d: Decoder,
-    w: DecodeWeights,
-    token_B: jax.Array,
-    cache: KVCache,
-    key: jax.Array,
-    table: tuple[jax.Array, jax.Array],
+    d: Decoder, w: DecodeWeights, token_B: jax.Array, cache: KVCache, key: jax.Array, table: Table
 ) -> tuple[jax.Array, KVCache]:
     """`step`, given the rotary table of its position."""
     mask_S = jnp.where(jnp.arange(cache.capacity) <= cache.length, 0.0, -jnp.inf)
-    x_BTM = w.embedding.rows(token_B[:, None])
-    keys, values = [], []
-    for layer, k_ZSC, v_ZSC in zip(w.layers, cache.k_ZSC, cache.v_ZSC, strict=True):
 
-        def attend(q_BTHC, k_BTKC, v_BTKC, k_ZSC=k_ZSC, v_ZSC=v_ZSC):
-            keys.append(kv_cache.write(k_ZSC, _heads_outermost(k_BTKC), cache.length))
-            values.append(kv_cache.write(v_ZSC, _heads_outermost(v_BTKC), cache.length))
-            return _attend_one(q_BTHC, keys[-1], values[-1], mask_S)
+    def attend(q_BTHC, k_BTKC, v_BTKC, k_ZSC, v_ZSC):
+        return _attend_one(q_BTHC, k_ZSC, v_ZSC, mask_S)
 
-        x_BTM, _, _ = _layer(d, layer, x_BTM, table, attend)
-    return _choose(d, w, x_BTM, key, cache.length + 1), KVCache(tuple(keys), tuple(values), cache.length + 1)
+    x_BTM, cache = _layers(d, w, token_B[:, None], cache, cache.length, table, attend)
+    return _choose(d, w, x_BTM, key, cache.length), cache
 
 
 def loop(
@@ -167,8 +175,6 @@ class Engine:
 
     Attributes:
       compile_s: seconds that tracing and compiling took.
-      memory_bytes: what XLA allots on a device for the weights, the cache and the larger of prefill's and decode's
-        temporaries; None where it does not say.
     """
 
     architecture: Architecture
@@ -190,7 +196,7 @@ class Engine:
 
     @property
     def memory_bytes(self) -> int | None:
-        """Bytes on each device while a request is served."""
+        """What XLA allots on each device for a request: weights, cache and temporaries; None where it does not say."""
         sizes = []
         for program in (self.compiled_prefill, self.compiled_decode):
             found = None if program is None else program.memory_analysis()

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from ie_scaling import config as config_lib
-from ie_scaling import files
+from ie_scaling.inference import draws_file
 from ie_scaling.latency.law_features import Device
 
 KIND = "latency law"
@@ -45,11 +45,7 @@ def write(
         "failures": json.dumps(failures),
     }
     tree = {"posterior": xr.Dataset(variables, coords=coords), **groups}
-    with files.replacing(path) as temporary:
-        temporary.unlink()
-        data = xr.DataTree.from_dict({name: group.assign_attrs(attributes) for name, group in tree.items()})
-        data.attrs = attributes
-        data.to_netcdf(temporary, engine="h5netcdf")
+    draws_file.write(path, tree, attributes)
 
 
 def read(path: Path, names: tuple[str, ...]) -> dict[str, Any]:
@@ -58,15 +54,7 @@ def read(path: Path, names: tuple[str, ...]) -> dict[str, Any]:
     Raises:
       ValueError: no such file, not netCDF, of something else, or without one of these parameters.
     """
-    if not path.is_file():
-        raise ValueError(f"{path}: no such file")
-    try:
-        with xr.open_datatree(path, engine="h5netcdf") as opened:
-            tree = opened.load()
-    except Exception as error:  # each backend raises its own
-        raise ValueError(f"{path}: not a netCDF posterior ({str(error).splitlines()[0]})") from None
-    groups = {name: child.to_dataset() for name, child in tree.children.items()}
-    data = groups.pop("posterior", xr.Dataset())
+    data, groups = draws_file.read(path)
     if data.attrs.get("kind") != KIND:
         raise ValueError(f"{path}: is not the posterior of a {KIND}")
     draws = {str(name): values.to_numpy() for name, values in data.items() if name != "u"}

@@ -8,6 +8,7 @@ import pandas as pd
 
 from ie_scaling import accounting, files, records, workdir
 from ie_scaling import config as config_lib
+from ie_scaling.inference import reach
 from ie_scaling.latency import law, law_features
 from ie_scaling.latency.law import LatencyPosterior
 from ie_scaling.latency.law_config import PredictLatencyConfig
@@ -69,12 +70,7 @@ def far_outside(posterior: LatencyPosterior, cases: Sequence[Case], device_kind:
     features, data, warnings = law_features.features_of(cases, devices), posterior.groups["constant_data"], []
     own = np.isin(data["device"].to_numpy().astype(str), [device.name for device in devices])
     for name in RANGES:
-        known, asked = data[name].to_numpy()[own], getattr(features, name)
-        above, below = asked.max() / known.max(), known.min() / asked.min()
-        if above > FAR:
-            warnings.append(f"{name} reaches {asked.max():.3g}, {above:.3g} times beyond the largest fitted")
-        if below > FAR:
-            warnings.append(f"{name} falls to {asked.min():.3g}, {below:.3g} times below the smallest fitted")
+        warnings += reach.beyond(name, data[name].to_numpy()[own], getattr(features, name), FAR)
     return warnings
 
 

@@ -27,9 +27,8 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
-from ie_scaling import files
 from ie_scaling.architecture import Architecture
-from ie_scaling.inference import numerics
+from ie_scaling.inference import draws_file, numerics
 from ie_scaling.laws import forms, noise, tokens
 from ie_scaling.laws.law import Law
 from ie_scaling.laws.least_squares import predict_draws
@@ -213,11 +212,7 @@ class Posterior:
             "method": self.method,
             "failures": json.dumps(self.failures),
         } | {name: float(getattr(self.reference, name)) for name in REFERENCE_FIELDS}
-        with files.replacing(path) as temporary:
-            temporary.unlink()
-            data = xr.DataTree.from_dict({name: group.assign_attrs(attributes) for name, group in tree.items()})
-            data.attrs = attributes
-            data.to_netcdf(temporary, engine="h5netcdf")
+        draws_file.write(path, tree, attributes)
 
 
 def load(path: str | Path, law: str = "") -> Posterior:
@@ -229,17 +224,7 @@ def load(path: str | Path, law: str = "") -> Posterior:
     Raises:
       ValueError: no such file, not such a file, another law's, or one without its reference point.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise ValueError(f"{path}: no such file")
-    try:
-        with xr.open_datatree(path, engine="h5netcdf") as opened:
-            tree = opened.load()
-    except Exception as error:  # each backend raises its own
-        raise ValueError(f"{path}: not a netCDF posterior ({str(error).splitlines()[0]})") from None
-    if "posterior" not in tree.children:
-        raise ValueError(f"{path}: has no posterior group")
-    data = tree["posterior"].to_dataset()
+    data, groups = draws_file.read(Path(path))
     absent = [name for name in ("law", "tie", "count", "method", *REFERENCE_FIELDS) if name not in data.attrs]
     if absent:
         raise ValueError(f"{path}: attribute {absent[0]!r} is missing; it must hold the law and its reference point")
@@ -257,7 +242,7 @@ def load(path: str | Path, law: str = "") -> Posterior:
         effects_CSM=data["u"].to_numpy(),
         model_ids=tuple(str(name) for name in data["model"].to_numpy()),
         failures=tuple(json.loads(data.attrs.get("failures", "[]"))),
-        groups={name: child.to_dataset() for name, child in tree.children.items() if name != "posterior"},
+        groups=groups,
     )
 
 

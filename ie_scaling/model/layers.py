@@ -1,6 +1,6 @@
 """One decoder layer: RMSNorm, grouped-query attention with rotary positions, SwiGLU.
 
-B batch, T query positions, S cache positions, M model width, H query heads, K kv heads, G = H/K, C head width,
+B batch, T query positions, S key positions, M model width, H query heads, K kv heads, G = H/K, C head width,
 F MLP width.
 """
 

@@ -1,6 +1,6 @@
-"""The decoder as pure functions of its parameters: one parameter tree, scanned for training, unrolled for decoding.
+"""The decoder as pure functions of its parameters: one parameter tree, its layers scanned or written out.
 
-B batch, T query positions, S cache positions, M model width, V vocabulary. `Parameters` is the nnx state of a
+B batch, T positions, M model width, V vocabulary. `Parameters` is the nnx state of a
 `Transformer` as a plain nested dict, in which each leaf under `layers` has a leading axis of n_layers.
 """
 

@@ -11,6 +11,7 @@ import pandas as pd
 from ie_scaling import config as config_lib
 from ie_scaling import files, records, workdir
 from ie_scaling.architecture import Architecture
+from ie_scaling.inference import reach
 from ie_scaling.laws import posterior as posterior_lib
 from ie_scaling.laws import ranking, stacking
 from ie_scaling.laws.observations import Features, features_of
@@ -190,14 +191,9 @@ def far_outside(posterior: Posterior, features: Features) -> list[str]:
         return []
     warnings = []
     for name, far in (("n_total", FAR), ("n_tokens", FAR), ("aspect_ratio", FAR / 2)):
-        fitted, asked = data[name].to_numpy(), getattr(features, name)
-        if np.isnan(fitted).any():
-            continue
-        above, below = asked.max() / fitted.max(), fitted.min() / asked.min()
-        if above > far:
-            warnings.append(f"{name} reaches {asked.max():.3g}, {above:.3g} times beyond the largest fitted")
-        if below > far:
-            warnings.append(f"{name} falls to {asked.min():.3g}, {below:.3g} times below the smallest fitted")
+        fitted = data[name].to_numpy()
+        if not np.isnan(fitted).any():
+            warnings += reach.beyond(name, fitted, getattr(features, name), far)
     return warnings
 
 
