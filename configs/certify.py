@@ -5,8 +5,8 @@
   python run.py --config=configs/certify.py --config.prior_scale=1.5 --workdir=runs/planted      an error: must fail
 
 Cost: some minutes on two CPU cores. Leaves certificate.json and figures/calibration.png; --strict exits 1 where a rank
-histogram leaves its 99 % simultaneous band, or the 90 % intervals of the largest quarter of models cover less than 80 %
-or more than 97 % of them.
+histogram leaves its 99 % simultaneous band; where the 90 % intervals of the largest quarter of models cover less than
+80 % or more than 97 % of them, and chance would do so less than once in twenty; or where the short certificate fails.
 """
 
 from ie_scaling.config import to_config_dict

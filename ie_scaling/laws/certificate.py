@@ -35,6 +35,7 @@ from ie_scaling.laws.posterior import Posterior
 from ie_scaling.progress import Progress
 
 COVERAGE_90 = (0.80, 0.97)  # what the 90 % intervals of rows left out should cover
+MANY_DIVERGENT = 0.1  # of the simulated tables: ranks that are off may then be the short chains' fault
 
 
 def load(config: CertifyConfig) -> tuple[Law, Observations]:
@@ -66,6 +67,11 @@ def run(config: CertifyConfig, directory: Path) -> list[str]:
     return files.read_json(directory / "certificate.json")["failures"]
 
 
+def _improbable(coverage90: float, n_models: int, level: float) -> bool:
+    """Whether 90 % would give such a share less often than `level`, were models independent."""
+    return stats.binomtest(round(coverage90 * n_models), n_models, 0.9).pvalue < level
+
+
 def _kept(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """What an earlier, interrupted run left at `path`, or what `make` gives, left there."""
     if not path.exists():
@@ -82,8 +88,14 @@ def judge(
         for name, entry in simulated["quantities"].items()
         if not entry["passed"]
     ]
+    n_tables, divergent = simulated["n_tables"], simulated["tables_with_divergences"]
+    if failures and divergent > MANY_DIVERGENT * n_tables:
+        failures.append(
+            f"calibration: {divergent} of {n_tables} chains had divergences: repeat with more n_warmup and n_samples, "
+            "and target_accept nearer to 1, before blaming the model"
+        )
     low, high = COVERAGE_90
-    if not low <= forward["coverage90"] <= high:
+    if not low <= forward["coverage90"] <= high and _improbable(forward["coverage90"], forward["n_models"], 0.05):
         covered = f"{100 * forward['coverage90']:.0f} % of {forward['n']} rows"
         failures.append(f"rolled forward: 90 % intervals cover {covered}")
     failures += [f"rolled forward: {failure}" for failure in forward["gate"]] + own["failures"]
@@ -150,8 +162,7 @@ def short(posterior: Posterior, seed: int) -> dict[str, Any]:
     asked = [str(name) for name in posterior.groups.get("quantities", {})]
     coverage = {f"coverage{level}": left_out.coverage(level / 100) for level in (50, 90)}
     failures = [f"convergence: {failure}" for failure in posterior.failures]
-    n_covered = round(coverage["coverage90"] * n_models)
-    if stats.binomtest(n_covered, n_models, 0.9).pvalue < 0.01:
+    if _improbable(coverage["coverage90"], n_models, 0.01):
         failures.append(f"models left out: 90 % intervals cover {100 * coverage['coverage90']:.0f} % of their rows")
     failures += [
         f"sensitivity: {sensitive[name]['verdict']} on {name} (prior {sensitive[name]['prior']:.2f})"

@@ -194,7 +194,7 @@ class CertifyConfig:
 
     `n_tables` tables are simulated from the prior and each fitted by one chain of `n_warmup` + `n_samples` transitions,
     of which every `thin`-th draw is ranked. `prior_scale` other than 1 plants an error: the simulator's priors are so
-    many times wider than the model's.
+    many times wider than the model's. The chains are shorter than a fit's: where many diverge, lengthen them.
     """
 
     runs: str = "data/bian2025.csv"

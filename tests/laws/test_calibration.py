@@ -75,6 +75,25 @@ def test_a_certificate_says_what_failed(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("passed", "n_divergent", "coverage90", "failures"),
+    [
+        (True, 30, 5 / 6, []),
+        (True, 0, 1.0, []),  # six of six is what 90 % would give every other time
+        (True, 0, 0.5, ["rolled forward: 90 % intervals cover 50 % of 6 rows"]),
+        (False, 0, 5 / 6, ["calibration of alpha: p 0.0020"]),
+        (False, 30, 5 / 6, ["calibration of alpha: p 0.0020", "30 of 200 chains had divergences"]),
+    ],
+)
+def test_what_a_certificate_fails_for(passed, n_divergent, coverage90, failures):
+    quantities = {"alpha": {"passed": passed, "p_value": 0.002}}
+    simulated = {"n_tables": 200, "tables_with_divergences": n_divergent, "quantities": quantities}
+    forward = {"n": 6, "n_models": 6, "coverage90": coverage90, "gate": []}
+    found = certificate.judge(CertifyConfig(), LAW, simulated, forward, {"failures": []})["failures"]
+    assert len(found) == len(failures)
+    assert all(said in failure for said, failure in zip(failures, found, strict=True))
+
+
+@pytest.mark.parametrize(
     ("changes", "message"),
     [({"law": "conditional_published"}, "reads the smallest loss"), ({"where": "n_tokens < 0"}, "keeps no row")],
 )
