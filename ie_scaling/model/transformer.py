@@ -91,12 +91,11 @@ def _embed(parameters: Parameters, token_BT: jax.Array, dtype: DTypeLike) -> jax
 
 def _logits(a: Architecture, parameters: Parameters, x_BTM: jax.Array, dtype: DTypeLike) -> jax.Array:
     """Final norm and output projection, accumulated and returned in float32."""
-    x_BTM = rms_norm(x_BTM, parameters["final_norm"]["gain"])
-    if a.tied_embeddings:
-        weight_VM = parameters["embedding"].astype(dtype)
-        return jnp.einsum("BTM,VM->BTV", x_BTM, weight_VM, preferred_element_type=jnp.float32)
-    weight_MV = parameters["unembedding"].astype(dtype)
-    return jnp.einsum("BTM,MV->BTV", x_BTM, weight_MV, preferred_element_type=jnp.float32)
+    B, T, M = x_BTM.shape
+    x_NM = rms_norm(x_BTM, parameters["final_norm"]["gain"]).reshape(B * T, M)  # rows, as of layers.Linear
+    weight, subscripts = ("embedding", "NM,VM->NV") if a.tied_embeddings else ("unembedding", "NM,MV->NV")
+    logits_NV = jnp.einsum(subscripts, x_NM, parameters[weight].astype(dtype), preferred_element_type=jnp.float32)
+    return logits_NV.reshape(B, T, a.vocab_size)
 
 
 def forward(

@@ -10,17 +10,17 @@ accumulation a second gradient, that of the part under way. With fsdp above 1 a 
 
 Activations (an estimate): of each position a layer's backward pass needs, read off the residuals that JAX keeps,
 
-    whole = 2·(12 + e)·M + 2·e·(H·C + K·C) + 6·e·F + (9 + e)·H·T
+    whole = 2·(12 + e)·M + 2·e·(H·C + K·C) + 6·e·F + (9 + e)·H·S
 
 bytes: two norms in float32, queries, keys, values and their mixture, the MLP, and the attention weights, which plain
-XLA attention stores. What is kept of each layer until then depends on remat:
+XLA attention stores, over the S = (T + min(T, 128))/2 positions that blocks of 128 queries attend to in the mean. What is kept of each layer until then depends on remat:
 
     none: whole        dots: e·(2·M + H·C + 2·K·C + 2·F)        full: e·M
 
 and the peak is at the logits (float32, with their gradient: (8 + e)·V; 8·V where e is 4), or, with remat, where a layer
 is computed again, whichever is more:  B·T·(n_layers·kept + max(logits, whole)), without the `whole` for none. In
-float32 on a CPU this is 0.88 to 1.20 times what XLA allots (four shapes, each policy); in bfloat16, which a CPU
-computes in float32, 0.58 to 1.11. Not compared on an accelerator.
+float32 on a CPU this is 0.84 to 1.30 times what XLA allots (four shapes, three lengths, each policy; half within 9 %);
+in bfloat16, which a CPU computes in float32, 0.65 to 1.22. Not compared on an accelerator.
 """
 
 import dataclasses
@@ -35,7 +35,7 @@ from jax.sharding import AbstractMesh, AxisType
 from ie_scaling import accounting
 from ie_scaling.architecture import Architecture
 from ie_scaling.config import require
-from ie_scaling.model import sharding, transformer
+from ie_scaling.model import layers, sharding, transformer
 from ie_scaling.train.config import TrainConfig
 from ie_scaling.train.runtime_config import MeshConfig, RuntimeConfig
 
@@ -152,7 +152,8 @@ def activation_bytes(config: TrainConfig) -> int:
     M, F, V = a.d_model, a.d_ff / split, a.vocab_size / split
     H, KC = a.n_heads / split, a.n_kv_heads * a.d_head / split
     HC = H * a.d_head
-    whole = 2 * (12 + e) * M + 2 * e * (HC + KC) + 6 * e * F + (9 + e) * H * length
+    attended = (length + min(length, layers.QUERY_BLOCK)) / 2
+    whole = 2 * (12 + e) * M + 2 * e * (HC + KC) + 6 * e * F + (9 + e) * H * attended
     kept = {"none": whole, "dots": e * (2 * M + HC + 2 * KC + 2 * F), "full": e * M}[runtime.remat]
     logits = (8 + (e if e < 4 else 0)) * V
     peak = logits if runtime.remat == "none" else max(logits, whole)

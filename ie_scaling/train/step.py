@@ -67,7 +67,9 @@ class Model:
 def cross_entropy(logits_BTV: jax.Array, target_BT: jax.Array, z_loss: float) -> tuple[jax.Array, jax.Array]:
     """Mean cross-entropy in nats per token, and the mean of z_loss · logsumexp² (0 where z_loss is 0)."""
     log_z_BT = jax.nn.logsumexp(logits_BTV, axis=-1)
-    chosen_BT = jnp.take_along_axis(logits_BTV, target_BT[..., None], axis=-1)[..., 0]
+    # Not gathered: the gradient of a gather is a scatter, of this a comparison that joins the softmax's own pass.
+    is_target_BTV = target_BT[..., None] == jnp.arange(logits_BTV.shape[-1])[None, None]
+    chosen_BT = jnp.sum(jnp.where(is_target_BTV, logits_BTV, 0.0), axis=-1)
     return jnp.mean(log_z_BT - chosen_BT), z_loss * jnp.mean(jnp.square(log_z_BT))
 
 
