@@ -2,7 +2,7 @@
 
 For a case on device k with its parameters (science.md §5; ‖a, b‖ is the p-norm of two times, p = `sharpness`),
 
-    TPOT = ε_step + n·ε_layer + ‖(1 + κ·[batch > 1])·weight bytes/bandwidth, matrix FLOPs/rate‖
+    TPOT = ε_step + n·ε_layer + ‖(1 + κ·(1 − 1/batch))·weight bytes/bandwidth, matrix FLOPs/rate‖
                               + ‖cache bytes/bandwidth, attention FLOPs/rate‖
     TTFT = ε_prefill + n·ε_prefill_layer + ‖bytes/bandwidth, matrix FLOPs/rate + attention FLOPs/rate‖
 
@@ -123,7 +123,7 @@ def derived(v: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 def log_step_s(z: Mapping[str, Any], f: Features, form: str, xp: ModuleType = np) -> Any:
     """ln seconds of a decode step; free coordinates and features broadcast against each other."""
     log_bandwidth, sharpness = _log_bandwidth(z, f, xp), 1 + xp.exp(z["sharpness"])
-    again = xp.log1p(xp.exp(z["batch_reread"]) * (f.batch > 1))
+    again = xp.log1p(xp.exp(z["batch_reread"]) * (1 - 1 / f.batch))
     weights = np.log(f.weight_bytes) + again - z["weight_efficiency"] - log_bandwidth
     cache = np.log(f.cache_bytes) - z["cache_efficiency"] - log_bandwidth
     matrix = np.log(f.matrix_flops / f.flops_per_s) - z["matrix_efficiency"] - z["batch_gain"] * np.log(f.batch)

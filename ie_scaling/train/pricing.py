@@ -13,7 +13,8 @@ Activations (an estimate): of each position a layer's backward pass needs, read 
     whole = 2·(12 + e)·M + 2·e·(H·C + K·C) + 6·e·F + (9 + e)·H·S
 
 bytes: two norms in float32, queries, keys, values and their mixture, the MLP, and the attention weights, which plain
-XLA attention stores, over the S = (T + min(T, 128))/2 positions that blocks of 128 queries attend to in the mean. What is kept of each layer until then depends on remat:
+XLA attention stores, over the S = (T + min(T, 128))/2 positions that blocks of 128 queries attend to in the mean. What
+is kept of each layer until then depends on remat:
 
     none: whole        dots: e·(2·M + H·C + 2·K·C + 2·F)        full: e·M
 

@@ -44,7 +44,7 @@ def times_by_hand(parameters, device, case, form):
     def norm(x, y):
         return (x**p + y**p) ** (1 / p)
 
-    by_weights = weights * (1 + v["batch_reread"] * (load.batch > 1)) / (v["weight_efficiency"] * bandwidth)
+    by_weights = weights * (1 + v["batch_reread"] * (1 - 1 / load.batch)) / (v["weight_efficiency"] * bandwidth)
     by_cache = cache / (v["cache_efficiency"] * bandwidth)
     matrix = 2 * load.batch * (layers + embedding)
     by_matrix = matrix / (v["matrix_efficiency"] * flops_per_s * load.batch ** v["batch_gain"])
