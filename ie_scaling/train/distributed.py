@@ -1,5 +1,6 @@
 """Processes that train one model together: who takes part, who writes, and how they agree."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -47,6 +48,22 @@ def agreed(decision: bool) -> bool:
     if jax.process_count() == 1:
         return decision
     return bool(multihost_utils.broadcast_one_to_all(np.asarray(decision)))
+
+
+def by_primary(action: Callable[[], Any]) -> None:
+    """Done by the first process while the others wait. Where it cannot be done, all fail, and none is left waiting.
+
+    Raises:
+      ValueError, OSError: as `action` does; in the other processes a ValueError that points to the first.
+    """
+    error = None
+    if is_primary():
+        try:
+            action()
+        except (ValueError, OSError) as raised:
+            error = raised
+    if agreed(error is not None):
+        raise error or ValueError("the first process could not go on; it says why")
 
 
 def preempted(step: int, stop_asked: bool) -> bool:

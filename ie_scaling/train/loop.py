@@ -68,9 +68,7 @@ def run(
 def _held(directory: Path, resolved: dict[str, Any]) -> Generator[None]:
     """The work directory, held by the first process for all."""
     with contextlib.ExitStack() as held:
-        if distributed.is_primary():
-            held.enter_context(workdir.opened(directory, resolved, MAY_CHANGE))
-        distributed.barrier("work directory is held")
+        distributed.by_primary(lambda: held.enter_context(workdir.opened(directory, resolved, MAY_CHANGE)))
         yield
 
 
@@ -89,9 +87,7 @@ def open_corpora(recipe: RecipeConfig, vocab_size: int) -> Corpora:
     Raises:
       ValueError: a corpus that is bad or not there, or has tokens beyond `vocab_size`.
     """
-    if distributed.is_primary():
-        prepare.prepare(recipe.corpus)
-    distributed.barrier("corpus is prepared")
+    distributed.by_primary(lambda: prepare.prepare(recipe.corpus))
     corpora = Corpora(recipe)
     for store in (*(store for store, _ in corpora.train), corpora.validation):
         store.require_vocabulary(vocab_size)

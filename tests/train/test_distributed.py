@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from ie_scaling import workdir
 from tests.train import launched
 
 
@@ -67,3 +68,13 @@ def test_preempted_together_they_resume_as_one_process(plan, tmp_path):
     assert "resumed at step" in said
     status, said = launched.finish(launched.start(longer, tmp_path / "one", log__every_steps=1))
     assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), abs=1e-4)
+
+
+@pytest.mark.slow
+def test_together_they_are_refused_a_directory_in_use(plan, tmp_path):
+    with workdir.opened(tmp_path / "two", {"experiment": "other"}):
+        ended = [launched.finish(process, timeout_s=120) for process in start_two(plan, tmp_path / "two", mesh__data=4)]
+    assert [status for status, _ in ended] == [2, 2]
+    assert "in use by another process" in ended[0][1]
+    assert "the first process could not go on" in ended[1][1]
+    assert not (tmp_path / "two" / "checkpoints").exists()
