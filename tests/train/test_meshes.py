@@ -60,12 +60,12 @@ def test_eight_devices_train_as_one(mesh, quickly):
 @pytest.mark.parametrize(
     "runtime",
     [
-        RuntimeConfig(accumulation=4),
+        pytest.param(RuntimeConfig(accumulation=4), marks=pytest.mark.slow),
         RuntimeConfig(accumulation=2, mesh=MeshConfig(data=2, fsdp=2)),
         RuntimeConfig(remat="full"),
         RuntimeConfig(remat="dots"),
         RuntimeConfig(scan_layers=False),
-        RuntimeConfig(scan_layers=False, remat="full"),
+        pytest.param(RuntimeConfig(scan_layers=False, remat="full"), marks=pytest.mark.slow),
     ],
     ids=["accumulation", "accumulation on a mesh", "remat full", "remat dots", "unrolled", "unrolled, remat full"],
 )
@@ -73,6 +73,7 @@ def test_memory_saving_changes_no_loss(runtime, quickly):
     np.testing.assert_allclose(losses(runtime), losses(RuntimeConfig()), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_document_mask_changes_losses_and_is_the_same_on_a_mesh(quickly):
     masked = losses(RuntimeConfig(), document_mask=True)
     assert np.abs(np.subtract(masked, losses(RuntimeConfig()))).max() > 1e-3

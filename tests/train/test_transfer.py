@@ -126,6 +126,7 @@ def folded_multiplier(a, base, path):
     return ({output: 1 / m, query: c**-0.5} | branches).get(name, 1.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 def test_folded_weights_train_as_explicit_multipliers_do(kind):
     """Six steps with decay and an epsilon that matters: every weight, and the logits of the unchanged forward pass."""
