@@ -20,7 +20,7 @@ is kept of each layer until then depends on remat:
 
 and the peak is at the logits (float32, with their gradient: (8 + e)·V; 8·V where e is 4), or, with remat, where a layer
 is computed again, whichever is more:  B·T·(n_layers·kept + max(logits, whole)), without the `whole` for none. In
-float32 on a CPU this is 0.84 to 1.30 times what XLA allots (four shapes, three lengths, each policy; half within 9 %);
+float32 on a CPU this is 0.84 to 1.30 times what XLA allots (four shapes, three lengths, each policy; half within 5 %);
 in bfloat16, which a CPU computes in float32, 0.65 to 1.22. Not compared on an accelerator.
 """
 

@@ -1,5 +1,6 @@
 """Two processes with jax.distributed over localhost train as one, and stop together."""
 
+import dataclasses
 import json
 import signal
 import socket
@@ -50,8 +51,6 @@ def test_two_processes_train_as_one(plan, tmp_path, mesh):
 @pytest.mark.slow
 def test_preempted_together_they_resume_as_one_process(plan, tmp_path):
     """SIGTERM to both: they agree on a step, save, exit 143; one process goes on and ends as if nothing had been."""
-    import dataclasses
-
     longer = dataclasses.replace(plan, n_tokens=400 * plan.recipe.tokens_per_step)
     processes = start_two(longer, tmp_path / "two", mesh__data=4, log__every_steps=1)
     metrics = tmp_path / "two" / "metrics.jsonl"
@@ -78,3 +77,14 @@ def test_together_they_are_refused_a_directory_in_use(plan, tmp_path):
     assert "in use by another process" in ended[0][1]
     assert "the first process could not go on" in ended[1][1]
     assert not (tmp_path / "two" / "checkpoints").exists()
+
+
+@pytest.mark.slow
+def test_together_they_are_refused_a_bad_corpus(plan, tmp_path):
+    (tmp_path / "text").mkdir()
+    corpus = dataclasses.replace(plan.recipe.corpus, text=str(tmp_path / "text"), directory=str(tmp_path / "corpus"))
+    bad = dataclasses.replace(plan, recipe=dataclasses.replace(plan.recipe, corpus=corpus))
+    ended = [launched.finish(process, timeout_s=120) for process in start_two(bad, tmp_path / "two", mesh__data=4)]
+    assert [status for status, _ in ended] == [2, 2]
+    assert "the first process could not go on" in ended[1][1]
+    assert not (tmp_path / "two").exists()
