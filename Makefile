@@ -10,8 +10,9 @@ export MPLBACKEND := Agg
 quickstart: $(VENV)/.installed
 	$(PY) run.py --config=configs/quickstart.py
 
+# Two processes, a file's tests in one of them: much of the suite is XLA compiling on one core.
 test: $(VENV)/.installed
-	$(PY) -m pytest -q
+	$(PY) -m pytest -q -n 2 --dist loadfile
 
 test-slow: $(VENV)/.installed
 	$(PY) -m pytest -q -m "slow and not gpu"
