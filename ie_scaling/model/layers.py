@@ -12,6 +12,7 @@ from flax import nnx
 from jax.typing import DTypeLike
 
 from ie_scaling.architecture import Architecture
+from ie_scaling.model import on_cpu
 
 NORM_EPSILON = 1e-5
 QUERY_BLOCK = 128
@@ -68,6 +69,11 @@ class Linear(nnx.Einsum):
     Rows are one axis because the gradient of the weights then sums over one axis, which needs no transposed copy of
     the activations (XLA makes one where it sums over B and T).
     """
+
+    def __init__(
+        self, subscripts: str, shape: tuple[int, ...], dtype: DTypeLike, kernel_init: nnx.Initializer, rngs: nnx.Rngs
+    ):
+        super().__init__(subscripts, shape, dtype=dtype, kernel_init=kernel_init, einsum_op=on_cpu.einsum, rngs=rngs)
 
     def __call__(self, x: jax.Array, n_axes: int = 1) -> jax.Array:  # ty: ignore
         """The last n_axes of x contracted with the weights."""

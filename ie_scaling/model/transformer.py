@@ -16,6 +16,7 @@ from flax import nnx
 from jax.typing import DTypeLike
 
 from ie_scaling.architecture import Architecture
+from ie_scaling.model import on_cpu
 from ie_scaling.model.layers import Layer, RMSNorm, fan_in_init, rms_norm
 
 Parameters = dict[str, Any]
@@ -94,7 +95,7 @@ def _logits(a: Architecture, parameters: Parameters, x_BTM: jax.Array, dtype: DT
     B, T, M = x_BTM.shape
     x_NM = rms_norm(x_BTM, parameters["final_norm"]["gain"]).reshape(B * T, M)  # rows, as of layers.Linear
     weight, subscripts = ("embedding", "NM,VM->NV") if a.tied_embeddings else ("unembedding", "NM,MV->NV")
-    logits_NV = jnp.einsum(subscripts, x_NM, parameters[weight].astype(dtype), preferred_element_type=jnp.float32)
+    logits_NV = on_cpu.einsum(subscripts, x_NM, parameters[weight].astype(dtype), preferred_element_type=jnp.float32)
     return logits_NV.reshape(B, T, a.vocab_size)
 
 
