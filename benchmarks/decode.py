@@ -7,8 +7,8 @@ shapes, lengths and type, greedy, no early stop, random weights, each side in a 
 for itself, in turns; the median over all samples of all turns. Ours is the engine of ie_scaling.latency in loop mode,
 timed as `configs/time_decode.py` does; torch runs LlamaForCausalLM.generate with its default cache, on as many threads
 as there are cores, its tokens' arrivals taken from a streamer. The floor is max(bytes / bandwidth, FLOPs / rate) with
-the best rates that our own processes measured before and after. Nothing is asserted. With --peer=none only ours runs
-(torch is not needed), as on an accelerator.
+the median of the rates that our own process measured before each of its requests; TPOT over it is the median over
+turns. Nothing is asserted. With --peer=none only ours runs (torch is not needed), as on an accelerator.
 """
 
 import json
@@ -84,8 +84,8 @@ def compare(a: Architecture, batch: int) -> dict:
     row |= {"prompt_tokens": _PROMPT.value, "new_tokens": _NEW.value, "dtype": _DTYPE.value, "samples": measured}
     for name in ("tpot_s", "ttft_s"):
         row[name] = {side: statistics.median(x for turn in measured[side] for x in turn[name]) for side in sides}
-    row["floor_s"] = min(turn["floor_s"] for turn in measured["ours"])
-    row["over_floor"] = row["tpot_s"]["ours"] / row["floor_s"]
+    for name in ("floor_s", "over_floor"):
+        row[name] = statistics.median(turn[name] for turn in measured["ours"])
     row["ratio"] = row["tpot_s"]["torch"] / row["tpot_s"]["ours"] if "torch" in sides else None
     print(f"{a.name} batch {batch}: {table_row(row)[3:]}", file=sys.stderr, flush=True)
     return row
@@ -122,7 +122,10 @@ def measure_ours(a: Architecture, batch: int) -> dict:
     return {
         "tpot_s": [(sample["e2e_s"] - sample["ttft_s"]) / n_steps for sample in samples],
         "ttft_s": [sample["ttft_s"] for sample in samples],
-        **{name: row[name] for name in ("floor_s", "ceiling_bytes_per_s", "ceiling_flops_per_s", "step_bytes")},
+        **{
+            name: row[name]
+            for name in ("floor_s", "over_floor", "ceiling_bytes_per_s", "ceiling_flops_per_s", "step_bytes")
+        },
     }
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from ie_scaling import config as config_lib
 from ie_scaling import files, records, workdir
 from ie_scaling.latency import timing, workload
-from ie_scaling.latency.ceilings import Ceilings, measure_ceilings
+from ie_scaling.latency.ceilings import Ceilings, Probe, probe_bytes, typical
 from ie_scaling.latency.config import TimeDecodeConfig
 from ie_scaling.latency.decode import Engine, compile_engine
 from ie_scaling.latency.weights import FEW, random_weights
@@ -92,7 +92,7 @@ def groups_by_memory(cases: Sequence[Case], n_shards: int = 1) -> list[list[Case
     available = available_bytes()
     groups: list[list[Case]] = []
     for case in cases:
-        if USABLE_MEMORY * available < group_bytes([case]) / n_shards:
+        if USABLE_MEMORY * available < group_bytes([case], n_shards):
             a, load = case.architecture, case.workload
             parts = (workload.weight_bytes(a, load), workload.cache_bytes(a, load), workload.activation_bytes(a, load))
             sizes = ", ".join(
@@ -103,19 +103,27 @@ def groups_by_memory(cases: Sequence[Case], n_shards: int = 1) -> list[list[Case
                 f"batch={load.batch}: {a.name} needs {sizes}: more than {USABLE_MEMORY:.0%} of the "
                 f"{available / 2**30:.1f} GiB free"
             )
-        if groups and group_bytes([*groups[-1], case]) / n_shards <= USABLE_MEMORY * available:
+        if groups and group_bytes([*groups[-1], case], n_shards) <= USABLE_MEMORY * available:
             groups[-1].append(case)
         else:
             groups.append([case])
     return groups
 
 
-def group_bytes(cases: Sequence[Case]) -> int:
-    """What these cases take when they are timed in turns: all weights and caches, the largest activations."""
+def group_bytes(cases: Sequence[Case], n_shards: int = 1) -> float:
+    """What these cases take of each of n_shards devices when they are timed in turns.
+
+    That is all weights and caches, the largest activations, and what the ceilings are measured on.
+    """
     weights = {_weights_of(case): workload.weight_bytes(case.architecture, case.workload) for case in cases}
     caches = sum(workload.cache_bytes(case.architecture, case.workload) for case in cases)
     most = max(workload.activation_bytes(case.architecture, case.workload) for case in cases)
-    return sum(weights.values()) + caches + most
+    return (sum(weights.values()) + caches + most) / n_shards + probe_bytes(_working_sets(cases, n_shards))
+
+
+def _working_sets(cases: Sequence[Case], n_shards: int) -> list[float]:
+    """The bytes that a device reads in a decode step, of each case."""
+    return [workload.step_bytes(case.architecture, case.workload) / n_shards for case in cases]
 
 
 def _weights_of(case: Case) -> tuple[str, bool]:
@@ -133,8 +141,8 @@ def available_bytes() -> int:
 
 def _time_group(cases: Sequence[Case], config: TimeDecodeConfig, label: str) -> Timed:
     engines = _compile(cases, config, label)
-    sizes = [workload.step_bytes(case.architecture, case.workload) / config.tensor for case in cases]
-    before = measure_ceilings(sizes, cases[0].workload.dtype)
+    probe = Probe(_working_sets(cases, config.tensor), cases[0].workload.dtype)
+    by_round: list[Ceilings] = []
     rule = timing.StopRule(
         repeats=config.repeats,
         max_repeats=config.max_repeats,
@@ -144,13 +152,17 @@ def _time_group(cases: Sequence[Case], config: TimeDecodeConfig, label: str) -> 
     candidates = [make_candidate(name, engine, config.seed) for name, engine in engines.items()]
     with Progress(f"time decode{label}", len(cases) * config.max_repeats, "requests at most") as progress:
         samples = timing.measure(
-            candidates, rule, seed=config.seed, warmup=config.warmup, on_sample=lambda: progress.advance()
+            candidates,
+            rule,
+            seed=config.seed,
+            warmup=config.warmup,
+            on_sample=lambda: progress.advance(),
+            on_round=lambda: by_round.append(probe.measure()),
         )
-    ceilings = before.best(measure_ceilings(sizes, cases[0].workload.dtype))
     rows, lines = [], []
     by_case = {case.name: [sample for sample in samples if sample.name == case.name] for case in cases}
     for case in cases:
-        rows.append(make_row(engines[case.name], by_case[case.name], ceilings))
+        rows.append(make_row(engines[case.name], by_case[case.name], by_round))
         lines += [sample_record(case, sample) for sample in by_case[case.name]]
     return Timed(rows, lines, _failures(rows, samples, config, label))
 
@@ -212,8 +224,11 @@ def sample_record(case: Case, sample: timing.Sample) -> dict[str, Any]:
     )
 
 
-def make_row(engine: Engine, samples: Sequence[timing.Sample], ceilings: Ceilings) -> dict[str, Any]:
-    """The latency table's row; tpot_s = (e2e_s − ttft_s)/(new_tokens − 1) for each sample, blank for one new token."""
+def make_row(engine: Engine, samples: Sequence[timing.Sample], by_round: Sequence[Ceilings]) -> dict[str, Any]:
+    """The latency table's row; tpot_s = (e2e_s − ttft_s)/(new_tokens − 1) for each sample, blank for one new token.
+
+    Its ceilings are the medians of those measured at the start of each round in which it was timed.
+    """
     a, load, n_devices = engine.architecture, engine.workload, engine.mesh.size
     e2e_s = np.array([sample.ends_s[-1] for sample in samples])
     ttft_s = np.array([sample.ends_s[0] for sample in samples])
@@ -225,8 +240,9 @@ def make_row(engine: Engine, samples: Sequence[timing.Sample], ceilings: Ceiling
         summary = timing.summarize(values)
         timed |= {name: summary.median, f"{name}_p10": summary.p10, f"{name}_p90": summary.p90}
         timed[f"{name}_p99"] = summary.p99
-    moved = workload.step_bytes(a, load)
-    bandwidth, rate = n_devices * ceilings.bandwidth(moved / n_devices), n_devices * ceilings.flops_per_s
+    moved, found = workload.step_bytes(a, load), typical([by_round[sample.round] for sample in samples])
+    bandwidth, rate = n_devices * found.bandwidth(moved / n_devices), n_devices * found.flops_per_s
+    floor_s = workload.floor_s(a, load, bandwidth, rate)
     return records.latency_record(
         a,
         device_kind=jax.devices()[0].device_kind,
@@ -235,7 +251,8 @@ def make_row(engine: Engine, samples: Sequence[timing.Sample], ceilings: Ceiling
         compile_s=engine.compile_s,
         **timed,
         count=len(samples),
-        floor_s=workload.floor_s(a, load, bandwidth, rate),
+        floor_s=floor_s,
+        over_floor=None if timed["tpot_s"] is None else timed["tpot_s"] / floor_s,
         ttft_floor_s=workload.prefill_floor_s(a, load, bandwidth, rate),
         step_bytes=moved,
         step_flops=workload.step_flops(a, load),

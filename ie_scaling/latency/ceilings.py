@@ -1,13 +1,14 @@
-"""The device's two ceilings, measured: bytes read a second and FLOPs a second."""
+"""The device's two ceilings, measured again and again beside what they bound: bytes read a second, FLOPs a second."""
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-REPEATS = 8
+REPEATS = 3
 READ_WIDTH = 4096
 MATRIX_WIDTH = {"cpu": 1024}
 MATRIX_WIDTH_OTHERWISE = 8192
@@ -16,7 +17,7 @@ LEAST_READ_BYTES, MOST_READ_BYTES = 2**22, 2**30
 
 @dataclasses.dataclass(frozen=True)
 class Ceilings:
-    """Best rates seen on this device: bytes read a second (by working-set size) and FLOPs a second."""
+    """Rates of this device: bytes read a second (by working-set size) and FLOPs a second."""
 
     bytes_per_s: dict[int, float]
     flops_per_s: float
@@ -25,16 +26,40 @@ class Ceilings:
         """Bytes a second for a working set of this size; a small one may live in a processor cache."""
         return self.bytes_per_s[_read_size(working_set_bytes)]
 
-    def best(self, other: "Ceilings") -> "Ceilings":
-        """The better of two measurements, each ceiling for itself; both know the same working sets."""
-        bytes_per_s = {size: max(rate, other.bytes_per_s[size]) for size, rate in self.bytes_per_s.items()}
-        return Ceilings(bytes_per_s, max(self.flops_per_s, other.flops_per_s))
+
+def typical(measured: Sequence[Ceilings]) -> Ceilings:
+    """The medians of some measurements of the same working sets."""
+    sizes = measured[0].bytes_per_s
+    return Ceilings(
+        {size: float(np.median([one.bytes_per_s[size] for one in measured])) for size in sizes},
+        float(np.median([one.flops_per_s for one in measured])),
+    )
 
 
-def measure_ceilings(working_sets: list[float], dtype: str) -> Ceilings:
-    """Bandwidth at each of these working-set sizes in bytes (to a power of two), and the matmul rate in `dtype`."""
-    sizes = sorted({_read_size(size) for size in working_sets})
-    return Ceilings({size: _bandwidth(size) for size in sizes}, _matmul_rate(dtype))
+class Probe:
+    """Measures bandwidth at these working-set sizes in bytes (to a power of two), and the matmul rate in `dtype`.
+
+    Compiled and warmed up once, so that measuring takes some tens of milliseconds a size and compiles nothing.
+    """
+
+    def __init__(self, working_sets: Sequence[float], dtype: str):
+        self._reads = {size: _reading(size) for size in _read_sizes(working_sets)}
+        self._multiply, self._flops = _multiplying(dtype)
+        self.measure()
+
+    def measure(self) -> Ceilings:
+        """The ceilings at this moment: of each the best of a few runs in a row."""
+        bytes_per_s = {size: moved / _best_s(read) for size, (read, moved) in self._reads.items()}
+        return Ceilings(bytes_per_s, self._flops / _best_s(self._multiply))
+
+
+def probe_bytes(working_sets: Sequence[float]) -> int:
+    """The memory that a Probe of these holds to read, in bytes."""
+    return sum(_read_sizes(working_sets))
+
+
+def _read_sizes(working_sets: Sequence[float]) -> list[int]:
+    return sorted({_read_size(size) for size in working_sets})
 
 
 def _read_size(n_bytes: float) -> int:
@@ -45,8 +70,8 @@ def _read_size(n_bytes: float) -> int:
     return size
 
 
-def _bandwidth(n_bytes: int) -> float:
-    """Bytes a second of float32 matrix-vector products that read n_bytes each, the way decoding reads its weights."""
+def _reading(n_bytes: int) -> tuple[Callable[[], jax.Array], int]:
+    """Float32 matrix-vector products that read n_bytes each, as decoding reads its weights; and the bytes of all."""
     matrix_OI = jnp.zeros((n_bytes // (4 * READ_WIDTH), READ_WIDTH), jnp.float32)
     repeats = max(1, 2**26 // n_bytes)
 
@@ -59,20 +84,19 @@ def _bandwidth(n_bytes: int) -> float:
 
     x_1I = jnp.ones((1, READ_WIDTH), jnp.float32)
     compiled = jax.jit(chain).lower(matrix_OI, x_1I).compile()
-    return repeats * n_bytes / _best_s(lambda: compiled(matrix_OI, x_1I))
+    return lambda: compiled(matrix_OI, x_1I), repeats * n_bytes
 
 
-def _matmul_rate(dtype: str) -> float:
-    """FLOPs a second of a large square product."""
+def _multiplying(dtype: str) -> tuple[Callable[[], jax.Array], int]:
+    """A large square product, and its FLOPs."""
     width = MATRIX_WIDTH.get(jax.default_backend(), MATRIX_WIDTH_OTHERWISE)
     matrix_II = jnp.ones((width, width), dtype)
     compiled = jax.jit(lambda x, y: x @ y).lower(matrix_II, matrix_II).compile()
-    return 2 * width**3 / _best_s(lambda: compiled(matrix_II, matrix_II))
+    return lambda: compiled(matrix_II, matrix_II), 2 * width**3
 
 
 def _best_s(run: Callable[[], jax.Array]) -> float:
-    """The shortest of some runs, after a warm-up."""
-    jax.block_until_ready(run())
+    """The shortest of some runs."""
     times = []
     for _ in range(REPEATS):
         start = time.perf_counter()

@@ -97,10 +97,12 @@ def measure(
     warmup: int = 1,
     clock: Callable[[], float] = time.perf_counter,
     on_sample: Callable[[], None] = lambda: None,
+    on_round: Callable[[], None] = lambda: None,
 ) -> list[Sample]:
     """Samples of every candidate, in rounds; each round takes all that need more in a fresh random order.
 
-    Drift so hits all alike. Warm-up runs are of the very same requests and are not kept.
+    Drift so hits all alike. Warm-up runs are of the very same requests and are not kept. `on_round` runs before each
+    round, outside the timed regions, and may compile nothing either.
 
     Raises:
       RuntimeError: something was traced or compiled inside a timed region.
@@ -117,6 +119,9 @@ def measure(
         for number in range(rule.max_repeats):
             elapsed_s = clock() - begun
             active = [candidate for candidate in candidates if not rule.is_met(totals[candidate.name], elapsed_s)]
+            if not active:
+                break
+            on_round()
             for candidate in order.sample(active, len(active)):
                 started_s = clock() - begun
                 ends_s, states[candidate.name] = _run(candidate, states[candidate.name], clock)

@@ -44,6 +44,7 @@ def test_a_whole_run(tmp_path, mode):
         assert row["tpot_s"] == pytest.approx(np.median((e2e_s - ttft_s) / 4))
         assert row["tokens_per_s_p10"] == pytest.approx(np.percentile(2 * 5 / e2e_s, 10))
         assert 0 < row["floor_s"] < row["tpot_s"]
+        assert row["over_floor"] == pytest.approx(row["tpot_s"] / row["floor_s"])
     (directory / "samples.jsonl").unlink()
     benchmark.run(dataclasses.replace(CONFIG, mode=mode), directory)
     assert not (directory / "samples.jsonl").exists()  # done is done
@@ -82,8 +83,23 @@ def test_the_estimate_names_every_shape():
     assert "about" in text.splitlines()[-1]
 
 
+def test_a_rows_ceilings_are_those_of_the_rounds_it_was_timed_in(monkeypatch):
+    rates = iter([1e9, 3e9, 4e9, 5e9, 5e9, 5e9, 5e9])
+    monkeypatch.setattr(
+        ceilings.Probe, "measure", lambda self: ceilings.Ceilings({2**22: (rate := next(rates))}, 10 * rate)
+    )
+    monkeypatch.setattr(ceilings.Probe, "__init__", lambda *_: None)
+    config = dataclasses.replace(CONFIG, architectures=SHAPES[:1], repeats=3, max_repeats=3)
+    (row,) = benchmark.time_cases(config.resolve_cases("float32"), config).rows
+    assert row["ceiling_bytes_per_s"] == 3e9
+    assert row["ceiling_flops_per_s"] == 3e10
+    assert row["floor_s"] == row["step_bytes"] / 3e9
+
+
 def test_working_sets_share_the_nearest_power_of_two():
-    measured = ceilings.measure_ceilings([1e3, 5e6, 5.5e6, 7e6], "float32")
+    sets = [1e3, 5e6, 5.5e6, 7e6]
+    measured = ceilings.Probe(sets, "float32").measure()
+    assert ceilings.probe_bytes(sets) == 2**22 + 2**23
     assert set(measured.bytes_per_s) == {2**22, 2**23}
     assert measured.bandwidth(1) == measured.bytes_per_s[2**22]
     assert measured.bandwidth(7e6) == measured.bytes_per_s[2**23]

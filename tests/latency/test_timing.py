@@ -86,8 +86,11 @@ def test_candidates_are_interleaved_in_a_fresh_order_each_round():
     assert all(sorted(names) == list("abcd") for names in rounds)
     assert len({tuple(names) for names in rounds}) > 1
     assert [s.started_s for s in samples] == list(range(20))  # warm-up is over before the first, and none is lost
-    again = timing.measure(candidates, FIVE, seed=0, warmup=2, clock=clock)
+    begun = []
+    again = timing.measure(candidates, FIVE, seed=0, warmup=2, clock=clock, on_round=lambda: begun.append(clock()))
     assert [s.name for s in again] == [s.name for s in samples]
+    first = [next(s.started_s for s in samples if s.round == number) for number in range(5)]
+    assert np.diff(begun).tolist() == np.diff(first).tolist()  # once before each round
 
 
 def test_each_stage_gets_what_the_one_before_returned_and_the_next_sample_what_the_last_did():
