@@ -23,4 +23,5 @@ def main(config: Config, directory: Path) -> list[str]:
 
 def estimate(config: Config) -> str:
     """How many candidates there are; ranking takes seconds."""
-    return f"{len(selection.candidate_rows(config))} candidates; a few seconds"
+    candidates = selection.candidates_of(config)
+    return f"{len(candidates.architectures)} candidates, their latency {candidates.source}; a few seconds"

@@ -47,15 +47,13 @@ class FitLatencyConfig(LatencyLawConfig):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PredictLatencyConfig:
-    """Predict what was not timed: `architectures` (as in time_decode) under one workload, from a fit directory.
+class RequestConfig:
+    """The request whose latency is predicted, and the device that serves it.
 
     `workload` names the lengths; `prompt_tokens` and `new_tokens` override them. An empty `device_kind`, `dtype` or
     `mode` means the only one that was fitted.
     """
 
-    fit: str = "runs/fit_latency"
-    architectures: tuple[str, ...] = DEFAULT_ARCHITECTURES
     device_kind: str = ""
     workload: str = "short"
     batch: int = 1
@@ -63,24 +61,11 @@ class PredictLatencyConfig:
     new_tokens: int | None = None
     dtype: str = ""
     mode: str = ""
-    seed: int = 0
 
     def __post_init__(self) -> None:
-        if not self.architectures:
-            raise ValueError("architectures=(): must name at least one architecture")
         if self.workload not in LENGTHS:
             raise ValueError(f"workload={self.workload!r}: must be one of {', '.join(LENGTHS)}")
-        if self.seed < 0:
-            raise ValueError(f"seed={self.seed}: must be at least 0")
         self.resolve_workload(self.dtype or "float32", self.mode or "loop")
-        self.resolve_architectures()
-
-    def resolve_architectures(self) -> tuple[Architecture, ...]:
-        """The architectures, in the order given."""
-        try:
-            return tuple(shapes.resolve(spec) for spec in self.architectures)
-        except ValueError as error:
-            raise ValueError(f"architectures: {error}") from None
 
     def resolve_workload(self, dtype: str, mode: str) -> Workload:
         """The workload in this dtype and mode."""
@@ -92,3 +77,31 @@ class PredictLatencyConfig:
             dtype=dtype,
             mode=mode,
         )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PredictLatencyConfig(RequestConfig):
+    """Predict what was not timed: `architectures` (as in time_decode) under one workload, from a fit directory.
+
+    `workload` names the lengths; `prompt_tokens` and `new_tokens` override them. An empty `device_kind`, `dtype` or
+    `mode` means the only one that was fitted.
+    """
+
+    fit: str = "runs/fit_latency"
+    architectures: tuple[str, ...] = DEFAULT_ARCHITECTURES
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.architectures:
+            raise ValueError("architectures=(): must name at least one architecture")
+        if self.seed < 0:
+            raise ValueError(f"seed={self.seed}: must be at least 0")
+        super().__post_init__()
+        self.resolve_architectures()
+
+    def resolve_architectures(self) -> tuple[Architecture, ...]:
+        """The architectures, in the order given."""
+        try:
+            return tuple(shapes.resolve(spec) for spec in self.architectures)
+        except ValueError as error:
+            raise ValueError(f"architectures: {error}") from None

@@ -2,15 +2,16 @@
 
 For a case on device k with its parameters (science.md §5; ‖a, b‖ is the p-norm of two times, p = `sharpness`),
 
-    TPOT = ε_step + n·ε_layer + ‖(1 + κ·(1 − 1/batch))·weight bytes/bandwidth, matrix FLOPs/rate‖
-                              + ‖cache bytes/bandwidth, attention FLOPs/rate‖
+    TPOT = ε_step + n·(ε_layer + ε_batch·b) + ‖(1 + κ·b)·weight bytes/bandwidth, matrix FLOPs/rate‖
+                                            + ‖cache bytes/bandwidth, attention FLOPs/rate‖,  b = 1 − 1/batch
     TTFT = ε_prefill + n·ε_prefill_layer + ‖bytes/bandwidth, matrix FLOPs/rate + attention FLOPs/rate‖
 
 (form `joint`: one norm, of all bytes and of all FLOPs). Bandwidths and rates are efficiencies times the device's
 measured ceilings; the bandwidth depends on the working set as the ceiling does, to the power `size_trust`, and the
 matrix rate grows with the rows multiplied at once to the power `batch_gain`. κ, `batch_reread`, is what a product with
-several rows reads and writes besides the weights themselves, as one that rearranges them first does. The two overheads
-are stated as their sum at 8 layers, `overhead_s`, and ε_step's share of it, `fixed_share`. What is measured:
+several rows reads and writes besides the weights themselves, as one that rearranges them first does, and ε_batch what
+that takes however small the weights; it is stated at 8 layers, `batch_overhead_s`. The other two overheads are stated
+as their sum at 8 layers, `overhead_s`, and ε_step's share of it, `fixed_share`. What is measured:
 
     (ln TTFT, ln TPOT)_i ~ StudentT₂(ν, ln of the above + u_session(i), scales √(noise² + error_i²), correlation ρ)
     u_s ~ Normal(0, τ)               a session, that is one table, timed in one go; left out where there is only one
@@ -69,6 +70,7 @@ class Parameter:
 PARAMETERS = (
     Parameter("overhead_s", "log", math.log(3e-4), 1.3),
     Parameter("fixed_share", "logit", -1.0, 1.2),
+    Parameter("batch_overhead_s", "log", math.log(2e-4), 1.5),
     Parameter("weight_efficiency", "log", math.log(0.7), 0.5),
     Parameter("cache_efficiency", "log", math.log(0.5), 0.7),
     Parameter("matrix_efficiency", "log", math.log(0.3), 0.8),
@@ -117,18 +119,20 @@ def derived(v: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         total, share = v[f"{tail}overhead_s"], v[f"{tail}fixed_share"]
         found |= {f"{tail}step_overhead_s": total * share}
         found |= {f"{tail}layer_overhead_s": total * (1 - share) / TYPICAL_DEPTH}
-    return found
+    return found | {"batch_layer_overhead_s": v["batch_overhead_s"] / TYPICAL_DEPTH}
 
 
 def log_step_s(z: Mapping[str, Any], f: Features, form: str, xp: ModuleType = np) -> Any:
     """ln seconds of a decode step; free coordinates and features broadcast against each other."""
     log_bandwidth, sharpness = _log_bandwidth(z, f, xp), 1 + xp.exp(z["sharpness"])
-    again = xp.log1p(xp.exp(z["batch_reread"]) * (1 - 1 / f.batch))
+    batched = 1 - 1 / f.batch
+    again = xp.log1p(xp.exp(z["batch_reread"]) * batched)
     weights = np.log(f.weight_bytes) + again - z["weight_efficiency"] - log_bandwidth
     cache = np.log(f.cache_bytes) - z["cache_efficiency"] - log_bandwidth
     matrix = np.log(f.matrix_flops / f.flops_per_s) - z["matrix_efficiency"] - z["batch_gain"] * np.log(f.batch)
     attention = np.log(f.attention_flops / f.flops_per_s) - z["attention_efficiency"]
     overhead = _overhead(z["overhead_s"], z["fixed_share"], f, xp)
+    overhead = overhead + xp.exp(z["batch_overhead_s"]) * batched * f.n_layers / TYPICAL_DEPTH
     if form == "joint":
         moved, computed = xp.logaddexp(weights, cache), xp.logaddexp(matrix, attention)
         return xp.log(overhead + xp.exp(log_norm(moved, computed, sharpness, xp)))

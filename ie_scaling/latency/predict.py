@@ -8,10 +8,11 @@ import pandas as pd
 
 from ie_scaling import accounting, files, records, workdir
 from ie_scaling import config as config_lib
+from ie_scaling.architecture import Architecture
 from ie_scaling.inference import reach
 from ie_scaling.latency import law, law_features
 from ie_scaling.latency.law import LatencyPosterior
-from ie_scaling.latency.law_config import PredictLatencyConfig
+from ie_scaling.latency.law_config import PredictLatencyConfig, RequestConfig
 from ie_scaling.latency.law_sampling import RANGES
 from ie_scaling.latency.workload import Case
 
@@ -27,7 +28,7 @@ def run(config: PredictLatencyConfig, directory: Path) -> list[str]:
     resolved = {"experiment": "predict_latency"} | config_lib.to_plain(config)
     if not workdir.is_done(directory, resolved):
         posterior = law.load_fit(config.fit)
-        kind, cases = resolve(config, posterior)
+        kind, cases = resolve(config, config.resolve_architectures(), posterior)
         predicted = posterior.predict(cases, kind, config.seed)
         with workdir.opened(directory, resolved):
             table = pd.DataFrame([_describe(case, kind) for case in cases])
@@ -39,24 +40,26 @@ def run(config: PredictLatencyConfig, directory: Path) -> list[str]:
     return files.read_json(directory / "warnings.json")["warnings"]
 
 
-def resolve(config: PredictLatencyConfig, posterior: LatencyPosterior) -> tuple[str, list[Case]]:
-    """The device kind and the cases asked about, blanks filled where the fit leaves no choice.
+def resolve(
+    request: RequestConfig, architectures: Sequence[Architecture], posterior: LatencyPosterior
+) -> tuple[str, list[Case]]:
+    """The device kind and a case of each architecture, blanks filled where the fit leaves no choice.
 
     Raises:
       ValueError: a device kind, dtype or mode that was not fitted, or a blank with several to choose from.
     """
-    kind = posterior.resolve_kind(config.device_kind)
+    kind = posterior.resolve_kind(request.device_kind)
     devices = [device for device in posterior.devices if device.device_kind == kind]
     if not devices:
-        law_features.place_of(posterior.devices, kind, config.dtype, config.mode)
+        law_features.place_of(posterior.devices, kind, request.dtype, request.mode)
     chosen = {}
     for field in ("dtype", "mode"):
         known = sorted({getattr(device, field) for device in devices})
-        if not getattr(config, field) and len(known) > 1:
+        if not getattr(request, field) and len(known) > 1:
             raise ValueError(f"{field}='': several were fitted for {kind}, name one of {', '.join(known)}")
-        chosen[field] = getattr(config, field) or known[0]
-    load = config.resolve_workload(chosen["dtype"], chosen["mode"])
-    return kind, [Case(a, load) for a in config.resolve_architectures()]
+        chosen[field] = getattr(request, field) or known[0]
+    load = request.resolve_workload(chosen["dtype"], chosen["mode"])
+    return kind, [Case(a, load) for a in architectures]
 
 
 def far_outside(posterior: LatencyPosterior, cases: Sequence[Case], device_kind: str) -> list[str]:

@@ -3,53 +3,11 @@
 A candidate architectures, W posterior draws.
 """
 
-import dataclasses
-
 import numpy as np
 import pandas as pd
-from scipy import special, stats
 
 from ie_scaling.laws import ranking
-
-P10_TO_P90 = 2 * float(stats.norm.ppf(0.9))
-
-
-@dataclasses.dataclass(frozen=True)
-class Latency:
-    """Measured request latency of each candidate, log-normal about its median.
-
-    Attributes:
-      median_A: seconds.
-      spread_A: standard deviation of the log of one request's latency.
-      count_A: samples behind the median.
-    """
-
-    median_A: np.ndarray
-    spread_A: np.ndarray
-    count_A: np.ndarray
-
-    @classmethod
-    def from_table(cls, table: pd.DataFrame, metric: str) -> "Latency":
-        """From the rows of a latency table, the spread from its 10th and 90th percentiles."""
-        p10, p90 = table[f"{metric}_p10"].to_numpy(float), table[f"{metric}_p90"].to_numpy(float)
-        spread_A = np.log(p90 / p10) / P10_TO_P90
-        return cls(table[metric].to_numpy(float), np.nan_to_num(spread_A), table["count"].to_numpy(float))
-
-    def p_within(self, bound_s: float) -> np.ndarray:
-        """(A,): probability that one request takes at most bound_s."""
-        margin_A = np.log(bound_s / self.median_A)
-        certain_A = np.where(margin_A >= 0, 1.0, 0.0)
-        spread_A = np.maximum(self.spread_A, 1e-12)
-        return np.where(self.spread_A > 0, special.ndtr(margin_A / spread_A), certain_A)
-
-    def quantile(self, share: float) -> np.ndarray:
-        """(A,): seconds within which this share of the requests ends."""
-        return self.median_A * np.exp(self.spread_A * special.ndtri(share))
-
-    def draw_medians(self, n_draws: int, rng: np.random.Generator) -> np.ndarray:
-        """(W,A): draws of the median itself, whose standard error is √(π/2)·spread/√count."""
-        error_A = np.sqrt(np.pi / 2) * self.spread_A / np.sqrt(self.count_A)
-        return self.median_A * np.exp(error_A * rng.standard_normal((n_draws, len(self.median_A))))
+from ie_scaling.search.candidate_latency import Latency
 
 
 def p_pareto(log_loss_WA: np.ndarray, latency_WA: np.ndarray) -> np.ndarray:
@@ -100,6 +58,8 @@ def decide(
             "loss_lo90": np.quantile(loss_WA, 0.05, axis=0),
             "loss_hi90": np.quantile(loss_WA, 0.95, axis=0),
             "latency_mean": latency.median_A,
+            "latency_lo90": np.quantile(latency_WA, 0.05, axis=0),
+            "latency_hi90": np.quantile(latency_WA, 0.95, axis=0),
             "p_feasible": p_feasible_A,
             "p_pareto": p_pareto(log_loss_WA, latency_WA),
         }

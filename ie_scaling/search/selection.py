@@ -1,5 +1,6 @@
-"""From a fit directory and a latency table to candidates.csv and selection.json."""
+"""From a fit directory and a latency table or law to candidates.csv and selection.json."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,16 @@ import pandas as pd
 from ie_scaling import accounting, files, records, workdir
 from ie_scaling import config as config_lib
 from ie_scaling.architecture import Architecture
+from ie_scaling.latency import law as latency_law
+from ie_scaling.latency import predict
+from ie_scaling.latency.law_config import RequestConfig
 from ie_scaling.laws import posterior as posterior_lib
 from ie_scaling.laws.observations import features_of
-from ie_scaling.search import decision
-from ie_scaling.search.config import SelectConfig
+from ie_scaling.search import decision, space
+from ie_scaling.search.candidate_latency import Latency, MeasuredLatency, PredictedLatency
+from ie_scaling.search.config import GridConfig, SelectConfig
+
+MOST_CANDIDATES = 5000
 
 
 def run(config: SelectConfig, directory: Path) -> list[str]:
@@ -25,16 +32,74 @@ def run(config: SelectConfig, directory: Path) -> list[str]:
     resolved = {"experiment": "select"} | config_lib.to_plain(config)
     if not workdir.is_done(directory, resolved):
         posterior = posterior_lib.load_fit(config.fit)
-        latency = candidate_rows(config)
-        architectures = records.architectures_of(latency)
-        table, selection = select(config, posterior, architectures, latency)
+        table, selection = select(config, posterior, candidates_of(config))
         with workdir.opened(directory, resolved):
             records.write_table(directory / "candidates.csv", table)
             files.write_json(directory / "selection.json", selection)
     return files.read_json(directory / "selection.json")["failures"]
 
 
-def candidate_rows(config: SelectConfig) -> pd.DataFrame:
+@dataclasses.dataclass(frozen=True)
+class Candidates:
+    """Shapes, how fast each is, whether that was `timed` or `predicted`, and what there is to say against it."""
+
+    architectures: list[Architecture]
+    latency: Latency
+    source: str
+    failures: list[str]
+
+
+def candidates_of(config: SelectConfig) -> Candidates:
+    """The candidates and their latency, of a table or of a law.
+
+    Raises:
+      ValueError: no such table or law, no candidates, or one that the table does not have.
+    """
+    return _predicted(config) if Path(config.latency).is_dir() else _timed(config)
+
+
+def _timed(config: SelectConfig) -> Candidates:
+    unused = {"grid": config.grid != GridConfig(), "request": config.request != RequestConfig()}
+    for field, is_given in unused.items():
+        if is_given:
+            raise ValueError(
+                f"{field}: needs a latency law; latency={config.latency!r} is no directory of configs/fit_latency.py"
+            )
+    table = _timed_rows(config)
+    return Candidates(
+        records.architectures_of(table), MeasuredLatency.from_table(table, config.latency_metric), "timed", []
+    )
+
+
+def _predicted(config: SelectConfig) -> Candidates:
+    if config.where:
+        raise ValueError(f"where={config.where!r}: chooses rows of a table; latency={config.latency!r} is a law")
+    law = latency_law.load_fit(config.latency)
+    architectures = _small_enough(config, space.candidates(config.candidates, config.grid))
+    if len(architectures) > MOST_CANDIDATES:
+        raise ValueError(f"grid: has {len(architectures):,} shapes, more than {MOST_CANDIDATES:,}; narrow it")
+    kind, cases = predict.resolve(config.request, architectures, law)
+    predicted = getattr(law.predict(cases, kind, config.seed), f"{config.latency_metric}_WA")
+    if np.isnan(predicted).any():
+        raise ValueError(f"latency_metric={config.latency_metric!r}: there is none of one new token")
+    failures = [f"latency law: {failure}" for failure in law.failures] + predict.far_outside(law, cases, kind)
+    return Candidates(architectures, PredictedLatency(predicted), "predicted", failures)
+
+
+def _small_enough(config: SelectConfig, architectures: list[Architecture]) -> list[Architecture]:
+    """Those of at most max_params parameters.
+
+    Raises:
+      ValueError: there is none.
+    """
+    n_params = [accounting.count_parameters(a) for a in architectures]
+    most = np.inf if config.max_params is None else config.max_params
+    if min(n_params) > most:
+        raise ValueError(f"max_params={most:g}: the smallest candidate has {min(n_params):,}")
+    return [a for a, count in zip(architectures, n_params, strict=True) if count <= most]
+
+
+def _timed_rows(config: SelectConfig) -> pd.DataFrame:
     """One latency row for each candidate, in the order of the candidates (or of the table).
 
     Raises:
@@ -50,11 +115,8 @@ def candidate_rows(config: SelectConfig) -> pd.DataFrame:
         if name not in table.index:
             raise ValueError(f"candidates={name!r}: not timed in {config.latency}; it has {', '.join(table.index)}")
     chosen = table.loc[list(config.candidates)] if config.candidates else table
-    if config.max_params is not None:
-        n_params = [accounting.count_parameters(a) for a in records.architectures_of(chosen)]
-        chosen = chosen[np.array(n_params) <= config.max_params]
-        if chosen.empty:
-            raise ValueError(f"max_params={config.max_params:g}: the smallest candidate has {min(n_params):,}")
+    kept = {a.name for a in _small_enough(config, records.architectures_of(chosen))}
+    chosen = chosen[chosen["architecture"].isin(kept)]
     if chosen[config.latency_metric].isna().any():
         raise ValueError(f"latency_metric={config.latency_metric!r}: blank in {config.latency}")
     return chosen.reset_index(drop=True)
@@ -63,18 +125,17 @@ def candidate_rows(config: SelectConfig) -> pd.DataFrame:
 def select(
     config: SelectConfig,
     posterior: posterior_lib.Posterior,
-    architectures: list[Architecture],
-    latency: pd.DataFrame,
+    candidates: Candidates,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """The candidate table, and what there is to say about its first choice; `latency` has a row per architecture."""
+    """The candidate table, and what there is to say about its first choice."""
+    architectures = candidates.architectures
     features = features_of(architectures, config.n_tokens)
     names = [a.name for a in architectures]
     log_loss_WA = posterior.log_losses(features, config.level, config.seed, model_ids=names)
-    measured = decision.Latency.from_table(latency, config.latency_metric)
-    bound_s = bound_of(config, measured)
+    bound_s = bound_of(config, candidates.latency)
     decided = decision.decide(
         log_loss_WA,
-        measured,
+        candidates.latency,
         bound_s=bound_s,
         min_p_feasible=config.min_p_feasible,
         top_k=config.top_k,
@@ -97,26 +158,29 @@ def select(
         "law": posterior.law.name,
         "level": config.level,
         "latency_metric": config.latency_metric,
+        "latency_source": candidates.source,
         "latency_bound_s": bound_s if np.isfinite(bound_s) else None,
         "runner_up": second,
-        "failures": [f"law {posterior.law.name}: {failure}" for failure in posterior.failures],
+        "failures": [f"law {posterior.law.name}: {failure}" for failure in posterior.failures] + candidates.failures,
     }
     return table, selection
 
 
-def bound_of(config: SelectConfig, measured: decision.Latency) -> float:
+def bound_of(config: SelectConfig, latency: Latency) -> float:
     """The latency bound in seconds; inf where none is set."""
     if config.max_latency_s is not None:
         return config.max_latency_s
     if config.max_latency_ratio is not None:
-        return config.max_latency_ratio * float(measured.median_A.min())
+        return config.max_latency_ratio * float(latency.median_A.min())
     return float("inf")
 
 
 def describe(selection: dict[str, Any]) -> str:
     """The recommendation in a sentence or two."""
     bound_s, second = selection["latency_bound_s"], selection["runner_up"]
-    within = f" within {selection['latency_metric']} ≤ {1e3 * bound_s:.3g} ms" if bound_s is not None else ""
+    within = ""
+    if bound_s is not None:
+        within = f" within {selection['latency_source']} {selection['latency_metric']} ≤ {1e3 * bound_s:.3g} ms"
     text = (
         f"Train {selection['recommended']}{within}: predicted loss {selection['loss_mean']:.3f} "
         f"(90 % interval {selection['loss_lo90']:.3f} to {selection['loss_hi90']:.3f}) nats/token, "

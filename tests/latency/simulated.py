@@ -15,6 +15,7 @@ TTFT_NOISE, TPOT_NOISE, RHO, NU, MEDIAN_ERROR = 0.04, 0.03, 0.3, 10.0, 0.01
 POPULATION = {  # where these devices' parameters lie, in standard deviations of the prior
     "overhead_s": 0.5,
     "fixed_share": -0.3,
+    "batch_overhead_s": 0.5,
     "weight_efficiency": -1.0,
     "cache_efficiency": -0.5,
     "matrix_efficiency": -0.8,

@@ -51,6 +51,7 @@ def times_by_hand(parameters, device, case, form):
     attended = 4 * a.n_layers * a.n_heads * a.d_head
     by_attention = load.batch * attended * round(load.mean_context) / (v["attention_efficiency"] * flops_per_s)
     tpot_s = v["overhead_s"] * (v["fixed_share"] + (1 - v["fixed_share"]) * a.n_layers / 8)
+    tpot_s += v["batch_overhead_s"] * a.n_layers / 8 * (1 - 1 / load.batch)
     if form == "serial":
         tpot_s += norm(by_weights, by_matrix) + norm(by_cache, by_attention)
     else:

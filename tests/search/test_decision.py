@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from ie_scaling.search import decision
+from ie_scaling.search.candidate_latency import MeasuredLatency
 
 
 def latency(medians, spread=0.1, count=25):
     medians = np.asarray(medians, float)
-    return decision.Latency(medians, np.full_like(medians, spread), np.full_like(medians, count))
+    return MeasuredLatency(medians, np.full_like(medians, spread), np.full_like(medians, count))
 
 
 @given(st.integers(0, 1000), st.integers(1, 6), st.integers(1, 20))
@@ -29,7 +30,7 @@ def test_pareto_front_by_brute_force(seed, n_candidates, n_draws):
 
 def test_latency_quantiles_come_back_from_the_table():
     table = pd.DataFrame({"e2e_s": [2.0], "e2e_s_p10": [2.0 / 1.2], "e2e_s_p90": [2.0 * 1.2], "count": [30]})
-    measured = decision.Latency.from_table(table, "e2e_s")
+    measured = MeasuredLatency.from_table(table, "e2e_s")
     assert measured.p_within(2.0 * 1.2)[0] == pytest.approx(0.9)
     assert measured.p_within(2.0)[0] == pytest.approx(0.5)
     assert measured.quantile(0.9)[0] == pytest.approx(2.4)

@@ -1,17 +1,23 @@
-"""From a fit and a latency table on disk to candidates.csv, and bad input before anything is written."""
+"""From a fit and a latency table or law on disk to candidates.csv, and bad input before anything is written."""
 
 import dataclasses
 
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
 from ie_scaling import files, records
 from ie_scaling.architecture import Architecture
+from ie_scaling.latency import law as latency_law
+from ie_scaling.latency import law_model, law_sampling
+from ie_scaling.latency.law_config import RequestConfig
+from ie_scaling.latency.law_features import Device
+from ie_scaling.latency.workload import Case, Workload
 from ie_scaling.laws import forms, posterior
 from ie_scaling.laws.observations import Reference
 from ie_scaling.search import selection
-from ie_scaling.search.config import SelectConfig
+from ie_scaling.search.config import GridConfig, SelectConfig
 
 SHAPES = [
     Architecture(d_model=d, n_layers=n, n_heads=4, n_kv_heads=2, d_head=16, d_ff=3 * d, vocab_size=512)
@@ -49,6 +55,93 @@ def inputs(tmp_path):
         rows.append(records.latency_record(shape, **measured))
     records.write_table(tmp_path / "latency.csv", rows)
     return SelectConfig(fit=str(tmp_path / "fit"), latency=str(tmp_path / "latency.csv"), n_tokens=2e6)
+
+
+@pytest.fixture
+def law(tmp_path):
+    """A latency law at its priors' centres, give or take a tenth of their spread, of one device."""
+    rng = np.random.default_rng(1)
+    device = Device("sim", "float32", "loop", (2.0**22, 2.0**26), (2e10, 1e10), 1e11, (0.01, 0.01))
+    free_PCS = 0.1 * rng.standard_normal((len(law_model.PARAMETERS), 2, 300))
+    draws = {name: values[..., None] for name, values in law_model.constrain(free_PCS).items()}
+    draws |= {"nu": np.full((2, 300), 30.0), "noise_correlation": np.zeros((2, 300))}
+    fitted = {name: ("row", np.array([1.0, 1e12])) for name in law_sampling.RANGES}
+    fitted["device"] = ("row", np.array([device.name] * 2))
+    latency_law.LatencyPosterior(
+        form="serial",
+        devices=(device,),
+        sessions=("",),
+        draws=draws,
+        effects_CSN=np.zeros((2, 300, 0)),
+        failures=("R-hat 1.3 of nu is above 1.01",),
+        groups={"constant_data": xr.Dataset(fitted)},
+    ).save(tmp_path / "law" / latency_law.FILE_NAME)
+    return str(tmp_path / "law")
+
+
+def test_a_law_answers_for_shapes_that_were_not_timed(inputs, law, tmp_path):
+    names = tuple(shape.name for shape in SHAPES)
+    config = dataclasses.replace(inputs, latency=law, candidates=names, latency_metric="tpot_s")
+    config = dataclasses.replace(config, request=RequestConfig(prompt_tokens=8, new_tokens=9))
+    failures = selection.run(config, tmp_path / "free")
+    assert failures[1:] == ["latency law: R-hat 1.3 of nu is above 1.01"]
+    table = pd.read_csv(tmp_path / "free" / "candidates.csv")
+    posterior = latency_law.load_fit(law)
+    load = Workload(batch=1, prompt_tokens=8, new_tokens=9, dtype="float32", mode="loop")
+    expected = posterior.predict([Case(shape, load) for shape in SHAPES], seed=config.seed).intervals()
+    np.testing.assert_allclose(table["latency_mean"], expected["tpot_s"])
+    np.testing.assert_allclose(table["latency_lo90"], expected["tpot_s_lo90"])
+    np.testing.assert_allclose(table["latency_hi90"], expected["tpot_s_hi90"])
+
+    bound_s = float(expected["tpot_s_hi90"][3])  # the fastest one meets it with probability .95
+    selection.run(dataclasses.replace(config, max_latency_s=bound_s), tmp_path / "bound")
+    table = pd.read_csv(tmp_path / "bound" / "candidates.csv")
+    assert table.loc[3, "p_feasible"] == pytest.approx(0.95, abs=0.002)
+    assert table["recommended"].tolist() == [False, False, False, True]
+    chosen = files.read_json(tmp_path / "bound" / "selection.json")
+    assert chosen["latency_source"] == "predicted"
+    assert "within predicted tpot_s ≤" in selection.describe(chosen)
+
+
+def test_a_law_answers_for_every_shape_of_one_size(inputs, law, tmp_path):
+    grid = GridConfig(n_params=2e6, width_step=32, d_head=16, vocab_size=512, max_width=512, tolerance=0.1)
+    config = dataclasses.replace(inputs, latency=law, grid=grid, max_latency_ratio=1.1)
+    selection.run(config, tmp_path / "out")
+    table = pd.read_csv(tmp_path / "out" / "candidates.csv")
+    assert len(table) > 5
+    assert table["n_params_total"].between(1.8e6, 2.2e6).all()
+    assert 0 < (table["p_feasible"] >= 0.9).sum() < len(table)
+    assert table["recommended"].sum() == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({}, "candidates: none"),
+        ({"candidates": ("d8-n1-h1-k1-c8-f8-v9",), "where": "batch == 1"}, "where='batch == 1': chooses rows"),
+        ({"candidates": ("d8-n1-h1-k1-c8-f8-v9",), "request": RequestConfig(device_kind="tpu")}, "device_kind='tpu'"),
+        (
+            {"candidates": ("d8-n1-h1-k1-c8-f8-v9",), "request": RequestConfig(dtype="bfloat16")},
+            "was not fitted for sim",
+        ),
+        (
+            {
+                "candidates": ("d8-n1-h1-k1-c8-f8-v9",),
+                "latency_metric": "tpot_s",
+                "request": RequestConfig(new_tokens=1),
+            },
+            "none of one new token",
+        ),
+        ({"candidates": ("d8-n1-h1-k1-c8-f8-v9",), "max_params": 10.0}, "max_params=10: the smallest candidate has"),
+        ({"candidates": ("gpt-9",)}, "unknown architecture"),
+    ],
+)
+def test_bad_input_to_a_law_is_named_and_nothing_written(inputs, law, tmp_path, changes, message):
+    with pytest.raises(ValueError, match=r".") as caught:
+        selection.run(dataclasses.replace(inputs, latency=law, **changes), tmp_path / "out")
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "out").exists()
 
 
 def test_without_a_bound_the_shape_nearest_the_optimum_wins(inputs, tmp_path):
@@ -89,6 +182,8 @@ def test_a_second_call_reads_the_first_ones_answer(inputs, tmp_path):
         ({"max_params": 10.0}, "max_params=10: the smallest candidate has"),
         ({"fit": "nowhere"}, "posterior.nc"),
         ({"latency": "nowhere.csv"}, "no such file"),
+        ({"grid": GridConfig(n_params=1e6)}, "grid: needs a latency law"),
+        ({"request": RequestConfig(batch=2)}, "request: needs a latency law"),
     ],
 )
 def test_bad_input_is_named_and_nothing_written(inputs, tmp_path, changes, message):

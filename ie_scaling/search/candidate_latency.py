@@ -1,0 +1,100 @@
+"""The latency of candidates, measured or predicted: how fast each is, how sure that is, and whether it meets a bound.
+
+A candidate architectures, W draws.
+"""
+
+import dataclasses
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+from scipy import special, stats
+
+P10_TO_P90 = 2 * float(stats.norm.ppf(0.9))
+
+
+class Latency(Protocol):
+    """What a decision asks of the latencies of A candidates."""
+
+    @property
+    def median_A(self) -> np.ndarray:
+        """Seconds."""
+        ...
+
+    def p_within(self, bound_s: float) -> np.ndarray:
+        """(A,): probability of at most bound_s."""
+        ...
+
+    def quantile(self, share: float) -> np.ndarray:
+        """(A,): seconds within which it lies with this probability."""
+        ...
+
+    def draw_medians(self, n_draws: int, rng: np.random.Generator) -> np.ndarray:
+        """(W,A): joint draws of the median."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True)
+class MeasuredLatency:
+    """Measured request latency of each candidate, log-normal about its median.
+
+    Attributes:
+      median_A: seconds.
+      spread_A: standard deviation of the log of one request's latency.
+      count_A: samples behind the median.
+    """
+
+    median_A: np.ndarray
+    spread_A: np.ndarray
+    count_A: np.ndarray
+
+    @classmethod
+    def from_table(cls, table: pd.DataFrame, metric: str) -> "MeasuredLatency":
+        """From the rows of a latency table, the spread from its 10th and 90th percentiles."""
+        p10, p90 = table[f"{metric}_p10"].to_numpy(float), table[f"{metric}_p90"].to_numpy(float)
+        spread_A = np.log(p90 / p10) / P10_TO_P90
+        return cls(table[metric].to_numpy(float), np.nan_to_num(spread_A), table["count"].to_numpy(float))
+
+    def p_within(self, bound_s: float) -> np.ndarray:
+        """(A,): probability that one request takes at most bound_s."""
+        margin_A = np.log(bound_s / self.median_A)
+        certain_A = np.where(margin_A >= 0, 1.0, 0.0)
+        spread_A = np.maximum(self.spread_A, 1e-12)
+        return np.where(self.spread_A > 0, special.ndtr(margin_A / spread_A), certain_A)
+
+    def quantile(self, share: float) -> np.ndarray:
+        """(A,): seconds within which this share of the requests ends."""
+        return self.median_A * np.exp(self.spread_A * special.ndtri(share))
+
+    def draw_medians(self, n_draws: int, rng: np.random.Generator) -> np.ndarray:
+        """(W,A): draws of the median itself, whose standard error is √(π/2)·spread/√count."""
+        error_A = np.sqrt(np.pi / 2) * self.spread_A / np.sqrt(self.count_A)
+        return self.median_A * np.exp(error_A * rng.standard_normal((n_draws, len(self.median_A))))
+
+
+@dataclasses.dataclass(frozen=True)
+class PredictedLatency:
+    """Latency of candidates that were not timed, by the draws [W, A] of what a benchmark of them would find.
+
+    It is about medians: how much one request differs from the next the latency law does not say.
+    """
+
+    draws_WA: np.ndarray
+
+    @property
+    def median_A(self) -> np.ndarray:
+        """Seconds."""
+        return np.median(self.draws_WA, axis=0)
+
+    def p_within(self, bound_s: float) -> np.ndarray:
+        """(A,): share of the draws of at most bound_s."""
+        return (self.draws_WA <= bound_s).mean(axis=0)
+
+    def quantile(self, share: float) -> np.ndarray:
+        """(A,): seconds within which this share of the draws lies."""
+        return np.quantile(self.draws_WA, share, axis=0)
+
+    def draw_medians(self, n_draws: int, rng: np.random.Generator) -> np.ndarray:
+        """(W,A): n_draws of the draws, whole rows, drawn again only where there are too few."""
+        n_own = len(self.draws_WA)
+        return self.draws_WA[rng.choice(n_own, n_draws, replace=n_draws > n_own)]
