@@ -81,6 +81,7 @@ class LatencyPosterior:
         seed: int = 0,
         level: str = "new_measurement",
         sessions: Sequence[str] | None = None,
+        speeds: np.ndarray | None = None,
     ) -> Predicted:
         """Draws of the times of cases on one kind of device; a row is one joint draw of all.
 
@@ -88,7 +89,9 @@ class LatencyPosterior:
           device_kind: "" means the only one that was fitted; dtype and mode are each case's own.
           level: `new_measurement` is the median that another benchmark would find, with its noise and, where several
             sessions were fitted, the effect of a new one, common to all cases; `law` is the law alone.
-          sessions: the session of each case; one that was fitted keeps its own effect.
+          sessions: the session of each case; one that was fitted keeps its own speed and effect.
+          speeds: how much faster than typical each case's device reads and computes, [2, A], where that was measured
+            (`Rows.speed_2R`). Where it was not, a new measurement is as fast as in one of the sessions fitted.
 
         Raises:
           ValueError: no cases, an unknown level, or a device, dtype or mode that was not fitted.
@@ -101,9 +104,11 @@ class LatencyPosterior:
         place_A = np.array(
             [law_features.place_of(self.devices, kind, case.workload.dtype, case.workload.mode) for case in cases]
         )
-        log_ttft_WA, log_tpot_WA = self._log_times(cases, place_A)
+        rng = np.random.default_rng(seed)
+        drawn = self._draw_speeds(place_A, sessions, level, rng) if speeds is None else np.asarray(speeds)[:, None]
+        log_ttft_WA, log_tpot_WA = self._log_times(cases, place_A, drawn)
         if level == "new_measurement":
-            self._add_noise(log_ttft_WA, log_tpot_WA, place_A, sessions, np.random.default_rng(seed))
+            self._add_noise(log_ttft_WA, log_tpot_WA, place_A, sessions, rng)
         new_A = np.array([case.workload.new_tokens for case in cases])
         batch_A = np.array([case.workload.batch for case in cases])
         ttft_s_WA, tpot_s_WA = np.exp(log_ttft_WA), np.exp(log_tpot_WA)
@@ -122,13 +127,34 @@ class LatencyPosterior:
             raise ValueError(f"device_kind='': several were fitted, name one of {', '.join(kinds)}")
         return device_kind or kinds[0]
 
-    def _log_times(self, cases: Sequence[Case], place_A: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _draw_speeds(
+        self, place_A: np.ndarray, sessions: Sequence[str] | None, level: str, rng: np.random.Generator
+    ) -> np.ndarray:
+        """How much faster than typical each device reads and computes, [2, W, A]; as one, where it is not known.
+
+        A session that is not known is, in each draw, one of those that the device was timed in.
+        """
+        speed_2WA, share_W = np.ones((2, self.n_draws, len(place_A))), rng.random(self.n_draws)
+        for column, place in enumerate(place_A):
+            device = self.devices[place]
+            factors_2N = np.array([device.bandwidth_factors, device.rate_factors])
+            name = "" if sessions is None else sessions[column]
+            if name in device.sessions:
+                speed_2WA[:, :, column] = factors_2N[:, [device.sessions.index(name)]]
+            elif level == "new_measurement" and device.sessions:
+                speed_2WA[:, :, column] = factors_2N[:, (share_W * len(device.sessions)).astype(int)]
+        return speed_2WA
+
+    def _log_times(
+        self, cases: Sequence[Case], place_A: np.ndarray, speed_2WA: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Logs of TTFT and TPOT under the law alone, each [W, A]."""
         free = {name: z.reshape(self.n_draws, -1) for name, z in law_model.free_from(self.draws).items()}
         log_ttft_WA, log_tpot_WA = np.empty((2, self.n_draws, len(cases)))
         for place, columns in _blocks(place_A):
             chosen = [cases[column] for column in columns]
             features = law_features.features_of(chosen, [self.devices[place]] * len(chosen))
+            features = features.at_speed(*speed_2WA[:, :, columns])
             z = {name: values[:, [place]] for name, values in free.items()}
             log_ttft_WA[:, columns] = law_model.log_prefill_s(z, features)
             log_tpot_WA[:, columns] = law_model.log_step_s(z, features, self.form)

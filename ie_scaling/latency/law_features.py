@@ -41,6 +41,15 @@ class Features:
     typical_bandwidth: np.ndarray
     flops_per_s: np.ndarray
 
+    def at_speed(self, bandwidth_factor: np.ndarray, rate_factor: np.ndarray) -> "Features":
+        """The same on devices so much faster; factors that are [W, A] make the ceilings that too."""
+        return dataclasses.replace(
+            self,
+            bandwidth=self.bandwidth * bandwidth_factor,
+            typical_bandwidth=self.typical_bandwidth * bandwidth_factor,
+            flops_per_s=self.flops_per_s * rate_factor,
+        )
+
     @property
     def step_bytes(self) -> np.ndarray:
         """Bytes of a decode step."""
@@ -64,6 +73,7 @@ class Device:
     Attributes:
       sizes: working sets in bytes, powers of two, ascending; `bytes_per_s` is the bandwidth at each.
       errors: typical relative standard error of a row's median of ttft_s and of tpot_s.
+      sessions: those it was timed in, with how fast it was in each: the session's own ceilings over these.
     """
 
     device_kind: str
@@ -73,6 +83,9 @@ class Device:
     bytes_per_s: tuple[float, ...]
     flops_per_s: float
     errors: tuple[float, float]
+    sessions: tuple[str, ...] = ()
+    bandwidth_factors: tuple[float, ...] = ()
+    rate_factors: tuple[float, ...] = ()
 
     @property
     def name(self) -> str:

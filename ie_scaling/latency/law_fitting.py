@@ -130,7 +130,8 @@ def _predict(posterior: LatencyPosterior, rows: Rows, sessions: list[str], seed:
     for kind in dict.fromkeys(kinds):
         places = np.flatnonzero(kinds == kind)
         chosen, theirs = [rows.cases[place] for place in places], [sessions[place] for place in places]
-        predicted = posterior.predict(chosen, str(kind), seed, sessions=theirs)
+        speeds = rows.speed_2R[:, places]
+        predicted = posterior.predict(chosen, str(kind), seed, sessions=theirs, speeds=speeds)
         parts.append(predicted.intervals().set_index(places))
     return pd.concat(parts).sort_index()
 

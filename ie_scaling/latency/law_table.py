@@ -27,6 +27,7 @@ class Rows:
 
     Attributes:
       device_R: place in `devices` of each row's device; `session_R` in `sessions`.
+      speed_2R: how much faster than typical each row's device read and computed in its session; within `features`.
     """
 
     cases: tuple[Case, ...]
@@ -39,6 +40,7 @@ class Rows:
     device_R: np.ndarray
     sessions: tuple[str, ...]
     session_R: np.ndarray
+    speed_2R: np.ndarray
 
     def __len__(self) -> int:
         return len(self.cases)
@@ -129,7 +131,7 @@ def rows_of(
       ValueError: a device that `devices` lacks.
     """
     cases = tuple(cases_of(frame))
-    names = frame["session"].astype(str) if "session" in frame else pd.Series(ONE_SESSION, frame.index)
+    names = _session_names(frame)
     devices = devices_of(frame) if devices is None else tuple(devices)
     sessions = tuple(dict.fromkeys(names)) if sessions is None else tuple(sessions)
     device_R = np.array(
@@ -138,9 +140,14 @@ def rows_of(
             for row in frame.to_dict("records")
         ]
     )
+    speed_2R = np.ones((2, len(frame)))
+    for place, device in enumerate(devices):
+        speeds = session_speeds(frame[device_R == place], names[device_R == place], device)
+        for name, speed in speeds.items():
+            speed_2R[:, (device_R == place) & (names == name).to_numpy()] = np.array(speed)[:, None]
     return Rows(
         cases=cases,
-        features=law_features.features_of(cases, [devices[place] for place in device_R]),
+        features=law_features.features_of(cases, [devices[place] for place in device_R]).at_speed(*speed_2R),
         ttft_s_R=frame["ttft_s"].to_numpy(float),
         tpot_s_R=frame["tpot_s"].to_numpy(float),
         ttft_error_R=_errors(frame, "ttft_s"),
@@ -149,6 +156,7 @@ def rows_of(
         device_R=device_R,
         sessions=sessions,
         session_R=np.array([sessions.index(name) if name in sessions else -1 for name in names]),
+        speed_2R=speed_2R,
     )
 
 
@@ -162,18 +170,41 @@ def devices_of(frame: pd.DataFrame) -> tuple[Device, ...]:
         sizes = np.unique(octave)
         by_size = [float(np.exp(np.median(log_bandwidth[octave == size]))) for size in sizes]
         errors = [_typical_error(rows, metric) for metric in ("ttft_s", "tpot_s")]
+        device = Device(
+            device_kind,
+            dtype,
+            mode,
+            tuple(float(2.0**size) for size in sizes),
+            tuple(by_size),
+            float(rows["ceiling_flops_per_s"].median()),
+            (errors[0], errors[1]),
+        )
+        speeds = session_speeds(rows, _session_names(rows), device)
         devices.append(
-            Device(
-                device_kind,
-                dtype,
-                mode,
-                tuple(float(2.0**size) for size in sizes),
-                tuple(by_size),
-                float(rows["ceiling_flops_per_s"].median()),
-                (errors[0], errors[1]),
+            dataclasses.replace(
+                device,
+                sessions=tuple(speeds),
+                bandwidth_factors=tuple(speed[0] for speed in speeds.values()),
+                rate_factors=tuple(speed[1] for speed in speeds.values()),
             )
         )
     return tuple(devices)
+
+
+def session_speeds(frame: pd.DataFrame, names: pd.Series, device: Device) -> dict[str, tuple[float, float]]:
+    """How fast a device was in each session: the median, over its rows there, of their ceilings over the device's."""
+    typical = [device.bandwidth(moved) for moved in frame["step_bytes"].to_numpy(float)]
+    bandwidth = frame["ceiling_bytes_per_s"].to_numpy(float) / np.array(typical)
+    rate = frame["ceiling_flops_per_s"].to_numpy(float) / device.flops_per_s
+    return {
+        name: (float(np.median(bandwidth[names == name])), float(np.median(rate[names == name])))
+        for name in dict.fromkeys(names)
+    }
+
+
+def _session_names(frame: pd.DataFrame) -> pd.Series:
+    """The session of each row."""
+    return frame["session"].astype(str) if "session" in frame else pd.Series(ONE_SESSION, frame.index)
 
 
 def _errors(frame: pd.DataFrame, metric: str) -> np.ndarray:

@@ -10,7 +10,7 @@ from scipy import stats
 
 from ie_scaling import accounting, files, records, workdir
 from ie_scaling import config as config_lib
-from ie_scaling.latency import law
+from ie_scaling.latency import law, law_table
 from ie_scaling.latency.law_config import LatencyLawConfig
 from ie_scaling.latency.workload import Case
 from ie_scaling.study.latency_findings import LABELS, LEVEL, Estimate, Finding, percent
@@ -41,7 +41,8 @@ def run(
         with workdir.opened(directory, stored):
             posterior = law.fit(table, config)
             posterior.save(directory / "posterior.nc")
-            drawn = posterior.predict(cases, str(table["device_kind"].iloc[0]), seed)
+            rows = law_table.rows_of(law_table.add_columns(held_out.table), posterior.devices, posterior.sessions)
+            drawn = posterior.predict(cases, str(table["device_kind"].iloc[0]), seed, speeds=rows.speed_2R)
             draws_WA = {metric: getattr(drawn, f"{metric}_WA") for metric in PREDICTED}
             predictions = compare(held_out, draws_WA)
             records.write_table(directory / "predictions.csv", predictions)
