@@ -248,3 +248,29 @@ def test_a_dry_run_says_what_would_be_fitted(directory):
     assert "not there yet" in fit_latency.estimate(FitLatencyConfig(tables="nowhere.csv"))
     with pytest.raises(ValueError, match="no such file"):
         law_fitting.load(FitLatencyConfig(tables="nowhere.csv"))
+
+
+def test_a_faster_hour_is_predicted_faster(posterior):
+    """Twice the bandwidth and rate halve what is not overhead; unknown, the hour is one of those that were fitted."""
+    cases = simulated.cases(3, seed=9)
+    device = dataclasses.replace(
+        posterior.devices[0], sessions=("slow", "fast"), bandwidth_factors=(1.0, 2.0), rate_factors=(1.0, 2.0)
+    )
+    restless = dataclasses.replace(posterior, devices=(device, *posterior.devices[1:]))
+    at = {
+        speed: restless.predict(cases, device.device_kind, level="law", speeds=np.full((2, 3), speed)).tpot_s_WA
+        for speed in (1.0, 2.0)
+    }
+    named = restless.predict(cases, device.device_kind, level="law", sessions=["fast"] * 3).tpot_s_WA
+    np.testing.assert_allclose(named, at[2.0])
+    np.testing.assert_allclose(restless.predict(cases, device.device_kind, level="law").tpot_s_WA, at[1.0])
+    depth_A = np.array([case.architecture.n_layers for case in cases]) / law_model.TYPICAL_DEPTH
+    batched_A = np.array([1 - 1 / case.workload.batch for case in cases])
+    of_device = {name: values[..., 0].reshape(-1, 1) for name, values in posterior.draws.items() if values.ndim == 3}
+    share = of_device["fixed_share"]
+    overhead_WA = of_device["overhead_s"] * (share + (1 - share) * depth_A)
+    overhead_WA = overhead_WA + of_device["batch_overhead_s"] * depth_A * batched_A
+    np.testing.assert_allclose(2 * (at[2.0] - overhead_WA), at[1.0] - overhead_WA, rtol=1e-6)
+    fresh = np.log(restless.predict(cases, device.device_kind).tpot_s_WA)
+    steady = np.log(posterior.predict(cases, device.device_kind).tpot_s_WA)
+    assert (fresh.std(axis=0) > 1.5 * steady.std(axis=0)).all()

@@ -63,6 +63,23 @@ def test_rows_may_be_held_out_by_shape_size_and_workload(path):
     assert law_table.split(table, "")[1] is None
 
 
+def test_a_session_is_as_fast_as_its_ceilings(frame):
+    """Of three sessions the second reads twice as fast and computes three times as fast, and so is a later one."""
+    names, slow = np.repeat(["a", "b", "c"], 4), law_table.add_columns(frame)
+    fast = np.where(names == "b", 2.0, 1.0), np.where(names == "b", 3.0, 1.0)
+    ceilings = slow[["ceiling_bytes_per_s", "ceiling_flops_per_s"]].to_numpy() * np.transpose(fast)
+    table = slow.assign(session=names, ceiling_bytes_per_s=ceilings[:, 0], ceiling_flops_per_s=ceilings[:, 1])
+    rows, plain = law_table.rows_of(table), law_table.rows_of(slow)
+    assert rows.devices[0].sessions == ("a", "b", "c")
+    np.testing.assert_allclose(rows.speed_2R[1], fast[1])
+    ratio = rows.speed_2R[0, 4] / rows.speed_2R[0, 0]
+    assert ratio == pytest.approx(2.0, rel=0.3)  # a device's bandwidth by size is the median of these very rows
+    np.testing.assert_allclose(rows.features.flops_per_s, plain.features.flops_per_s * fast[1])
+    later = law_table.rows_of(table[names == "b"].assign(session="z"), rows.devices, rows.sessions)
+    np.testing.assert_allclose(later.speed_2R, rows.speed_2R[:, names == "b"])
+    assert set(later.session_R) == {-1}
+
+
 def test_several_tables_are_several_sessions(path, tmp_path):
     other = tmp_path / "other.csv"
     other.write_bytes(path.read_bytes())
