@@ -12,7 +12,7 @@ diagnostics.json and figures/. Several tables are several sessions, in which a m
 """
 
 from ie_scaling.config import to_config_dict
-from ie_scaling.latency.law_config import FitLatencyConfig
+from ie_scaling.latency.law.config import FitLatencyConfig
 
 
 def get_config():

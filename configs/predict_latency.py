@@ -8,7 +8,7 @@ Cost: seconds. Writes predicted_latency.csv. A shape far outside the fitted rang
 """
 
 from ie_scaling.config import to_config_dict
-from ie_scaling.latency.law_config import PredictLatencyConfig
+from ie_scaling.latency.law.config import PredictLatencyConfig
 
 
 def get_config():

@@ -5,8 +5,8 @@ from pathlib import Path
 import pandas as pd
 
 from ie_scaling import files, records
-from ie_scaling.latency import law_fitting
-from ie_scaling.latency.law_config import FitLatencyConfig as Config
+from ie_scaling.latency.law import fitting as law_fitting
+from ie_scaling.latency.law.config import FitLatencyConfig as Config
 
 LABELS = {"ttft_s": "TTFT", "tpot_s": "TPOT", "e2e_s": "E2E"}
 SECONDS_TO_COMPILE, SECONDS_A_THOUSAND_STEPS = 10, 8

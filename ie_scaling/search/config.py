@@ -3,7 +3,7 @@
 import dataclasses
 import math
 
-from ie_scaling.latency.law_config import RequestConfig
+from ie_scaling.latency.law.config import RequestConfig
 
 METRICS = ("ttft_s", "tpot_s", "e2e_s")
 LEVELS = ("law", "shape", "new_run")

@@ -10,9 +10,9 @@ import pandas as pd
 from ie_scaling import accounting, files, records, workdir
 from ie_scaling import config as config_lib
 from ie_scaling.architecture import Architecture
-from ie_scaling.latency import law as latency_law
-from ie_scaling.latency import predict
-from ie_scaling.latency.law_config import RequestConfig
+from ie_scaling.latency.law import posterior as latency_law
+from ie_scaling.latency.law import predict
+from ie_scaling.latency.law.config import RequestConfig
 from ie_scaling.laws import posterior as posterior_lib
 from ie_scaling.laws.observations import features_of
 from ie_scaling.search import decision, space

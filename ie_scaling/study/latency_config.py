@@ -4,7 +4,7 @@ import dataclasses
 
 from ie_scaling.config import require
 from ie_scaling.latency.config import TimeDecodeConfig
-from ie_scaling.latency.law_config import LatencyLawConfig
+from ie_scaling.latency.law.config import LatencyLawConfig
 
 SWEEPS = ("depth", "aspect_ratio", "batch", "query_group", "mlp_ratio")
 SET_BY_STUDY = ("architectures", "workload", "batch", "prompt_tokens", "new_tokens", "cache_room")
@@ -125,7 +125,7 @@ class LatencyStudyConfig:
     random: RandomConfig = RandomConfig()
     max_case_gib: float = 2.0
     assumed: AssumedRatesConfig = AssumedRatesConfig()
-    decode: TimeDecodeConfig = TimeDecodeConfig(repeats=8, max_repeats=16, max_measure_s=1.5, warmup=1)
+    decode: TimeDecodeConfig = TimeDecodeConfig(repeats=16, max_repeats=64, max_measure_s=6.0, warmup=1)
     law: LatencyLawConfig = dataclasses.field(default_factory=LatencyLawConfig)
     n_resamples: int = 2000
     seed: int = 0

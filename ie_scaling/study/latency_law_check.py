@@ -10,8 +10,9 @@ from scipy import stats
 
 from ie_scaling import accounting, files, records, workdir
 from ie_scaling import config as config_lib
-from ie_scaling.latency import law, law_table
-from ie_scaling.latency.law_config import LatencyLawConfig
+from ie_scaling.latency.law import posterior as latency_law
+from ie_scaling.latency.law import table as law_table
+from ie_scaling.latency.law.config import LatencyLawConfig
 from ie_scaling.latency.workload import Case
 from ie_scaling.study.latency_findings import LABELS, LEVEL, Estimate, Finding, percent
 from ie_scaling.study.latency_timings import QUANTILES, Timings
@@ -39,7 +40,7 @@ def run(
     stored |= {"held_out": [case.name for case in cases]}
     if not workdir.is_done(directory, stored):
         with workdir.opened(directory, stored):
-            posterior = law.fit(table, config)
+            posterior = latency_law.fit(table, config)
             posterior.save(directory / "posterior.nc")
             rows = law_table.rows_of(law_table.add_columns(held_out.table), posterior.devices, posterior.sessions)
             drawn = posterior.predict(cases, str(table["device_kind"].iloc[0]), seed, speeds=rows.speed_2R)

@@ -9,10 +9,11 @@ import xarray as xr
 
 from ie_scaling import files, records
 from ie_scaling.architecture import Architecture
-from ie_scaling.latency import law as latency_law
-from ie_scaling.latency import law_model, law_sampling
-from ie_scaling.latency.law_config import RequestConfig
-from ie_scaling.latency.law_features import Device
+from ie_scaling.latency.law import model as law_model
+from ie_scaling.latency.law import posterior as latency_law
+from ie_scaling.latency.law import sampling as law_sampling
+from ie_scaling.latency.law.config import RequestConfig
+from ie_scaling.latency.law.features import Device
 from ie_scaling.latency.workload import Case, Workload
 from ie_scaling.laws import forms, posterior
 from ie_scaling.laws.observations import Reference

@@ -12,10 +12,15 @@ import xarray as xr
 from experiments import fit_latency, predict_latency
 from ie_scaling import records
 from ie_scaling.inference.config import NutsConfig
-from ie_scaling.latency import law, law_features, law_fitting, law_model, law_sampling, law_table
-from ie_scaling.latency.law_config import FitLatencyConfig, LatencyLawConfig, PredictLatencyConfig
+from ie_scaling.latency.law import features as law_features
+from ie_scaling.latency.law import fitting as law_fitting
+from ie_scaling.latency.law import model as law_model
+from ie_scaling.latency.law import posterior as latency_law
+from ie_scaling.latency.law import sampling as law_sampling
+from ie_scaling.latency.law import table as law_table
+from ie_scaling.latency.law.config import FitLatencyConfig, LatencyLawConfig, PredictLatencyConfig
 from ie_scaling.latency.workload import Case, Workload
-from tests.latency import simulated
+from tests.latency.law import simulated
 
 QUICK = NutsConfig(
     n_chains=2, n_warmup=300, n_samples=600, max_samples=600, target_accept=0.9, min_ess=40, max_rhat=1.1
@@ -49,7 +54,7 @@ def directory(tmp_path_factory, truth):
 
 @pytest.fixture(scope="module")
 def posterior(directory):
-    return law.load_fit(directory)
+    return latency_law.load_fit(directory)
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +120,7 @@ def test_the_level_narrows_the_intervals_of_a_device_timed_five_times():
     timed = simulated.table(new, simulated.device(2), x_PK[:, 2], rng)
     measured, widths = timed["tpot_s"].to_numpy()[5:], []
     for chosen in ([*tables, timed[:5]], [timed[:5]]):
-        posterior = law.fit(pd.concat(chosen), LatencyLawConfig())
+        posterior = latency_law.fit(pd.concat(chosen), LatencyLawConfig())
         assert posterior.failures == ()
         found = posterior.predict(new[5:], "sim2").intervals()
         inside = (found["tpot_s_lo90"] <= measured) & (measured <= found["tpot_s_hi90"])
@@ -127,11 +132,11 @@ def test_the_level_narrows_the_intervals_of_a_device_timed_five_times():
 
 def test_a_saved_posterior_predicts_the_same(posterior, tmp_path):
     posterior.save(tmp_path / "again.nc")
-    again = law.load(tmp_path / "again.nc")
+    again = latency_law.load(tmp_path / "again.nc")
     assert (again.form, again.devices, again.sessions) == (posterior.form, posterior.devices, posterior.sessions)
     cases = simulated.cases(4, seed=9)
     ours, theirs = (each.predict(cases, "sim1", seed=3) for each in (posterior, again))
-    for metric in law.METRICS:
+    for metric in latency_law.METRICS:
         np.testing.assert_array_equal(getattr(ours, f"{metric}_WA"), getattr(theirs, f"{metric}_WA"))
 
 
@@ -139,7 +144,7 @@ def test_arviz_reads_the_file(directory, posterior):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # arviz 0.23 announces its successor on import
         import arviz
-    data = arviz.from_netcdf(directory / law.FILE_NAME)
+    data = arviz.from_netcdf(directory / latency_law.FILE_NAME)
     for group in ("posterior", "sample_stats", "log_likelihood", "observed_data", "constant_data"):
         assert hasattr(data, group), group
     np.testing.assert_array_equal(data.posterior["sharpness"].to_numpy(), posterior.draws["sharpness"])
@@ -202,19 +207,19 @@ def test_bad_questions_are_one_clear_line(posterior, tmp_path):
         with pytest.raises(ValueError, match=word):
             posterior.predict(*arguments)
     with pytest.raises(ValueError, match="no such file"):
-        law.load_fit(tmp_path)
+        latency_law.load_fit(tmp_path)
     (tmp_path / "text.nc").write_text("no")
     with pytest.raises(ValueError, match="not a netCDF posterior"):
-        law.load(tmp_path / "text.nc")
+        latency_law.load(tmp_path / "text.nc")
     xr.DataTree.from_dict({"posterior": xr.Dataset({"E": 1.0})}).to_netcdf(tmp_path / "loss.nc", engine="h5netcdf")
     with pytest.raises(ValueError, match="is not the posterior of a latency law"):
-        law.load(tmp_path / "loss.nc")
+        latency_law.load(tmp_path / "loss.nc")
 
 
 def test_too_few_rows_are_refused(truth):
     table = simulated.table(simulated.cases(2, seed=1), simulated.device(0), truth[:, 0], np.random.default_rng(0))
     with pytest.raises(ValueError, match="has 2 rows"):
-        law.fit(table, LatencyLawConfig())
+        latency_law.fit(table, LatencyLawConfig())
 
 
 def test_predicting_from_the_command_line(directory, tmp_path, capsys):
@@ -236,7 +241,7 @@ def test_predicting_from_the_command_line(directory, tmp_path, capsys):
 
 def test_a_failed_gate_follows_the_predictions(posterior, tmp_path):
     failed = dataclasses.replace(posterior, failures=("R-hat 2 of sharpness is above 1.01",))
-    failed.save(tmp_path / law.FILE_NAME)
+    failed.save(tmp_path / latency_law.FILE_NAME)
     config = PredictLatencyConfig(fit=str(tmp_path), device_kind="sim0")
     assert "latency law: R-hat 2 of sharpness is above 1.01" in predict_latency.main(config, tmp_path / "out")
 

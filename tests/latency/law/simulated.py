@@ -7,8 +7,9 @@ import pandas as pd
 
 from ie_scaling import records
 from ie_scaling.architecture import Architecture
-from ie_scaling.latency import law_features, law_model
-from ie_scaling.latency.law_features import Device
+from ie_scaling.latency.law import features as law_features
+from ie_scaling.latency.law import model as law_model
+from ie_scaling.latency.law.features import Device
 from ie_scaling.latency.workload import Case, Workload, step_bytes, step_flops
 
 TTFT_NOISE, TPOT_NOISE, RHO, NU, MEDIAN_ERROR = 0.04, 0.03, 0.3, 10.0, 0.01
@@ -16,9 +17,9 @@ POPULATION = {  # where these devices' parameters lie, in standard deviations of
     "overhead_s": 0.5,
     "fixed_share": -0.3,
     "batch_overhead_s": 0.5,
-    "weight_efficiency": -1.0,
+    "step_efficiency": -1.0,
+    "efficiency_ratio": 0.2,
     "cache_efficiency": -0.5,
-    "matrix_efficiency": -0.8,
     "batch_gain": 0.5,
     "batch_reread": 0.6,
     "attention_efficiency": -0.7,

@@ -8,10 +8,12 @@ For a case on device k with its parameters (science.md §5; ‖a, b‖ is the p-
 
 (form `joint`: one norm, of all bytes and of all FLOPs). Bandwidths and rates are efficiencies times the device's
 measured ceilings; the bandwidth depends on the working set as the ceiling does, to the power `size_trust`, and the
-matrix rate grows with the rows multiplied at once to the power `batch_gain`. κ, `batch_reread`, is what a product with
-several rows reads and writes besides the weights themselves, as one that rearranges them first does, and ε_batch what
-that takes however small the weights; it is stated at 8 layers, `batch_overhead_s`. The other two overheads are stated
-as their sum at 8 layers, `overhead_s`, and ε_step's share of it, `fixed_share`. What is measured:
+matrix rate grows with the rows multiplied at once to the power `batch_gain`. The efficiencies of reading weights and of
+multiplying by them, η and μ, are stated as what the timings tell apart: `step_efficiency`, the time that reading would
+take at the ceiling over ‖reading, multiplying‖ for one row, and `efficiency_ratio`, η/μ. κ, `batch_reread`, is what a
+product with several rows reads and writes besides the weights themselves, as one that rearranges them first does, and
+ε_batch what that takes however small the weights; it is stated at 8 layers, `batch_overhead_s`. The other two overheads
+are stated as their sum at 8 layers, `overhead_s`, and ε_step's share of it, `fixed_share`. What is measured:
 
     (ln TTFT, ln TPOT)_i ~ StudentT₂(ν, ln of the above + u_session(i), scales √(noise² + error_i²), correlation ρ)
     u_s ~ Normal(0, τ)               a session, that is one table, timed in one go; left out where there is only one
@@ -34,8 +36,8 @@ import numpyro
 import numpyro.distributions as dist
 from jax.scipy.special import gammaln
 
-from ie_scaling.latency.law_features import Features
-from ie_scaling.latency.law_table import Rows
+from ie_scaling.latency.law.features import Features
+from ie_scaling.latency.law.table import Rows
 
 TYPICAL_DEPTH = 8.0  # layers for which overheads are stated: total and share are told apart, ε_step and ε_layer are not
 PREFILL_ROWS = 256.0  # rows multiplied at once at which the prefill's matrix rate is stated
@@ -71,9 +73,9 @@ PARAMETERS = (
     Parameter("overhead_s", "log", math.log(3e-4), 1.3),
     Parameter("fixed_share", "logit", -1.0, 1.2),
     Parameter("batch_overhead_s", "log", math.log(2e-4), 1.5),
-    Parameter("weight_efficiency", "log", math.log(0.7), 0.5),
+    Parameter("step_efficiency", "log", math.log(0.7), 0.5),
+    Parameter("efficiency_ratio", "log", math.log(2.3), 0.9),
     Parameter("cache_efficiency", "log", math.log(0.5), 0.7),
-    Parameter("matrix_efficiency", "log", math.log(0.3), 0.8),
     Parameter("batch_gain", "identity", 0.2, 0.2),
     Parameter("batch_reread", "log", math.log(0.3), 1.5),
     Parameter("attention_efficiency", "log", math.log(0.1), 1.0),
@@ -112,9 +114,11 @@ def free_from(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {p.name: p.free(values[p.name]) for p in PARAMETERS}
 
 
-def derived(v: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The overheads as the formulas have them, in seconds, from parameters by name."""
-    found = {}
+def derived(v: Mapping[str, np.ndarray], row_balance_K: np.ndarray) -> dict[str, np.ndarray]:
+    """The overheads, in seconds, and the efficiencies as the formulas have them, from parameters by name [..., K]."""
+    logs = np.log(v["step_efficiency"]), np.log(v["efficiency_ratio"]), np.log(row_balance_K)
+    efficiencies = np.exp(_log_efficiencies(*logs, v["sharpness"], np))
+    found = dict(zip(("weight_efficiency", "matrix_efficiency"), efficiencies, strict=True))
     for tail in ("", "prefill_"):
         total, share = v[f"{tail}overhead_s"], v[f"{tail}fixed_share"]
         found |= {f"{tail}step_overhead_s": total * share}
@@ -125,11 +129,12 @@ def derived(v: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 def log_step_s(z: Mapping[str, Any], f: Features, form: str, xp: ModuleType = np) -> Any:
     """ln seconds of a decode step; free coordinates and features broadcast against each other."""
     log_bandwidth, sharpness = _log_bandwidth(z, f, xp), 1 + xp.exp(z["sharpness"])
+    weight_efficiency, matrix_efficiency = _log_efficiencies_of(z, f, xp)
     batched = 1 - 1 / f.batch
     again = xp.log1p(xp.exp(z["batch_reread"]) * batched)
-    weights = np.log(f.weight_bytes) + again - z["weight_efficiency"] - log_bandwidth
+    weights = np.log(f.weight_bytes) + again - weight_efficiency - log_bandwidth
     cache = np.log(f.cache_bytes) - z["cache_efficiency"] - log_bandwidth
-    matrix = np.log(f.matrix_flops / f.flops_per_s) - z["matrix_efficiency"] - z["batch_gain"] * np.log(f.batch)
+    matrix = np.log(f.matrix_flops / f.flops_per_s) - matrix_efficiency - z["batch_gain"] * np.log(f.batch)
     attention = np.log(f.attention_flops / f.flops_per_s) - z["attention_efficiency"]
     overhead = _overhead(z["overhead_s"], z["fixed_share"], f, xp)
     overhead = overhead + xp.exp(z["batch_overhead_s"]) * batched * f.n_layers / TYPICAL_DEPTH
@@ -142,7 +147,8 @@ def log_step_s(z: Mapping[str, Any], f: Features, form: str, xp: ModuleType = np
 
 def log_prefill_s(z: Mapping[str, Any], f: Features, xp: ModuleType = np) -> Any:
     """ln seconds of a prefill; free coordinates and features broadcast against each other."""
-    moved = np.log(f.prefill_bytes) - z["weight_efficiency"] - _log_bandwidth(z, f, xp)
+    weight_efficiency, _ = _log_efficiencies_of(z, f, xp)
+    moved = np.log(f.prefill_bytes) - weight_efficiency - _log_bandwidth(z, f, xp)
     gain = z["prefill_batch_gain"] * np.log(f.prefill_tokens / PREFILL_ROWS)
     matrix = np.log(f.prefill_matrix_flops / f.flops_per_s) - z["prefill_matrix_efficiency"] - gain
     attention = np.log(f.prefill_attention_flops / f.flops_per_s) - z["prefill_attention_efficiency"]
@@ -160,6 +166,17 @@ def _overhead(log_total: Any, share_logit: Any, f: Features, xp: ModuleType) -> 
     """ε_step + n·ε_layer, as what TYPICAL_DEPTH layers take and the share of it that does not grow with depth."""
     share = 1 / (1 + xp.exp(-share_logit))
     return xp.exp(log_total) * (share + (1 - share) * f.n_layers / TYPICAL_DEPTH)
+
+
+def _log_efficiencies_of(z: Mapping[str, Any], f: Features, xp: ModuleType) -> Any:
+    sharpness = 1 + xp.exp(z["sharpness"])
+    return _log_efficiencies(z["step_efficiency"], z["efficiency_ratio"], np.log(f.row_balance), sharpness, xp)
+
+
+def _log_efficiencies(log_step: Any, log_ratio: Any, log_balance: Any, sharpness: Any, xp: ModuleType) -> Any:
+    """ln of the efficiencies of reading weights and of multiplying by them."""
+    log_weight = log_step + log_norm(xp.zeros_like(log_step), log_balance + log_ratio, sharpness, xp)
+    return log_weight, log_weight - log_ratio
 
 
 def _log_bandwidth(z: Mapping[str, Any], f: Features, xp: ModuleType) -> Any:

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from ie_scaling import accounting, records
-from ie_scaling.latency import law_features, law_table, workload
-from tests.latency import simulated
+from ie_scaling.latency import workload
+from ie_scaling.latency.law import features as law_features
+from ie_scaling.latency.law import table as law_table
+from tests.latency.law import simulated
 
 DEVICE = simulated.device(0)
 CASES = simulated.cases(12, seed=4)

@@ -16,9 +16,9 @@ from numpyro.infer.util import log_density
 from scipy.optimize import least_squares
 
 from ie_scaling.inference import diagnostics, nuts
-from ie_scaling.latency import law_model
-from ie_scaling.latency.law_config import LatencyLawConfig
-from ie_scaling.latency.law_table import Rows
+from ie_scaling.latency.law import model as law_model
+from ie_scaling.latency.law.config import LatencyLawConfig
+from ie_scaling.latency.law.table import Rows
 
 RANGES = ("n_layers", "batch", "step_bytes", "step_flops", "prefill_flops")  # what a case is far outside of
 N_PARAMETERS = len(law_model.PARAMETERS)
@@ -65,11 +65,11 @@ def monitored(rows: Rows, sites: Mapping[str, np.ndarray]) -> dict[str, np.ndarr
     return named | {name: values.reshape(*values.shape[:2], -1) for name, values in others.items()}
 
 
-def draws_of(samples: Samples) -> dict[str, np.ndarray]:
+def draws_of(rows: Rows, samples: Samples) -> dict[str, np.ndarray]:
     """Each device's parameters by name, [C, S, K], and λ, ν, ρ and, of several sessions, τ, each [C, S]."""
     sites = samples.sites
     draws = law_model.constrain(np.moveaxis(sites["x"], 2, 0))
-    draws |= law_model.derived(draws)
+    draws |= law_model.derived(draws, np.array([device.row_balance for device in rows.devices]))
     draws |= {"device_spread": np.exp(sites["log_lambda"]), "nu": law_model.MIN_NU + np.exp(sites["log_tail"])}
     draws |= {"noise_correlation": np.tanh(sites["atanh_rho"])}
     if "u" in sites:

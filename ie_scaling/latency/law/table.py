@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from ie_scaling import accounting, records
-from ie_scaling.latency import law_features
 from ie_scaling.latency import workload as workload_lib
-from ie_scaling.latency.law_features import Device, Features
+from ie_scaling.latency.law import features as law_features
+from ie_scaling.latency.law.features import Device, Features
 from ie_scaling.latency.workload import Case, Workload
 
 P10_TO_P90 = 2.5631  # of a normal distribution, in standard deviations

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ie_scaling.latency.law_config import FitLatencyConfig, LatencyLawConfig, PredictLatencyConfig
+from ie_scaling.latency.law.config import FitLatencyConfig, LatencyLawConfig, PredictLatencyConfig
 
 
 def test_lengths_override_the_named_workload():

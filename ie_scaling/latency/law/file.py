@@ -11,7 +11,7 @@ import xarray as xr
 
 from ie_scaling import config as config_lib
 from ie_scaling.inference import draws_file
-from ie_scaling.latency.law_features import Device
+from ie_scaling.latency.law.features import Device
 
 KIND = "latency law"
 NEEDED = ("nu", "noise_correlation")

@@ -7,8 +7,10 @@ import pytest
 from numpyro.infer.util import log_density
 from scipy import stats
 
-from ie_scaling.latency import law_features, law_model, law_table
-from tests.latency import simulated
+from ie_scaling.latency.law import features as law_features
+from ie_scaling.latency.law import model as law_model
+from ie_scaling.latency.law import table as law_table
+from tests.latency.law import simulated
 
 CASES = simulated.cases(5, seed=2)
 DEVICES = (simulated.device(0), simulated.device(1))
@@ -27,7 +29,7 @@ def two_devices():
 
 
 def times_by_hand(parameters, device, case, form):
-    """TTFT and TPOT in seconds, as the formulas of law_model.py have them, with powers rather than logs."""
+    """TTFT and TPOT in seconds, as the formulas of model.py have them, with powers rather than logs."""
     v, a, load = parameters, case.architecture, case.workload
     size, flops_per_s = 4, device.flops_per_s
     cache = load.batch * load.mean_context * 2 * a.n_layers * a.n_kv_heads * a.d_head * size
@@ -80,6 +82,7 @@ def test_log_density_equals_the_sum_written_out(form):
     rows, x_PK = two_devices()
     by_hand, rho, nu = log_prior(x_PK), np.tanh(ATANH_RHO), 2 + np.exp(LOG_TAIL)
     parameters = law_model.constrain(x_PK)
+    parameters |= law_model.derived(parameters, np.array([device.row_balance for device in DEVICES]))
     for r, case in enumerate(rows.cases):
         k = rows.device_R[r]
         v = {name: values[k] for name, values in parameters.items()}
@@ -122,13 +125,24 @@ def test_overheads_are_those_of_a_step_and_of_each_layer():
     x_PK = simulated.coordinates(np.random.default_rng(3), 1, 0.3)
     features = law_features.features_of(CASES[:1], DEVICES[:1])
     layered = [law_features.Features(**(vars(features) | {"n_layers": np.array([float(n)])})) for n in (0, 5, 6)]
-    z, found = law_model.free_of(x_PK), law_model.derived(law_model.constrain(x_PK))
+    z, found = law_model.free_of(x_PK), law_model.derived(law_model.constrain(x_PK), np.ones(1))
     none, five, six = (np.exp(law_model.log_step_s(z, each, "serial")) for each in layered)
     assert six - five == pytest.approx(found["layer_overhead_s"])
     free = law_model.free_of(x_PK) | {"fixed_share": np.array([-60.0])}  # the layers' alone
     assert none - np.exp(law_model.log_step_s(free, layered[0], "serial")) == pytest.approx(found["step_overhead_s"])
     first, second = (np.exp(law_model.log_prefill_s(z, each)) for each in layered[1:])
     assert second - first == pytest.approx(found["prefill_layer_overhead_s"])
+
+
+def test_a_step_and_a_ratio_are_the_efficiencies():
+    """A row that is multiplied while its weights are read takes the bytes over the ceiling and `step_efficiency`."""
+    v = law_model.constrain(simulated.coordinates(np.random.default_rng(3), 2, 0.3))
+    balance_K = np.array([device.row_balance for device in DEVICES])
+    np.testing.assert_allclose(balance_K, [0.5 * device.typical_bandwidth / device.flops_per_s for device in DEVICES])
+    found, p = law_model.derived(v, balance_K), v["sharpness"]
+    np.testing.assert_allclose(found["weight_efficiency"] / found["matrix_efficiency"], v["efficiency_ratio"])
+    reading, multiplying = 1 / found["weight_efficiency"], balance_K / found["matrix_efficiency"]
+    np.testing.assert_allclose((reading**p + multiplying**p) ** (1 / p), 1 / v["step_efficiency"])
 
 
 def test_draws_of_the_prior_share_a_population():

@@ -4,8 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ie_scaling.latency import law_features, law_proxy, law_table
-from tests.latency import simulated
+from ie_scaling.latency.law import features as law_features
+from ie_scaling.latency.law import proxy as law_proxy
+from ie_scaling.latency.law import table as law_table
+from tests.latency.law import simulated
 
 CASES = simulated.cases(30, seed=8)
 BETA, GAMMA, SECONDS = 2e-7, 3e-9, np.array([4e-5, 9e-6])

@@ -5,7 +5,7 @@
   posterior.predict(cases, device_kind, seed)  paired draws of TTFT, TPOT, E2E and tokens/s, [W, A]
   posterior.failures                           why the convergence gate failed; empty where it passed
 
-The law itself is in law_model.py. Letters: C chains, S draws, W all draws, K devices, A cases, R rows.
+The law itself is in model.py. Letters: C chains, S draws, W all draws, K devices, A cases, R rows.
 """
 
 import dataclasses
@@ -17,10 +17,14 @@ import pandas as pd
 import xarray as xr
 
 from ie_scaling.inference import diagnostics
-from ie_scaling.latency import law_features, law_file, law_model, law_sampling, law_table
-from ie_scaling.latency.law_config import LatencyLawConfig
-from ie_scaling.latency.law_features import Device
-from ie_scaling.latency.law_table import Rows
+from ie_scaling.latency.law import features as law_features
+from ie_scaling.latency.law import file as law_file
+from ie_scaling.latency.law import model as law_model
+from ie_scaling.latency.law import sampling as law_sampling
+from ie_scaling.latency.law import table as law_table
+from ie_scaling.latency.law.config import LatencyLawConfig
+from ie_scaling.latency.law.features import Device
+from ie_scaling.latency.law.table import Rows
 from ie_scaling.latency.workload import Case
 from ie_scaling.progress import Progress
 
@@ -225,7 +229,7 @@ def fit_rows(rows: Rows, config: LatencyLawConfig) -> tuple[LatencyPosterior, di
     with Progress(label, nuts.n_warmup + nuts.n_samples, "draw") as progress:
         samples = law_sampling.sample(rows, config, progress.advance)
     gate = diagnostics.check(law_sampling.monitored(rows, samples.sites), samples.stats, nuts)
-    draws = law_sampling.draws_of(samples)
+    draws = law_sampling.draws_of(rows, samples)
     posterior = LatencyPosterior(
         form=config.form,
         devices=rows.devices,

@@ -25,6 +25,7 @@ class Features:
       bandwidth: the device's measured bytes a second at the step's working set.
       typical_bandwidth: geometric mean of the device's bandwidths over the sizes measured.
       flops_per_s: the device's measured rate.
+      row_balance: `Device.row_balance`, which does not follow the hour.
     """
 
     n_layers: np.ndarray
@@ -40,6 +41,7 @@ class Features:
     bandwidth: np.ndarray
     typical_bandwidth: np.ndarray
     flops_per_s: np.ndarray
+    row_balance: np.ndarray
 
     def at_speed(self, bandwidth_factor: np.ndarray, rate_factor: np.ndarray) -> "Features":
         """The same on devices so much faster; factors that are [W, A] make the ceilings that too."""
@@ -102,6 +104,11 @@ class Device:
         """Geometric mean over the sizes."""
         return float(np.exp(np.mean(np.log(self.bytes_per_s))))
 
+    @property
+    def row_balance(self) -> float:
+        """Seconds to multiply one row by a weight over seconds to read it, both at the measured ceilings."""
+        return 2 / workload_lib.DTYPE_BYTES[self.dtype] * self.typical_bandwidth / self.flops_per_s
+
 
 def place_of(devices: Sequence[Device], device_kind: str, dtype: str, mode: str) -> int:
     """Where among `devices` this one stands.
@@ -147,4 +154,5 @@ def _features(a: Architecture, load: Workload, device: Device) -> tuple[float, .
         device.bandwidth(moved),
         device.typical_bandwidth,
         device.flops_per_s,
+        device.row_balance,
     )

@@ -10,10 +10,11 @@ from ie_scaling import accounting, files, records, workdir
 from ie_scaling import config as config_lib
 from ie_scaling.architecture import Architecture
 from ie_scaling.inference import reach
-from ie_scaling.latency import law, law_features
-from ie_scaling.latency.law import LatencyPosterior
-from ie_scaling.latency.law_config import PredictLatencyConfig, RequestConfig
-from ie_scaling.latency.law_sampling import RANGES
+from ie_scaling.latency.law import features as law_features
+from ie_scaling.latency.law import posterior as latency_law
+from ie_scaling.latency.law.config import PredictLatencyConfig, RequestConfig
+from ie_scaling.latency.law.posterior import LatencyPosterior
+from ie_scaling.latency.law.sampling import RANGES
 from ie_scaling.latency.workload import Case
 
 FAR = 3.0  # so many times beyond the fitted range is called far
@@ -27,7 +28,7 @@ def run(config: PredictLatencyConfig, directory: Path) -> list[str]:
     """
     resolved = {"experiment": "predict_latency"} | config_lib.to_plain(config)
     if not workdir.is_done(directory, resolved):
-        posterior = law.load_fit(config.fit)
+        posterior = latency_law.load_fit(config.fit)
         kind, cases = resolve(config, config.resolve_architectures(), posterior)
         predicted = posterior.predict(cases, kind, config.seed)
         with workdir.opened(directory, resolved):

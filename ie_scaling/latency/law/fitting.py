@@ -10,11 +10,14 @@ from scipy import stats
 
 from ie_scaling import config as config_lib
 from ie_scaling import files, records, workdir
-from ie_scaling.latency import law, law_model, law_proxy, law_table
-from ie_scaling.latency.law import LatencyPosterior
-from ie_scaling.latency.law_config import FitLatencyConfig
-from ie_scaling.latency.law_proxy import Proxy
-from ie_scaling.latency.law_table import Rows
+from ie_scaling.latency.law import model as law_model
+from ie_scaling.latency.law import posterior as latency_law
+from ie_scaling.latency.law import proxy as law_proxy
+from ie_scaling.latency.law import table as law_table
+from ie_scaling.latency.law.config import FitLatencyConfig
+from ie_scaling.latency.law.posterior import LatencyPosterior
+from ie_scaling.latency.law.proxy import Proxy
+from ie_scaling.latency.law.table import Rows
 
 TIMES = ("ttft_s", "tpot_s", "e2e_s")
 CASE_COLUMNS = (
@@ -64,16 +67,18 @@ def load(config: FitLatencyConfig) -> Inputs:
     """
     fitted, held = law_table.split(law_table.read(config.tables, config.where), config.holdout)
     rows = law_table.rows_of(fitted)
-    if len(rows) < law.LEAST_ROWS:
-        raise ValueError(f"tables={config.tables!r}: {len(rows)} rows to fit; a latency law needs {law.LEAST_ROWS}")
+    if len(rows) < latency_law.LEAST_ROWS:
+        raise ValueError(
+            f"tables={config.tables!r}: {len(rows)} rows to fit; a latency law needs {latency_law.LEAST_ROWS}"
+        )
     held_rows = None if held is None else law_table.rows_of(held, rows.devices, rows.sessions)
     return Inputs(fitted=fitted, held=held, rows=rows, held_rows=held_rows)
 
 
 def _write(config: FitLatencyConfig, inputs: Inputs, directory: Path) -> None:
     """Fit and write everything but DONE."""
-    posterior, gate = law.fit_rows(inputs.rows, config)
-    posterior.save(directory / law.FILE_NAME)
+    posterior, gate = latency_law.fit_rows(inputs.rows, config)
+    posterior.save(directory / latency_law.FILE_NAME)
     proxies = {metric: law_proxy.fit(inputs.rows, metric) for metric in ("ttft_s", "tpot_s")}
     table = predict_table(inputs, posterior, proxies, config.seed)
     records.write_table(directory / "predictions.csv", table)

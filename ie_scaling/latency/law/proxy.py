@@ -11,8 +11,8 @@ import dataclasses
 import numpy as np
 from scipy.optimize import least_squares
 
-from ie_scaling.latency.law_features import Features
-from ie_scaling.latency.law_table import Rows
+from ie_scaling.latency.law.features import Features
+from ie_scaling.latency.law.table import Rows
 
 STARTS = (-3.0, 0.0, 3.0)  # of ln β and ln γ, about the values that make the three terms alike
 
