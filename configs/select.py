@@ -8,7 +8,8 @@ Shapes that were timed (the latency table of configs/time_decode.py):
 Every shape of about 100M parameters, timed or not (the latency law of configs/fit_latency.py):
 
   python run.py --config=configs/select.py --config.fit=runs/fit --config.latency=runs/fit_latency \
-    --config.grid.n_params=1e8 --config.request.workload=bian2025 --config.max_latency_s=0.5 --workdir=runs/select
+    --config.grid.n_params=1e8 --config.n_tokens=3e9 --config.request.workload=bian2025 --config.max_latency_s=0.5 \
+    --workdir=runs/select
 
 The defaults read what `make quickstart` leaves. Cost: seconds. Writes candidates.csv and selection.json. Ranks and
 regret are among the shapes that meet the bound with probability min_p_feasible, and blank for the others.

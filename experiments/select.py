@@ -23,5 +23,5 @@ def main(config: Config, directory: Path) -> list[str]:
 
 def estimate(config: Config) -> str:
     """How many candidates there are; ranking takes seconds."""
-    candidates = selection.candidates_of(config)
+    candidates = selection.candidates_of(config, 1)
     return f"{len(candidates.architectures)} candidates, their latency {candidates.source}; a few seconds"

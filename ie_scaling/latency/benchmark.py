@@ -93,15 +93,10 @@ def groups_by_memory(cases: Sequence[Case], n_shards: int = 1) -> list[list[Case
     groups: list[list[Case]] = []
     for case in cases:
         if USABLE_MEMORY * available < group_bytes([case], n_shards):
-            a, load = case.architecture, case.workload
-            parts = (workload.weight_bytes(a, load), workload.cache_bytes(a, load), workload.activation_bytes(a, load))
-            sizes = ", ".join(
-                f"{name} {part / n_shards / 2**30:.1f} GiB"
-                for name, part in zip(("weights", "cache", "activations"), parts, strict=True)
-            )
+            sizes = ", ".join(f"{name} {part / 2**30:.1f} GiB" for name, part in _parts([case], n_shards).items())
             raise ValueError(
-                f"batch={load.batch}: {a.name} needs {sizes}: more than {USABLE_MEMORY:.0%} of the "
-                f"{available / 2**30:.1f} GiB free"
+                f"batch={case.workload.batch}: {case.architecture.name} needs {sizes}: more than {USABLE_MEMORY:.0%} "
+                f"of the {available / 2**30:.1f} GiB free"
             )
         if groups and group_bytes([*groups[-1], case], n_shards) <= USABLE_MEMORY * available:
             groups[-1].append(case)
@@ -115,10 +110,17 @@ def group_bytes(cases: Sequence[Case], n_shards: int = 1) -> float:
 
     That is all weights and caches, the largest activations, and what the ceilings are measured on.
     """
+    return sum(_parts(cases, n_shards).values())
+
+
+def _parts(cases: Sequence[Case], n_shards: int) -> dict[str, float]:
+    """What `group_bytes` sums, by name."""
     weights = {_weights_of(case): workload.weight_bytes(case.architecture, case.workload) for case in cases}
     caches = sum(workload.cache_bytes(case.architecture, case.workload) for case in cases)
     most = max(workload.activation_bytes(case.architecture, case.workload) for case in cases)
-    return (sum(weights.values()) + caches + most) / n_shards + probe_bytes(_working_sets(cases, n_shards))
+    ceilings = probe_bytes(_working_sets(cases, n_shards), workload.DTYPE_BYTES[cases[0].workload.dtype])
+    shared = {"weights": sum(weights.values()), "cache": caches, "activations": most}
+    return {name: part / n_shards for name, part in shared.items()} | {"ceilings": ceilings}
 
 
 def _working_sets(cases: Sequence[Case], n_shards: int) -> list[float]:

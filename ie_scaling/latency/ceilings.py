@@ -39,7 +39,7 @@ def typical(measured: Sequence[Ceilings]) -> Ceilings:
 class Probe:
     """Measures bandwidth at these working-set sizes in bytes (to a power of two), and the matmul rate in `dtype`.
 
-    Compiled and warmed up once, so that measuring takes some tens of milliseconds a size and compiles nothing.
+    Compiled and warmed up once, so that measuring compiles nothing; it takes `REPEATS` reads of each size and products.
     """
 
     def __init__(self, working_sets: Sequence[float], dtype: str):
@@ -53,9 +53,9 @@ class Probe:
         return Ceilings(bytes_per_s, self._flops / _best_s(self._multiply))
 
 
-def probe_bytes(working_sets: Sequence[float]) -> int:
-    """The memory that a Probe of these holds to read, in bytes."""
-    return sum(_read_sizes(working_sets))
+def probe_bytes(working_sets: Sequence[float], dtype_bytes: int) -> int:
+    """The memory that a Probe of these holds to read and to multiply, in bytes."""
+    return sum(_read_sizes(working_sets)) + 2 * _matrix_width() ** 2 * dtype_bytes
 
 
 def _read_sizes(working_sets: Sequence[float]) -> list[int]:
@@ -89,10 +89,14 @@ def _reading(n_bytes: int) -> tuple[Callable[[], jax.Array], int]:
 
 def _multiplying(dtype: str) -> tuple[Callable[[], jax.Array], int]:
     """A large square product, and its FLOPs."""
-    width = MATRIX_WIDTH.get(jax.default_backend(), MATRIX_WIDTH_OTHERWISE)
+    width = _matrix_width()
     matrix_II = jnp.ones((width, width), dtype)
     compiled = jax.jit(lambda x, y: x @ y).lower(matrix_II, matrix_II).compile()
     return lambda: compiled(matrix_II, matrix_II), 2 * width**3
+
+
+def _matrix_width() -> int:
+    return MATRIX_WIDTH.get(jax.default_backend(), MATRIX_WIDTH_OTHERWISE)
 
 
 def _best_s(run: Callable[[], jax.Array]) -> float:

@@ -102,7 +102,7 @@ def measure(
     """Samples of every candidate, in rounds; each round takes all that need more in a fresh random order.
 
     Drift so hits all alike. Warm-up runs are of the very same requests and are not kept. `on_round` runs before each
-    round, outside the timed regions, and may compile nothing either.
+    round, outside the timed regions and the rule's seconds, and may compile nothing either.
 
     Raises:
       RuntimeError: something was traced or compiled inside a timed region.
@@ -113,15 +113,17 @@ def measure(
     for candidate in candidates:
         for _ in range(warmup):
             _, states[candidate.name] = _run(candidate, states[candidate.name], clock)
-    order, samples, begun = random.Random(seed), [], clock()
+    order, samples, begun, beside_s = random.Random(seed), [], clock(), 0.0
     totals: dict[str, list[float]] = {candidate.name: [] for candidate in candidates}
     with _gc_paused(), compile_events() as events:
         for number in range(rule.max_repeats):
-            elapsed_s = clock() - begun
+            round_s = clock() - begun
+            elapsed_s = round_s - beside_s
             active = [candidate for candidate in candidates if not rule.is_met(totals[candidate.name], elapsed_s)]
             if not active:
                 break
             on_round()
+            beside_s += clock() - begun - round_s
             for candidate in order.sample(active, len(active)):
                 started_s = clock() - begun
                 ends_s, states[candidate.name] = _run(candidate, states[candidate.name], clock)

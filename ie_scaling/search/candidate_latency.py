@@ -33,6 +33,42 @@ class Latency(Protocol):
         """(W,A): joint draws of the median."""
         ...
 
+    def over_fastest(self) -> "Latency":
+        """The same in units of the median of the candidate whose median is least."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Bound:
+    """At most `seconds`, or at most `ratio` times as long as the fastest candidate takes; neither for no bound."""
+
+    seconds: float | None = None
+    ratio: float | None = None
+
+    def p_met(self, latency: Latency) -> np.ndarray:
+        """(A,): probability that each candidate meets it."""
+        within, most = self._judged(latency)
+        return within.p_within(most)
+
+    def in_seconds(self, latency: Latency) -> float:
+        """What it comes to; inf for no bound."""
+        _, most = self._judged(latency)
+        return most if self.ratio is None else most * float(latency.median_A.min())
+
+    def missed(self, latency: Latency, share: float) -> str:
+        """What is said where no candidate meets it with this probability."""
+        within, most = self._judged(latency)
+        needed, unit = float(within.quantile(share).min()), " s" if self.ratio is None else " × the fastest"
+        return (
+            f"latency bound {most:.4g}{unit}: no candidate meets it with probability {share:g}; "
+            f"the fastest needs {needed:.4g}{unit}, {needed / most:.4g} times the bound"
+        )
+
+    def _judged(self, latency: Latency) -> tuple[Latency, float]:
+        if self.ratio is not None:
+            return latency.over_fastest(), self.ratio
+        return latency, np.inf if self.seconds is None else self.seconds
+
 
 @dataclasses.dataclass(frozen=True)
 class MeasuredLatency:
@@ -71,6 +107,10 @@ class MeasuredLatency:
         error_A = np.sqrt(np.pi / 2) * self.spread_A / np.sqrt(self.count_A)
         return self.median_A * np.exp(error_A * rng.standard_normal((n_draws, len(self.median_A))))
 
+    def over_fastest(self) -> "MeasuredLatency":
+        """The same in units of the least median, which is taken as known."""
+        return dataclasses.replace(self, median_A=self.median_A / self.median_A.min())
+
 
 @dataclasses.dataclass(frozen=True)
 class PredictedLatency:
@@ -92,9 +132,13 @@ class PredictedLatency:
 
     def quantile(self, share: float) -> np.ndarray:
         """(A,): seconds within which this share of the draws lies."""
-        return np.quantile(self.draws_WA, share, axis=0)
+        return np.quantile(self.draws_WA, share, axis=0, method="inverted_cdf")
 
     def draw_medians(self, n_draws: int, rng: np.random.Generator) -> np.ndarray:
         """(W,A): n_draws of the draws, whole rows, drawn again only where there are too few."""
         n_own = len(self.draws_WA)
         return self.draws_WA[rng.choice(n_own, n_draws, replace=n_draws > n_own)]
+
+    def over_fastest(self) -> "PredictedLatency":
+        """The same over the fastest candidate draw by draw: what all have in common, as a session's speed, cancels."""
+        return PredictedLatency(self.draws_WA / self.draws_WA[:, [self.median_A.argmin()]])

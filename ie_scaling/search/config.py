@@ -9,6 +9,11 @@ METRICS = ("ttft_s", "tpot_s", "e2e_s")
 LEVELS = ("law", "shape", "new_run")
 
 
+def _require_seed(seed: int) -> None:
+    if seed < 0:
+        raise ValueError(f"seed={seed}: must be at least 0")
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class GridConfig:
     """Every shape of about `n_params` parameters (embeddings included); None for no grid.
@@ -49,9 +54,10 @@ class SelectConfig:
     `fit` is a directory that `configs/fit.py` wrote. `latency` says how fast candidates are: a latency.csv, of which
     `where` chooses rows and `candidates` names architectures (all by default); or a directory that
     `configs/fit_latency.py` wrote, whose law predicts `request` for the `candidates` and those of `grid`, timed or not.
-    The bound is `max_latency_s`, or `max_latency_ratio` times the fastest candidate's median. A candidate is feasible
-    where it meets the bound with probability at least `min_p_feasible`: a request of it where it was timed, the median
-    of a new benchmark where it was not. `level` names the predictand (science.md §4): `law`, `shape` or `new_run`.
+    The bound is `max_latency_s`, or `max_latency_ratio` times the fastest candidate's median (as predicted, in each
+    draw). A candidate is feasible where it meets the bound with probability at least `min_p_feasible`: a request of it
+    where it was timed, the median of a new benchmark where it was not. `level` names the predictand (science.md §4):
+    `law`, `shape` or `new_run`.
     """
 
     fit: str = "runs/quickstart/fit/effective"
@@ -85,6 +91,7 @@ class SelectConfig:
             raise ValueError(f"min_p_feasible={self.min_p_feasible}: must lie between 0 and 1")
         if self.top_k < 1:
             raise ValueError(f"top_k={self.top_k}: must be at least 1")
+        _require_seed(self.seed)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -122,3 +129,4 @@ class RankConfig:
         for field in ("top_k", "n_listed", "n_compared"):
             if getattr(self, field) < 1:
                 raise ValueError(f"{field}={getattr(self, field)}: must be at least 1")
+        _require_seed(self.seed)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from ie_scaling.laws import ranking
-from ie_scaling.search.candidate_latency import Latency
+from ie_scaling.search.candidate_latency import Bound, Latency
 
 
 def p_pareto(log_loss_WA: np.ndarray, latency_WA: np.ndarray) -> np.ndarray:
@@ -27,7 +27,7 @@ def decide(
     log_loss_WA: np.ndarray,
     latency: Latency,
     *,
-    bound_s: float,
+    bound: Bound,
     min_p_feasible: float,
     top_k: int,
     seed: int,
@@ -36,20 +36,16 @@ def decide(
 
     Args:
       log_loss_WA: paired posterior draws of ln loss.
-      bound_s: the latency bound, inf for none.
-      min_p_feasible: a candidate is feasible where P(one request ≤ bound_s) is at least this.
+      min_p_feasible: a candidate is feasible where it meets the bound with at least this probability, as its latency
+        has it: one request where that was measured, the median of a new benchmark where it is predicted.
 
     Raises:
       ValueError: no candidate is feasible; says by how much the bound is missed.
     """
-    p_feasible_A = latency.p_within(bound_s)
+    p_feasible_A = bound.p_met(latency)
     feasible_A = p_feasible_A >= min_p_feasible
     if not feasible_A.any():
-        needed_s = float(latency.quantile(min_p_feasible).min())
-        raise ValueError(
-            f"latency bound {bound_s:.4g} s: no candidate meets it with probability {min_p_feasible:g}; "
-            f"the fastest needs {needed_s:.4g} s, {needed_s / bound_s:.4g} times the bound"
-        )
+        raise ValueError(bound.missed(latency, min_p_feasible))
     loss_WA = np.exp(log_loss_WA)
     latency_WA = latency.draw_medians(len(log_loss_WA), np.random.default_rng(seed))
     table = pd.DataFrame(
@@ -64,13 +60,12 @@ def decide(
             "p_pareto": p_pareto(log_loss_WA, latency_WA),
         }
     )
-    among = loss_WA[:, feasible_A]
-    rank_P = ranking.rank_probabilities(among)
+    among = ranking.Summary.of(loss_WA[:, feasible_A], top_k)
     columns = {
-        "p_best": rank_P[:, 0],
-        "p_top_k": rank_P[:, :top_k].sum(axis=1),
-        "expected_rank": ranking.expected_rank(among),
-        "expected_regret": ranking.expected_regret(among),
+        "p_best": among.rank_probability_AK[:, 0],
+        "p_top_k": among.rank_probability_AK.sum(axis=1),
+        "expected_rank": among.expected_rank_A,
+        "expected_regret": among.expected_regret_A,
     }
     for name, values in columns.items():
         table.loc[feasible_A, name] = values

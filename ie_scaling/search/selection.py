@@ -15,11 +15,11 @@ from ie_scaling.latency.law import predict
 from ie_scaling.latency.law.config import RequestConfig
 from ie_scaling.laws import posterior as posterior_lib
 from ie_scaling.laws.observations import features_of
-from ie_scaling.search import decision, space
-from ie_scaling.search.candidate_latency import Latency, MeasuredLatency, PredictedLatency
+from ie_scaling.search import decision, ranked, space
+from ie_scaling.search.candidate_latency import Bound, Latency, MeasuredLatency, PredictedLatency
 from ie_scaling.search.config import GridConfig, SelectConfig
 
-MOST_CANDIDATES = 5000
+MOST_CELLS = 20_000_000  # candidates × draws: an array of them is 160 MB, and some ten are held at once
 
 
 def run(config: SelectConfig, directory: Path) -> list[str]:
@@ -32,7 +32,7 @@ def run(config: SelectConfig, directory: Path) -> list[str]:
     resolved = {"experiment": "select"} | config_lib.to_plain(config)
     if not workdir.is_done(directory, resolved):
         posterior = posterior_lib.load_fit(config.fit)
-        table, selection = select(config, posterior, candidates_of(config))
+        table, selection = select(config, posterior, candidates_of(config, posterior.n_draws))
         with workdir.opened(directory, resolved):
             records.write_table(directory / "candidates.csv", table)
             files.write_json(directory / "selection.json", selection)
@@ -49,13 +49,13 @@ class Candidates:
     failures: list[str]
 
 
-def candidates_of(config: SelectConfig) -> Candidates:
-    """The candidates and their latency, of a table or of a law.
+def candidates_of(config: SelectConfig, n_draws: int) -> Candidates:
+    """The candidates, whose loss will have n_draws draws, and their latency, of a table or of a law.
 
     Raises:
-      ValueError: no such table or law, no candidates, or one that the table does not have.
+      ValueError: no such table or law, no candidates, one that the table does not have, or too many.
     """
-    return _predicted(config) if Path(config.latency).is_dir() else _timed(config)
+    return _predicted(config, n_draws) if Path(config.latency).is_dir() else _timed(config)
 
 
 def _timed(config: SelectConfig) -> Candidates:
@@ -71,13 +71,15 @@ def _timed(config: SelectConfig) -> Candidates:
     )
 
 
-def _predicted(config: SelectConfig) -> Candidates:
+def _predicted(config: SelectConfig, n_draws: int) -> Candidates:
     if config.where:
         raise ValueError(f"where={config.where!r}: chooses rows of a table; latency={config.latency!r} is a law")
     law = latency_law.load_fit(config.latency)
-    architectures = _small_enough(config, space.candidates(config.candidates, config.grid))
-    if len(architectures) > MOST_CANDIDATES:
-        raise ValueError(f"grid: has {len(architectures):,} shapes, more than {MOST_CANDIDATES:,}; narrow it")
+    every = space.candidates(config.candidates, config.grid)
+    architectures = [a for a, is_kept in zip(every, _small_enough(config, every), strict=True) if is_kept]
+    n_draws = max(n_draws, law.n_draws)
+    if len(architectures) > (most := MOST_CELLS // n_draws):
+        raise ValueError(f"grid: has {len(architectures):,} shapes, more than {most:,} at {n_draws:,} draws; narrow it")
     kind, cases = predict.resolve(config.request, architectures, law)
     predicted = getattr(law.predict(cases, kind, config.seed), f"{config.latency_metric}_WA")
     if np.isnan(predicted).any():
@@ -86,17 +88,17 @@ def _predicted(config: SelectConfig) -> Candidates:
     return Candidates(architectures, PredictedLatency(predicted), "predicted", failures)
 
 
-def _small_enough(config: SelectConfig, architectures: list[Architecture]) -> list[Architecture]:
-    """Those of at most max_params parameters.
+def _small_enough(config: SelectConfig, architectures: list[Architecture]) -> np.ndarray:
+    """Whether each has at most max_params parameters.
 
     Raises:
-      ValueError: there is none.
+      ValueError: none has.
     """
-    n_params = [accounting.count_parameters(a) for a in architectures]
+    n_params_A = np.array([accounting.count_parameters(a) for a in architectures])
     most = np.inf if config.max_params is None else config.max_params
-    if min(n_params) > most:
-        raise ValueError(f"max_params={most:g}: the smallest candidate has {min(n_params):,}")
-    return [a for a, count in zip(architectures, n_params, strict=True) if count <= most]
+    if n_params_A.min() > most:
+        raise ValueError(f"max_params={most:g}: the smallest candidate has {n_params_A.min():,}")
+    return n_params_A <= most
 
 
 def _timed_rows(config: SelectConfig) -> pd.DataFrame:
@@ -115,8 +117,7 @@ def _timed_rows(config: SelectConfig) -> pd.DataFrame:
         if name not in table.index:
             raise ValueError(f"candidates={name!r}: not timed in {config.latency}; it has {', '.join(table.index)}")
     chosen = table.loc[list(config.candidates)] if config.candidates else table
-    kept = {a.name for a in _small_enough(config, records.architectures_of(chosen))}
-    chosen = chosen[chosen["architecture"].isin(kept)]
+    chosen = chosen[_small_enough(config, records.architectures_of(chosen))]
     if chosen[config.latency_metric].isna().any():
         raise ValueError(f"latency_metric={config.latency_metric!r}: blank in {config.latency}")
     return chosen.reset_index(drop=True)
@@ -132,11 +133,11 @@ def select(
     features = features_of(architectures, config.n_tokens)
     names = [a.name for a in architectures]
     log_loss_WA = posterior.log_losses(features, config.level, config.seed, model_ids=names)
-    bound_s = bound_of(config, candidates.latency)
+    bound = Bound(config.max_latency_s, config.max_latency_ratio)
     decided = decision.decide(
         log_loss_WA,
         candidates.latency,
-        bound_s=bound_s,
+        bound=bound,
         min_p_feasible=config.min_p_feasible,
         top_k=config.top_k,
         seed=config.seed,
@@ -146,6 +147,8 @@ def select(
     second: dict[str, Any] | None = decision.runner_up(decided, log_loss_WA)
     if second is not None:
         second = {"architecture": names[second.pop("index")]} | second
+    bound_s = bound.in_seconds(candidates.latency)
+    failures = [f"law {posterior.law.name}: {failure}" for failure in posterior.failures]
     selection = {
         "recommended": best["architecture"],
         "loss_mean": float(best["loss_mean"]),
@@ -161,18 +164,9 @@ def select(
         "latency_source": candidates.source,
         "latency_bound_s": bound_s if np.isfinite(bound_s) else None,
         "runner_up": second,
-        "failures": [f"law {posterior.law.name}: {failure}" for failure in posterior.failures] + candidates.failures,
+        "failures": failures + ranked.far_outside(posterior, features) + candidates.failures,
     }
     return table, selection
-
-
-def bound_of(config: SelectConfig, latency: Latency) -> float:
-    """The latency bound in seconds; inf where none is set."""
-    if config.max_latency_s is not None:
-        return config.max_latency_s
-    if config.max_latency_ratio is not None:
-        return config.max_latency_ratio * float(latency.median_A.min())
-    return float("inf")
 
 
 def describe(selection: dict[str, Any]) -> str:

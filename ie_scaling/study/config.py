@@ -16,8 +16,9 @@ class StudyConfig:
     """Sweep → latency → laws → selection → test of the selection → report.
 
     `runs` is the sweep ("ARCHITECTURE@TOKENS[-sSEED]"), `candidates` the shapes to choose from at `candidate_tokens`.
-    Each of `laws` is fitted; `decision_law` decides. The parts `decode`, `fit` and `select` take every field of the
-    command of that name; the study fills in their files, architectures and tokens.
+    Each of `laws` is fitted; `decision_law` decides. The parts `decode`, `fit` and `select` take the fields of the
+    command of that name; the study fills in their files, architectures and tokens, and times every candidate, so that
+    `select` has no use for `grid` and `request`.
     """
 
     runs: tuple[str, ...]
@@ -37,6 +38,9 @@ class StudyConfig:
             raise ValueError(f"decision_law={self.decision_law!r}: must be one of laws, {', '.join(self.laws)}")
         if len(set(self.candidates)) < 3:
             raise ValueError(f"candidates={self.candidates}: must name at least three shapes")
+        for field in ("grid", "request"):
+            if getattr(self.select, field) != getattr(SelectConfig(), field):
+                raise ValueError(f"select.{field}: needs a latency law; the study times its candidates")
         SweepConfig(runs=self.runs, n_parallel=self.n_parallel, recipe=self.recipe, runtime=self.runtime)
         for name in self.candidates:
             self.candidate_plan(name)

@@ -40,6 +40,21 @@ def test_gradients_are_those_of_einsum(subscripts, x_shape, weight_shape):
         np.testing.assert_allclose(one, other, rtol=2e-5, atol=2e-4)
 
 
+def test_what_products_make_is_kept_where_that_is_asked():
+    """Two products forward; the gradient has four more where the first one is kept, and that one again where not."""
+
+    def loss(x, weight, back):
+        return jnp.sum(jnp.tanh(on_cpu.einsum("NM,MF->NF", x, weight)) @ back)
+
+    def count(policy):
+        gradient = jax.grad(jax.checkpoint(loss, policy=policy), argnums=(0, 1, 2))
+        jaxpr = jax.make_jaxpr(gradient)(jnp.ones((4, 8)), jnp.ones((8, WIDE)), jnp.ones((WIDE, 8)))
+        return str(jaxpr).count("dot_general[")
+
+    policies = jax.checkpoint_policies
+    assert count(policies.nothing_saveable) == count(policies.dots_with_no_batch_dims_saveable) + 1
+
+
 @pytest.mark.skipif(jax.default_backend() != "cpu", reason="plain everywhere else")
 @pytest.mark.parametrize(
     ("width", "dtype", "is_rewritten"),

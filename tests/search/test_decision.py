@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from ie_scaling.search import decision
-from ie_scaling.search.candidate_latency import MeasuredLatency
+from ie_scaling.search.candidate_latency import Bound, MeasuredLatency, PredictedLatency
 
 
 def latency(medians, spread=0.1, count=25):
@@ -50,7 +50,7 @@ def test_draws_of_the_median_have_its_standard_error():
 def test_ranks_and_regret_are_among_the_feasible():
     """The best shape is too slow; of the other two the first wins three draws of four, by 0.1, and loses by 0.2."""
     loss_WA = np.array([[1.0, 2.0, 2.1], [1.0, 2.0, 2.1], [1.0, 2.0, 2.1], [1.0, 2.2, 2.0]])
-    options = {"bound_s": 2.0, "min_p_feasible": 0.9, "top_k": 1, "seed": 0}
+    options = {"bound": Bound(seconds=2.0), "min_p_feasible": 0.9, "top_k": 1, "seed": 0}
     table = decision.decide(np.log(loss_WA), latency([4.0, 1.0, 1.0]), **options)
     assert table["p_feasible"].round(6).tolist() == [0.0, 1.0, 1.0]
     assert np.isnan(table.loc[0, ["p_best", "p_top_k", "expected_rank", "expected_regret"]].astype(float)).all()
@@ -65,7 +65,7 @@ def test_ranks_and_regret_are_among_the_feasible():
 
 
 def test_feasibility_is_of_a_request_not_of_the_median():
-    options = {"bound_s": 1.05, "top_k": 1, "seed": 0}
+    options = {"bound": Bound(seconds=1.05), "top_k": 1, "seed": 0}
     loss_WA = np.log(np.array([[2.0, 1.0]]))
     slow = latency([0.5, 1.0], spread=0.1)  # P(second ≤ 1.05) = Φ(0.49)
     assert slow.p_within(1.05)[1] == pytest.approx(stats.norm.cdf(np.log(1.05) / 0.1))
@@ -76,5 +76,27 @@ def test_feasibility_is_of_a_request_not_of_the_median():
 def test_a_bound_that_nothing_meets_says_by_how_much():
     with pytest.raises(ValueError, match=r"latency bound 0\.5 s: no candidate.*needs 1 s, 2 times the bound"):
         decision.decide(
-            np.zeros((2, 2)), latency([1.0, 2.0], spread=0.0), bound_s=0.5, min_p_feasible=0.9, top_k=1, seed=0
+            np.zeros((2, 2)), latency([1.0, 2.0], spread=0.0), bound=Bound(0.5), min_p_feasible=0.9, top_k=1, seed=0
         )
+
+
+def test_a_ratio_is_of_what_is_not_common_to_all():
+    """Latencies that rise and fall together by a fifth: the second takes 1.05 times as long in every draw."""
+    common_W = np.exp(0.2 * np.random.default_rng(0).standard_normal(400))
+    predicted = PredictedLatency(common_W[:, None] * np.array([1.0, 1.05, 1.2]))
+    assert Bound(ratio=1.1).p_met(predicted).tolist() == [1.0, 1.0, 0.0]
+    assert Bound(ratio=1.1).in_seconds(predicted) == pytest.approx(1.1 * np.median(common_W))
+    seconds = Bound(seconds=1.1 * float(np.median(common_W))).p_met(predicted)
+    assert seconds[0] == pytest.approx(stats.norm.cdf(np.log(1.1) / 0.2), abs=0.05)
+    measured = latency([2.0, 2.1], spread=0.1)
+    np.testing.assert_allclose(Bound(ratio=1.2).p_met(measured), measured.p_within(2.4))
+
+
+def test_what_is_needed_is_met_with_that_probability():
+    predicted = PredictedLatency(np.random.default_rng(0).gamma(3.0, size=(37, 4)))
+    for share in (0.3, 0.9):
+        needed_A = predicted.quantile(share)
+        assert all(predicted.p_within(needed)[a] >= share for a, needed in enumerate(needed_A))
+        assert all(predicted.p_within(needed - 1e-9)[a] < share for a, needed in enumerate(needed_A))
+    with pytest.raises(ValueError, match=r"latency bound 0\.5 × the fastest: no.*needs 1 × the fastest, 2 times"):
+        decision.decide(np.zeros((2, 4)), predicted, bound=Bound(ratio=0.5), min_p_feasible=0.9, top_k=1, seed=0)

@@ -195,6 +195,25 @@ def test_bad_input_is_named_and_nothing_written(inputs, tmp_path, changes, messa
     assert not (tmp_path / "out").exists()
 
 
+def test_rows_may_go_by_names_of_their_own(inputs, tmp_path):
+    table = pd.read_csv(inputs.latency)
+    table["architecture"] = [f"mine-{number}" for number in range(len(table))]
+    table.to_csv(inputs.latency, index=False)
+    selection.run(inputs, tmp_path / "every")
+    assert len(pd.read_csv(tmp_path / "every" / "candidates.csv")) == len(table)
+    n_params = pd.read_csv(tmp_path / "every" / "candidates.csv")["n_params_total"]
+    config = dataclasses.replace(inputs, max_params=float(n_params.max()) - 1)
+    selection.run(config, tmp_path / "fewer")
+    assert len(pd.read_csv(tmp_path / "fewer" / "candidates.csv")) == len(table) - 1
+
+
+def test_as_many_candidates_as_memory_holds(inputs, law, tmp_path, monkeypatch):
+    monkeypatch.setattr(selection, "MOST_CELLS", 3 * 600)
+    config = dataclasses.replace(inputs, latency=law, candidates=tuple(shape.name for shape in SHAPES))
+    with pytest.raises(ValueError, match="grid: has 4 shapes, more than 3 at 600 draws"):
+        selection.run(config, tmp_path / "out")
+
+
 def test_a_table_of_several_workloads_must_be_narrowed(inputs, tmp_path):
     table = pd.read_csv(inputs.latency)
     both = pd.concat([table, table.assign(batch=8)])
@@ -206,7 +225,14 @@ def test_a_table_of_several_workloads_must_be_narrowed(inputs, tmp_path):
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("latency_metric", "hope"), ("level", "model"), ("n_tokens", -1.0), ("min_p_feasible", 1.0), ("top_k", 0)],
+    [
+        ("latency_metric", "hope"),
+        ("level", "model"),
+        ("n_tokens", -1.0),
+        ("min_p_feasible", 1.0),
+        ("top_k", 0),
+        ("seed", -1),
+    ],
 )
 def test_config_rules(field, value):
     with pytest.raises(ValueError, match=field):

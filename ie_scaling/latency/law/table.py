@@ -161,45 +161,70 @@ def rows_of(
 
 
 def devices_of(frame: pd.DataFrame) -> tuple[Device, ...]:
-    """Every device kind, dtype and mode of the table, with the medians of its ceilings."""
+    """Every device kind, dtype and mode of the table, with its typical ceilings and how fast its sessions were."""
     devices = []
     for _, rows in frame.groupby(list(DEVICE_COLUMNS), sort=True):
         device_kind, dtype, mode = (str(rows[column].iloc[0]) for column in DEVICE_COLUMNS)
-        octave = np.round(np.log2(rows["step_bytes"].to_numpy(float)))
-        log_bandwidth = np.log(rows["ceiling_bytes_per_s"].to_numpy(float))
-        sizes = np.unique(octave)
-        by_size = [float(np.exp(np.median(log_bandwidth[octave == size]))) for size in sizes]
-        errors = [_typical_error(rows, metric) for metric in ("ttft_s", "tpot_s")]
-        device = Device(
-            device_kind,
-            dtype,
-            mode,
-            tuple(float(2.0**size) for size in sizes),
-            tuple(by_size),
-            float(rows["ceiling_flops_per_s"].median()),
-            (errors[0], errors[1]),
-        )
-        speeds = session_speeds(rows, _session_names(rows), device)
+        names, errors = _session_names(rows), [_typical_error(rows, metric) for metric in ("ttft_s", "tpot_s")]
+        bandwidth_by_size, bandwidth_factors = _apart(_octaves(rows), names, rows["ceiling_bytes_per_s"])
+        rate, rate_factors = _apart(np.zeros(len(rows)), names, rows["ceiling_flops_per_s"])
         devices.append(
-            dataclasses.replace(
-                device,
-                sessions=tuple(speeds),
-                bandwidth_factors=tuple(speed[0] for speed in speeds.values()),
-                rate_factors=tuple(speed[1] for speed in speeds.values()),
+            Device(
+                device_kind,
+                dtype,
+                mode,
+                tuple(float(2.0**octave) for octave in bandwidth_by_size),
+                tuple(bandwidth_by_size.values()),
+                rate[0.0],
+                (errors[0], errors[1]),
+                tuple(bandwidth_factors),
+                tuple(bandwidth_factors.values()),
+                tuple(rate_factors.values()),
             )
         )
     return tuple(devices)
 
 
 def session_speeds(frame: pd.DataFrame, names: pd.Series, device: Device) -> dict[str, tuple[float, float]]:
-    """How fast a device was in each session: the median, over its rows there, of their ceilings over the device's."""
-    typical = [device.bandwidth(moved) for moved in frame["step_bytes"].to_numpy(float)]
-    bandwidth = frame["ceiling_bytes_per_s"].to_numpy(float) / np.array(typical)
+    """How much faster than typical a device read and computed in each session.
+
+    Of a session that it was fitted in, what was found then; of another, the medians over its rows of their ceilings
+    over the device's.
+    """
+    typical = np.array([device.bandwidth(2.0**octave) for octave in _octaves(frame)])
+    bandwidth = frame["ceiling_bytes_per_s"].to_numpy(float) / typical
     rate = frame["ceiling_flops_per_s"].to_numpy(float) / device.flops_per_s
-    return {
-        name: (float(np.median(bandwidth[names == name])), float(np.median(rate[names == name])))
-        for name in dict.fromkeys(names)
-    }
+    fitted = zip(device.bandwidth_factors, device.rate_factors, strict=True)
+    speeds = dict(zip(device.sessions, fitted, strict=True))
+    for name in dict.fromkeys(names):
+        if name not in speeds:
+            speeds[name] = (float(np.median(bandwidth[names == name])), float(np.median(rate[names == name])))
+    return speeds
+
+
+def _octaves(frame: pd.DataFrame) -> np.ndarray:
+    """log2 of the working set at which each row's bandwidth was measured, the nearest power of two."""
+    return np.round(np.log2(frame["step_bytes"].to_numpy(float)))
+
+
+def _apart(level_R: np.ndarray, names: pd.Series, ceiling_R: pd.Series) -> tuple[dict[float, float], dict[str, float]]:
+    """Ceilings as a number of the level times one of the session, which is 1 for the middle row's.
+
+    Sessions are told apart by least squares in logs, and a level's number is the median of what they leave.
+    """
+    log_R = np.log(ceiling_R.to_numpy(float))
+    levels, level_R = np.unique(level_R, return_inverse=True)
+    session_R, sessions = pd.factorize(names)
+    design_RP = np.concatenate(
+        [level_R[:, None] == np.arange(len(levels)), session_R[:, None] == np.arange(len(sessions))], axis=1
+    )
+    session_S = np.linalg.lstsq(design_RP.astype(float), log_R)[0][len(levels) :]
+    session_S = session_S - np.median(session_S[session_R])
+    rest_R = log_R - session_S[session_R]
+    return (
+        {float(level): math.exp(np.median(rest_R[level_R == place])) for place, level in enumerate(levels)},
+        {str(name): math.exp(effect) for name, effect in zip(sessions, session_S, strict=True)},
+    )
 
 
 def _session_names(frame: pd.DataFrame) -> pd.Series:

@@ -82,7 +82,7 @@ def test_log_density_equals_the_sum_written_out(form):
     rows, x_PK = two_devices()
     by_hand, rho, nu = log_prior(x_PK), np.tanh(ATANH_RHO), 2 + np.exp(LOG_TAIL)
     parameters = law_model.constrain(x_PK)
-    parameters |= law_model.derived(parameters, np.array([device.row_balance for device in DEVICES]))
+    parameters |= law_model.derived(parameters, np.array([device.row_balance for device in rows.devices]))
     for r, case in enumerate(rows.cases):
         k = rows.device_R[r]
         v = {name: values[k] for name, values in parameters.items()}

@@ -1,11 +1,15 @@
 """What the latency law reads: features that add up, ceilings by size, filters, and errors that name the cell."""
 
+import dataclasses
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from ie_scaling import accounting, records
 from ie_scaling.latency import workload
 from ie_scaling.latency.law import features as law_features
+from ie_scaling.latency.law import sampling as law_sampling
 from ie_scaling.latency.law import table as law_table
 from tests.latency.law import simulated
 
@@ -47,7 +51,7 @@ def test_bandwidth_is_interpolated_between_logs():
 def test_a_tables_devices_carry_its_ceilings_and_errors(path):
     (device,) = law_table.devices_of(law_table.read(str(path)))
     assert device.name == "sim0 float32 loop"
-    assert device.flops_per_s == DEVICE.flops_per_s
+    assert device.flops_per_s == pytest.approx(DEVICE.flops_per_s)
     np.testing.assert_allclose([DEVICE.bandwidth(size) for size in device.sizes], device.bytes_per_s)
     np.testing.assert_allclose(device.errors, simulated.MEDIAN_ERROR, rtol=1e-3)
 
@@ -67,19 +71,45 @@ def test_rows_may_be_held_out_by_shape_size_and_workload(path):
 
 def test_a_session_is_as_fast_as_its_ceilings(frame):
     """Of three sessions the second reads twice as fast and computes three times as fast, and so is a later one."""
-    names, slow = np.repeat(["a", "b", "c"], 4), law_table.add_columns(frame)
+    slow = law_table.add_columns(frame)
+    names = np.resize(["a", "b", "c"], len(slow))
     fast = np.where(names == "b", 2.0, 1.0), np.where(names == "b", 3.0, 1.0)
     ceilings = slow[["ceiling_bytes_per_s", "ceiling_flops_per_s"]].to_numpy() * np.transpose(fast)
     table = slow.assign(session=names, ceiling_bytes_per_s=ceilings[:, 0], ceiling_flops_per_s=ceilings[:, 1])
     rows, plain = law_table.rows_of(table), law_table.rows_of(slow)
     assert rows.devices[0].sessions == ("a", "b", "c")
     np.testing.assert_allclose(rows.speed_2R[1], fast[1])
-    ratio = rows.speed_2R[0, 4] / rows.speed_2R[0, 0]
-    assert ratio == pytest.approx(2.0, rel=0.3)  # a device's bandwidth by size is the median of these very rows
+    np.testing.assert_allclose(rows.speed_2R[0], fast[0])
+    np.testing.assert_allclose(rows.devices[0].bytes_per_s, plain.devices[0].bytes_per_s)
     np.testing.assert_allclose(rows.features.flops_per_s, plain.features.flops_per_s * fast[1])
+    np.testing.assert_allclose(plain.speed_2R, 1.0)
     later = law_table.rows_of(table[names == "b"].assign(session="z"), rows.devices, rows.sessions)
     np.testing.assert_allclose(later.speed_2R, rows.speed_2R[:, names == "b"])
     assert set(later.session_R) == {-1}
+    again = slow[names == "b"].assign(session="b")  # its ceilings, read again, are another hour's: they are not asked
+    np.testing.assert_allclose(law_table.rows_of(again, rows.devices, rows.sessions).speed_2R, later.speed_2R)
+
+
+def test_what_a_faster_hour_changes_is_no_effect_of_the_session():
+    """Half as fast again, ceilings and all: the factors say so, and nothing is left for u."""
+    rng, cases = np.random.default_rng(0), simulated.cases(60, seed=4)
+    x_P = simulated.coordinates(rng, 1, 0.0)[:, 0]
+    slow = simulated.device(0)
+    fast = dataclasses.replace(
+        slow, bytes_per_s=tuple(1.5 * np.array(slow.bytes_per_s)), flops_per_s=1.5 * slow.flops_per_s
+    )
+    hours = [
+        simulated.table(cases[number::2], device, x_P, rng).assign(session=name)
+        for number, (name, device) in enumerate((("slow", slow), ("fast", fast)))
+    ]
+    table = law_table.add_columns(pd.concat(hours, ignore_index=True))
+    rows = law_table.rows_of(table)
+    np.testing.assert_allclose(rows.speed_2R[:, -1] / rows.speed_2R[:, 0], 1.5)
+    _, u_S, *_ = law_sampling.fit_mode(rows, "serial")
+    assert np.ptp(u_S) < 0.06
+    blind = dataclasses.replace(rows, features=rows.features.at_speed(*(1 / rows.speed_2R)))
+    _, u_S, *_ = law_sampling.fit_mode(blind, "serial")
+    assert np.ptp(u_S) > 0.2
 
 
 def test_several_tables_are_several_sessions(path, tmp_path):
