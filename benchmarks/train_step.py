@@ -3,14 +3,16 @@
   python benchmarks/train_step.py [--d_models=256,512,1024] [--out=results/train_step_cpu.json]
 
 Needs torch and transformers beside this package (make .venv-torch/.installed; .venv-torch/bin/python ...). The same
-shape, batch, float32, AdamW, clipping at 1 and no z-loss on both sides, each in a process of its own that has the
-machine for itself, in turns; medians over steps, then over turns. Torch runs eagerly with its fused AdamW and its
-fused attention, on as many threads as there are cores; ours with the layers written out (runtime.scan_layers=False).
-The peak is the largest of all timings of the product of two square float32 matrices in the same processes; a step's
-FLOPs are 3·(2·N_non + 2·V·d + 4·n·T·h·c) a token, the masked half of attention counted. Nothing is asserted.
+shape, batch, float32, AdamW, clipping at 1 and no z-loss on both sides, each in a process of its own. The two take
+turns step by step, while the other waits, so that both meet the machine in the same mood; a ratio is of the two steps
+of one round, and its median over rounds comes with a 90 % interval by bootstrap. Torch runs eagerly with its fused
+AdamW and its fused attention, on as many threads as there are cores; ours with the layers written out
+(runtime.scan_layers=False). The peak is the faster of both sides' products of two square float32 matrices in the same
+round; a step's FLOPs are 3·(2·N_non + 2·V·d + 4·n·T·h·c) a token, the masked half of attention counted. Nothing is
+asserted.
 """
 
-import json
+import itertools
 import os
 import statistics
 import subprocess
@@ -33,13 +35,14 @@ _D_MODELS = flags.DEFINE_list("d_models", ["256", "384", "512", "768", "1024"], 
 _LAYERS = flags.DEFINE_integer("layers", 4, "Layers of each.")
 _BATCH = flags.DEFINE_integer("batch", 8, "Sequences a step.")
 _LENGTH = flags.DEFINE_integer("length", 256, "Tokens of a sequence.")
-_TURNS = flags.DEFINE_integer("turns", 3, "Processes of each side, in turns.")
-_SECONDS = flags.DEFINE_float("seconds", 8.0, "Least time measured in each process.")
+_ROUNDS = flags.DEFINE_integer("rounds", 12, "Least steps of each side, in turns.")
+_SECONDS = flags.DEFINE_float("seconds", 20.0, "Least time measured of each side.")
 _OUT = flags.DEFINE_string("out", "", "Write the figures to this JSON file.")
-_SIDE = flags.DEFINE_enum("side", "", ["", "ours", "torch"], "Internal: measure one side and print it.")
+_SIDE = flags.DEFINE_enum("side", "", ["", "ours", "torch"], "Internal: serve one side.")
 VOCAB = 4096
 N_THREADS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 MATMUL = 2048
+WARM_UP = 6  # the heap grows over a few steps
 SIDES = ("ours", "torch")
 
 
@@ -47,8 +50,7 @@ def main(_) -> None:
     """Measure every width on both sides and print the table."""
     widths = [int(width) for width in _D_MODELS.value]
     if _SIDE.value:
-        measure = {"ours": measure_ours, "torch": measure_torch}[_SIDE.value]
-        print(json.dumps(measure(shape_of(widths[0]), _BATCH.value, _LENGTH.value, _SECONDS.value)))
+        serve({"ours": ours, "torch": in_torch}[_SIDE.value](shape_of(widths[0]), _BATCH.value, _LENGTH.value))
         return
     found = {
         "rows": [compare(width) for width in widths],
@@ -56,7 +58,10 @@ def main(_) -> None:
         "date": time.strftime("%Y-%m-%d"),
     }
     print(
-        markdown.table(["d_model", "tokens/s", "torch", "ratio", "share of peak", "torch's"], table_rows(found["rows"]))
+        markdown.table(
+            ["d_model", "tokens/s", "torch", "ratio", "share of peak", "torch's"],
+            [table_row(row) for row in found["rows"]],
+        )
     )
     if _OUT.value:
         files.write_json(Path(_OUT.value), found)
@@ -77,49 +82,78 @@ def shape_of(d_model: int) -> Architecture:
     )
 
 
+class Side:
+    """One side in a process of its own, which does what it is asked and waits otherwise."""
+
+    def __init__(self, side: str, d_model: int):
+        given = [f"--{name}={flags.FLAGS[name].value}" for name in ("layers", "batch", "length")]
+        command = [sys.executable, __file__, f"--side={side}", f"--d_models={d_model}", *given]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+
+    def ask(self, what: str) -> float:
+        """`loss` of the first step, or the seconds that one `step` or `product` takes."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{what}\n")
+        self._process.stdin.flush()
+        return float(self._process.stdout.readline())
+
+    def close(self) -> None:
+        """End the process."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
+
+
 def compare(d_model: int) -> dict:
-    """Both sides in turns; medians."""
-    measured: dict[str, list[dict]] = {side: [] for side in SIDES}
-    for _ in range(_TURNS.value):
-        for side in SIDES:
-            measured[side].append(run_side(side, d_model))
-            print(f"d {d_model} {side}: {measured[side][-1]}", file=sys.stderr, flush=True)
-    a = shape_of(d_model)
-    n_tokens = _BATCH.value * _LENGTH.value
+    """Both sides, a step each in turns."""
+    sides = {side: Side(side, d_model) for side in SIDES}
+    losses = {side: one.ask("loss") for side, one in sides.items()}
+    step_s: dict[str, list[float]] = {side: [] for side in SIDES}
+    product_s: dict[str, list[float]] = {side: [] for side in SIDES}
+    while len(step_s["ours"]) < _ROUNDS.value or min(map(sum, step_s.values())) < _SECONDS.value:
+        for side in SIDES if len(step_s["ours"]) % 2 else SIDES[::-1]:
+            step_s[side].append(sides[side].ask("step"))
+            product_s[side].append(sides[side].ask("product"))
+    for one in sides.values():
+        one.close()
+    a, n_tokens = shape_of(d_model), _BATCH.value * _LENGTH.value
     flops = accounting.training_flops(a, n_tokens, _LENGTH.value)
-    step_s = {side: statistics.median(found["step_s"] for found in measured[side]) for side in SIDES}
-    peak = max(found["matmul_flops_per_s"] for found in (*measured["ours"], *measured["torch"]))
-    return {
+    peak_R = 2 * MATMUL**3 / np.minimum(product_s["ours"], product_s["torch"])
+    row = {
         "architecture": a.name,
         "n_params": accounting.count_parameters(a),
         "tokens_per_step": n_tokens,
-        "tokens_per_s": {side: n_tokens / step_s[side] for side in SIDES},
-        "ratio": step_s["torch"] / step_s["ours"],
-        "ratios_by_turn": [theirs["step_s"] / ours["step_s"] for ours, theirs in zip(*measured.values(), strict=True)],
-        "share_of_peak": {side: flops / step_s[side] / peak for side in SIDES},
-        "matmul_flops_per_s": peak,
-        "first_losses": {side: measured[side][0]["loss"] for side in SIDES},
+        "tokens_per_s": {side: n_tokens / statistics.median(step_s[side]) for side in SIDES},
+        "ratio": median_with_interval(np.array(step_s["torch"]) / step_s["ours"]),
+        "share_of_peak": {side: median_with_interval(flops / step_s[side] / peak_R) for side in SIDES},
+        "product_flops_per_s": {side: 2 * MATMUL**3 / statistics.median(product_s[side]) for side in SIDES},
+        "first_losses": losses,
+        "step_s": step_s,
+        "product_s": product_s,
     }
+    print("\t".join(table_row(row)), file=sys.stderr, flush=True)
+    return row
 
 
-def run_side(side: str, d_model: int) -> dict:
-    """One side in a process of its own."""
-    given = [f"--{name}={flags.FLAGS[name].value}" for name in ("layers", "batch", "length", "seconds")]
-    command = [sys.executable, __file__, f"--side={side}", f"--d_models={d_model}", *given]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
-    return json.loads(done.stdout.splitlines()[-1])
+def median_with_interval(values_R: np.ndarray) -> list[float]:
+    """The median of rounds, and 5 % and 95 % points of the medians of 4,000 resamples."""
+    resampled = np.random.default_rng(0).choice(values_R, (4000, len(values_R)))
+    low, high = np.quantile(np.median(resampled, axis=1), (0.05, 0.95))
+    return [float(np.median(values_R)), float(low), float(high)]
 
 
-def time_calls(call: Callable[[], object], seconds: float) -> float:
-    """Median seconds of a call, over at least `seconds` and five calls, after six: the heap grows over a few steps."""
-    for _ in range(6):
-        call()
-    taken: list[float] = []
-    while sum(taken) < seconds or len(taken) < 5:
+def serve(calls: dict[str, Callable[[], object]]) -> None:
+    """Warm up, then answer each line with the first loss or with the seconds that the call it names takes."""
+    losses = [calls["step"]() for _ in range(WARM_UP)]
+    calls["product"]()
+    for line in sys.stdin:
+        if line.strip() == "loss":
+            print(losses[0], flush=True)
+            continue
         start = time.perf_counter()
-        call()
-        taken.append(time.perf_counter() - start)
-    return statistics.median(taken)
+        calls[line.strip()]()
+        print(time.perf_counter() - start, flush=True)
 
 
 def batches(batch: int, length: int) -> np.ndarray:
@@ -127,7 +161,7 @@ def batches(batch: int, length: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, VOCAB, (8, batch, length + 1)).astype(np.int32)
 
 
-def measure_ours(a: Architecture, batch: int, length: int, seconds: float) -> dict:
+def ours(a: Architecture, batch: int, length: int) -> dict[str, Callable[[], object]]:
     """The compiled step of ie_scaling.train, in a process as run.py makes it."""
     host_memory.keep_freed_blocks()
     import jax
@@ -140,57 +174,48 @@ def measure_ours(a: Architecture, batch: int, length: int, seconds: float) -> di
         sequence_length=length, batch_size=batch, optimizer=OptimizerConfig(z_loss=0.0, weight_decay=0.01)
     )
     program = step.build(a, recipe, RuntimeConfig(scan_layers=False))
-    state, tokens, losses = program.init(jax.random.key(0)), batches(batch, length), []
+    state, windows = program.init(jax.random.key(0)), itertools.cycle(batches(batch, length))
 
-    def one_step() -> None:
+    def one_step() -> float:
         nonlocal state
-        placed = program.place_batch(tokens[len(losses) % len(tokens)])
-        state, metrics = program.train(state, placed, np.float32(1e-3))
-        losses.append(float(metrics["loss"]))
+        state, metrics = program.train(state, program.place_batch(next(windows)), np.float32(1e-3))
+        return float(metrics["loss"])
 
-    step_s = time_calls(one_step, seconds)
     square = jax.random.normal(jax.random.key(1), (MATMUL, MATMUL))
     multiply = jax.jit(lambda left, right: left @ right)
-    matmul_s = time_calls(lambda: multiply(square, square).block_until_ready(), 2.0)
-    return {"step_s": step_s, "matmul_flops_per_s": 2 * MATMUL**3 / matmul_s, "loss": losses[0]}
+    return {"step": one_step, "product": lambda: multiply(square, square).block_until_ready()}
 
 
-def measure_torch(a: Architecture, batch: int, length: int, seconds: float) -> dict:
+def in_torch(a: Architecture, batch: int, length: int) -> dict[str, Callable[[], object]]:
     """transformers' LlamaForCausalLM, eager."""
     import torch
 
     model = peers.torch_llama(a, length, N_THREADS, use_cache=False)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, betas=(0.9, 0.95), weight_decay=0.01, fused=True)
-    tokens, losses = torch.from_numpy(batches(batch, length)).long(), []
+    windows = itertools.cycle(torch.from_numpy(batches(batch, length)).long())
 
-    def one_step() -> None:
-        window = tokens[len(losses) % len(tokens)]
+    def one_step() -> float:
+        window = next(windows)
         logits = model(input_ids=window[:, :-1]).logits
         loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), window[:, 1:].flatten())
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        losses.append(loss.item())
+        return loss.item()
 
-    step_s = time_calls(one_step, seconds)
     square = torch.randn(MATMUL, MATMUL)
-    matmul_s = time_calls(lambda: square @ square, 2.0)
-    return {"step_s": step_s, "matmul_flops_per_s": 2 * MATMUL**3 / matmul_s, "loss": losses[0]}
+    return {"step": one_step, "product": lambda: square @ square}
 
 
-def table_rows(rows: list[dict]) -> list[list[str]]:
-    """One row a width."""
+def table_row(row: dict) -> list[str]:
+    """One width's row of the printed table."""
+    ratio, low, high = row["ratio"]
     return [
-        [
-            row["architecture"],
-            f"{row['tokens_per_s']['ours']:,.0f}",
-            f"{row['tokens_per_s']['torch']:,.0f}",
-            f"{row['ratio']:.2f} ({min(row['ratios_by_turn']):.2f}–{max(row['ratios_by_turn']):.2f})",
-            f"{row['share_of_peak']['ours']:.0%}",
-            f"{row['share_of_peak']['torch']:.0%}",
-        ]
-        for row in rows
+        row["architecture"],
+        *(f"{row['tokens_per_s'][side]:,.0f}" for side in SIDES),
+        f"{ratio:.2f} ({low:.2f}–{high:.2f})",
+        *(f"{row['share_of_peak'][side][0]:.0%}" for side in SIDES),
     ]
 
 

@@ -61,7 +61,8 @@ class LongContextConfig:
 class RandomConfig:
     """Shapes and workloads at random within the span of the sweeps, each request priced at `max_request_s` at most.
 
-    `n_training` join the sweeps in fitting the law, `n_held_out` test it; none held out leaves the law out.
+    All are timed side by side. `n_training` join the sweeps in fitting the law, `n_held_out` test it; none held out
+    leaves the law out.
     Token ranges are (least, most).
     """
 

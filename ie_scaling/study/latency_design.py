@@ -12,7 +12,7 @@ from ie_scaling.latency.workload import Case, Workload
 from ie_scaling.study.latency_config import AssumedRatesConfig, LatencyStudyConfig
 from ie_scaling.study.latency_shapes import Shapes
 
-TRAINING, HELD_OUT = "training", "held_out"
+RANDOM, TRAINING, HELD_OUT = "random", "training", "held_out"  # a sweep and its series
 MOST_DRAWS = 100_000
 
 
@@ -74,7 +74,7 @@ def design(config: LatencyStudyConfig, dtype: str) -> list[Sweep]:
                 raise ValueError(
                     f"max_case_gib={config.max_case_gib}: {sweep.name} has {case.name}, which takes {_gib(case):.2f}"
                 )
-    return sweeps + _random(maker, sweeps) if config.random.n_held_out else sweeps
+    return [*sweeps, _random(maker, sweeps)] if config.random.n_held_out else sweeps
 
 
 def price(sweep: Sweep, config: LatencyStudyConfig) -> Price:
@@ -189,10 +189,11 @@ def _mlp_ratio(maker: _Maker) -> list[Point]:
     return maker.long(shapes, "mlp_ratios")
 
 
-def _random(maker: _Maker, sweeps: Sequence[Sweep]) -> list[Sweep]:
-    """Training and held-out cases: log-uniform within the span of the sweeps, every shape a new one.
+def _random(maker: _Maker, sweeps: Sequence[Sweep]) -> Sweep:
+    """Training and held-out cases, log-uniform within the span of the sweeps, every shape a new one.
 
-    A draw outside the span of sizes, dearer than `max_request_s` or larger than `max_case_gib` is drawn again.
+    They are timed side by side, so that what is held out meets the machine in a mood that the law knows. A draw outside
+    the span of sizes, dearer than `max_request_s` or larger than `max_case_gib` is drawn again.
     """
     config = maker.config
     swept = [case for sweep in sweeps for case in sweep.cases]
@@ -207,12 +208,10 @@ def _random(maker: _Maker, sweeps: Sequence[Sweep]) -> list[Sweep]:
         affordable = request_seconds(case, config.assumed) <= config.random.max_request_s
         if affordable and _gib(case) <= config.max_case_gib and min(sizes) <= size <= max(sizes):
             if case.architecture not in seen:
-                points.append(Point(case, size, ""))
+                points.append(Point(case, size, TRAINING if len(points) < config.random.n_training else HELD_OUT))
             seen.add(case.architecture)
         if len(points) == wanted:
-            split = config.random.n_training
-            made = [Sweep(TRAINING, tuple(points[:split])), Sweep(HELD_OUT, tuple(points[split:]))]
-            return [sweep for sweep in made if sweep.points]
+            return Sweep(RANDOM, tuple(points))
     limits = f"random.max_request_s={config.random.max_request_s} and max_case_gib={config.max_case_gib}"
     raise ValueError(f"random.n_held_out={config.random.n_held_out}: too few distinct shapes within {limits}")
 

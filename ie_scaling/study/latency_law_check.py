@@ -13,7 +13,6 @@ from ie_scaling import config as config_lib
 from ie_scaling.latency.law import posterior as latency_law
 from ie_scaling.latency.law import table as law_table
 from ie_scaling.latency.law.config import LatencyLawConfig
-from ie_scaling.latency.workload import Case
 from ie_scaling.study.latency_findings import LABELS, LEVEL, Estimate, Finding, percent
 from ie_scaling.study.latency_timings import QUANTILES, Timings
 
@@ -26,24 +25,26 @@ def run(
     config: LatencyLawConfig,
     fitted: Sequence[Timings],
     held_out: Timings,
-    cases: Sequence[Case],
     seed: int,
     directory: Path,
 ) -> list[str]:
     """Fit the law and write posterior.nc and predictions.csv, one row a held-out case and metric; failed diagnostics.
 
-    `cases` are those of `held_out`, in order. What is done is not done again.
+    A sweep is a session, timed in one go; what is held out was timed among cases that are fitted, so that it shares
+    their session. What is done is not done again.
     """
     table = pd.concat([timings.table for timings in fitted], ignore_index=True)
-    table = table.assign(session=table["sweep"])  # each was timed at a time of its own, as was what is held out
+    table = table.assign(session=table["sweep"])
+    asked = held_out.table.assign(session=held_out.table["sweep"])
     stored = {"experiment": "latency_law", "seed": seed, "n_fitted": len(table), "law": config_lib.to_plain(config)}
-    stored |= {"held_out": [case.name for case in cases]}
+    stored |= {"held_out": [case.name for case in law_table.cases_of(asked)]}
     if not workdir.is_done(directory, stored):
         with workdir.opened(directory, stored):
             posterior = latency_law.fit(table, config)
             posterior.save(directory / "posterior.nc")
-            rows = law_table.rows_of(law_table.add_columns(held_out.table), posterior.devices, posterior.sessions)
-            drawn = posterior.predict(cases, str(table["device_kind"].iloc[0]), seed, speeds=rows.speed_2R)
+            rows = law_table.rows_of(law_table.add_columns(asked), posterior.devices, posterior.sessions)
+            where = {"sessions": list(asked["session"]), "speeds": rows.speed_2R}
+            drawn = posterior.predict(rows.cases, str(table["device_kind"].iloc[0]), seed, **where)
             draws_WA = {metric: getattr(drawn, f"{metric}_WA") for metric in PREDICTED}
             predictions = compare(held_out, draws_WA)
             records.write_table(directory / "predictions.csv", predictions)

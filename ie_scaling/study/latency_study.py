@@ -15,7 +15,7 @@ from ie_scaling.latency.config import TimeDecodeConfig
 from ie_scaling.progress import say
 from ie_scaling.study import latency_design, latency_findings, latency_law_check, latency_page
 from ie_scaling.study.latency_config import LatencyStudyConfig
-from ie_scaling.study.latency_design import HELD_OUT, Sweep
+from ie_scaling.study.latency_design import HELD_OUT, RANDOM, Sweep
 from ie_scaling.study.latency_timings import Timings
 
 
@@ -39,8 +39,7 @@ def run(config: LatencyStudyConfig, directory: Path) -> list[str]:
 
 def _run_stages(config: LatencyStudyConfig, sweeps: Sequence[Sweep], directory: Path) -> list[str]:
     failures, timed, begun = [], {}, time.monotonic()
-    held_out = {sweep.name: sweep.cases for sweep in sweeps}.get(HELD_OUT, [])
-    n_stages = len(sweeps) + 1 + bool(held_out)
+    n_stages = len(sweeps) + 1 + bool(config.random.n_held_out)
 
     def announce(number: int, title: str) -> None:
         say(f"[{number}/{n_stages}] {title}  ({time.monotonic() - begun:.0f} s so far)")
@@ -48,14 +47,15 @@ def _run_stages(config: LatencyStudyConfig, sweeps: Sequence[Sweep], directory: 
     for number, sweep in enumerate(sweeps, 1):
         announce(number, f"{sweep.name}: time {len(sweep.points)} cases")
         failures += time_sweep(sweep, config.decode, directory / sweep.name)
-        timed[sweep.name] = Timings.read(directory / sweep.name, config.n_resamples, config.seed)
-        failures += latency_findings.too_fast(sweep.name, timed[sweep.name])
+        timings = Timings.read(directory / sweep.name, config.n_resamples, config.seed)
+        failures += latency_findings.too_fast(sweep.name, timings)
+        timed |= timings.by_series() if sweep.name == RANDOM else {sweep.name: timings}
     predictions = None
-    if held_out:
-        announce(len(sweeps) + 1, f"law: fit, and test on {len(held_out)} cases held out")
+    if config.random.n_held_out:
+        announce(len(sweeps) + 1, f"law: fit, and test on {config.random.n_held_out} cases held out")
         fitted = [timings for name, timings in timed.items() if name != HELD_OUT]
         place = directory / "law"
-        failures += latency_law_check.run(config.law, fitted, timed[HELD_OUT], held_out, config.seed, place)
+        failures += latency_law_check.run(config.law, fitted, timed[HELD_OUT], config.seed, place)
         predictions = pd.read_csv(place / "predictions.csv")
     announce(n_stages, "report")
     latency_page.write(config, timed, predictions, failures, directory)

@@ -114,19 +114,22 @@ def test_r_trades_heads_for_d_ff_at_fixed_size_and_g(study):
 
 def test_what_is_held_out_was_never_fitted(study):
     config, sweeps = study
-    held_out = [case.architecture for case in sweeps["held_out"].cases]
-    fitted = {case.architecture for name, sweep in sweeps.items() if name != "held_out" for case in sweep.cases}
+    random = by_series(sweeps["random"])
+    tests = [point.case for point in random["held_out"]]
+    held_out = [case.architecture for case in tests]
+    fitted = {case.architecture for name, sweep in sweeps.items() if name != "random" for case in sweep.cases}
+    fitted |= {point.case.architecture for point in random["training"]}
     assert len(held_out) == len(set(held_out)) == config.random.n_held_out >= 24
-    assert len(sweeps["training"].cases) == config.random.n_training
+    assert len(random["training"]) == config.random.n_training
     assert not fitted & set(held_out)
     swept = [case for name in SWEEPS for case in sweeps[name].cases]
     sizes = [accounting.count_parameters(case.architecture) for case in swept]
-    for case in sweeps["held_out"].cases:
+    for case in tests:
         assert min(sizes) <= accounting.count_parameters(case.architecture) <= max(sizes)
         assert case.workload.batch <= max(config.batches)
         assert latency_design.request_seconds(case, config.assumed) <= config.random.max_request_s
-    assert len({case.workload.batch for case in sweeps["held_out"].cases}) > 3
-    assert len({case.architecture.query_group for case in sweeps["held_out"].cases}) > 3
+    assert len({case.workload.batch for case in tests}) > 3
+    assert len({case.architecture.query_group for case in tests}) > 3
 
 
 def test_random_shapes_follow_the_seed():
@@ -176,7 +179,7 @@ def test_any_design_is_as_described_or_refused(d_head, query_group, ratio, size,
     for name in ("query_group", "mlp_ratio"):
         sizes = [accounting.count_non_embedding_parameters(a) for a in shapes[name]]
         assert max(sizes) / min(sizes) <= (1 + config.size_tolerance) / (1 - config.size_tolerance)
-    held_out = shapes.pop("held_out")
+    held_out, shapes["random"] = shapes["random"][2:], shapes["random"][:2]
     assert len(set(held_out)) == 3
     assert not set(held_out) & {a for others in shapes.values() for a in others}
 
