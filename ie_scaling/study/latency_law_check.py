@@ -43,8 +43,8 @@ def run(
             posterior = latency_law.fit(table, config)
             posterior.save(directory / "posterior.nc")
             rows = law_table.rows_of(law_table.add_columns(asked), posterior.devices, posterior.sessions)
-            where = {"sessions": list(asked["session"]), "speeds": rows.speed_2R}
-            drawn = posterior.predict(rows.cases, str(table["device_kind"].iloc[0]), seed, **where)
+            kind, sessions = str(table["device_kind"].iloc[0]), list(asked["session"])
+            drawn = posterior.predict(rows.cases, kind, seed, sessions=sessions, speeds=rows.speed_2R)
             draws_WA = {metric: getattr(drawn, f"{metric}_WA") for metric in PREDICTED}
             predictions = compare(held_out, draws_WA)
             records.write_table(directory / "predictions.csv", predictions)

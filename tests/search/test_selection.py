@@ -73,7 +73,7 @@ def law(tmp_path):
         devices=(device,),
         sessions=("",),
         draws=draws,
-        effects_CSN=np.zeros((2, 300, 0)),
+        effects_CS2N=np.zeros((2, 300, 2, 0)),
         failures=("R-hat 1.3 of nu is above 1.01",),
         groups={"constant_data": xr.Dataset(fitted)},
     ).save(tmp_path / "law" / latency_law.FILE_NAME)

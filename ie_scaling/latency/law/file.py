@@ -15,6 +15,7 @@ from ie_scaling.latency.law.features import Device
 
 KIND = "latency law"
 NEEDED = ("nu", "noise_correlation")
+METRICS = ("ttft_s", "tpot_s")  # of the sessions' effects
 
 
 def write(
@@ -24,19 +25,19 @@ def write(
     devices: tuple[Device, ...],
     sessions: tuple[str, ...],
     draws: Mapping[str, np.ndarray],
-    effects_CSN: np.ndarray,
+    effects_CS2N: np.ndarray,
     failures: tuple[str, ...],
     groups: Mapping[str, xr.Dataset],
 ) -> None:
     """Write the file, whole or not at all; every group carries what `read` needs as attributes."""
-    shape, n_effects = draws["nu"].shape, effects_CSN.shape[-1]
+    shape, n_effects = draws["nu"].shape, effects_CS2N.shape[-1]
     dims = ("chain", "draw", "device")
     variables: dict[str, Any] = {name: (dims[: values.ndim], values) for name, values in draws.items()}
     coords = {"chain": np.arange(shape[0]), "draw": np.arange(shape[1])}
     coords |= {"device": np.array([device.name for device in devices], dtype=str)}
     if n_effects:
-        variables["u"] = (("chain", "draw", "session"), effects_CSN)
-        coords |= {"session": np.array(sessions, dtype=str)}
+        variables["u"] = (("chain", "draw", "metric", "session"), effects_CS2N)
+        coords |= {"metric": np.array(METRICS), "session": np.array(sessions, dtype=str)}
     attributes = {
         "kind": KIND,
         "form": form,
@@ -66,7 +67,7 @@ def read(path: Path, names: tuple[str, ...]) -> dict[str, Any]:
         "devices": tuple(config_lib.build(Device, fields, f"{path}: device") for fields in devices),
         "sessions": tuple(json.loads(data.attrs["sessions"])),
         "draws": draws,
-        "effects_CSN": data["u"].to_numpy() if "u" in data else np.zeros((*draws["nu"].shape, 0)),
+        "effects_CS2N": data["u"].to_numpy() if "u" in data else np.zeros((*draws["nu"].shape, 2, 0)),
         "failures": tuple(json.loads(data.attrs["failures"])),
         "groups": groups,
     }

@@ -16,7 +16,7 @@ product with several rows reads and writes besides the weights themselves, as on
 are stated as their sum at 8 layers, `overhead_s`, and ε_step's share of it, `fixed_share`. What is measured:
 
     (ln TTFT, ln TPOT)_i ~ StudentT₂(ν, ln of the above + u_session(i), scales √(noise² + error_i²), correlation ρ)
-    u_s ~ Normal(0, τ)               a session, that is one table, timed in one go; left out where there is only one
+    u_s ~ Normal(0, τ), one of TTFT and one of TPOT: a session, timed in one go; left out where there is only one
     z_kp ~ Normal(μ_p, λ·spread_p)   device k's free coordinates; μ_p ~ Normal(centre_p, spread_p)
     λ ~ LogNormal(ln 0.5, 0.5), ν = 2 + LogNormal(ln 8, 1), ρ = tanh Normal(0, 0.5), τ ~ LogNormal(ln 0.05, 0.7)
 
@@ -192,11 +192,11 @@ def model(rows: Rows, form: str) -> None:
     numpyro.factor("population", log_density_of_devices(x_PK, log_lambda))
     log_tail: Any = numpyro.sample("log_tail", dist.Normal(*LOG_TAIL))
     atanh_rho: Any = numpyro.sample("atanh_rho", dist.Normal(*ATANH_RHO))
-    u_S: Any = jnp.zeros(1)
+    u_2S: Any = jnp.zeros((2, 1))
     if n_sessions > 1:
         log_tau: Any = numpyro.sample("log_tau", dist.Normal(*LOG_TAU))
-        u_S = numpyro.sample("u", dist.Normal(jnp.zeros(n_sessions), jnp.exp(log_tau)).to_event(1))
-    numpyro.factor("timing", log_density_of_rows(rows, form, x_PK, log_tail, atanh_rho, u_S).sum())
+        u_2S = numpyro.sample("u", dist.Normal(jnp.zeros((2, n_sessions)), jnp.exp(log_tau)).to_event(2))
+    numpyro.factor("timing", log_density_of_rows(rows, form, x_PK, log_tail, atanh_rho, u_2S).sum())
 
 
 def log_density_of_devices(x_PK: Any, log_lambda: Any) -> jax.Array:
@@ -209,14 +209,15 @@ def log_density_of_devices(x_PK: Any, log_lambda: Any) -> jax.Array:
     return -0.5 * (squares / variance + n_parameters * (log_determinant + n_devices * math.log(2 * math.pi)))
 
 
-def log_density_of_rows(rows: Rows, form: str, x_PK: Any, log_tail: Any, atanh_rho: Any, u_S: Any) -> jax.Array:
+def log_density_of_rows(rows: Rows, form: str, x_PK: Any, log_tail: Any, atanh_rho: Any, u_2S: Any) -> jax.Array:
     """ln of the density of (ln TTFT, ln TPOT) of each row, [R]; of ln TTFT alone where there is no TPOT."""
     device_KR = np.arange(len(rows.devices))[:, None] == rows.device_R  # a product: its gradient scatters nothing
     session_SR = np.arange(len(rows.sessions))[:, None] == rows.session_R
     z, nu, rho = free_of(x_PK @ device_KR), MIN_NU + jnp.exp(log_tail), jnp.tanh(atanh_rho)
     timed_R = np.isfinite(rows.tpot_s_R)
-    log_ttft_R = np.log(rows.ttft_s_R) - u_S @ session_SR
-    log_tpot_R = np.log(np.where(timed_R, rows.tpot_s_R, 1.0)) - u_S @ session_SR
+    u_2R = u_2S @ session_SR
+    log_ttft_R = np.log(rows.ttft_s_R) - u_2R[0]
+    log_tpot_R = np.log(np.where(timed_R, rows.tpot_s_R, 1.0)) - u_2R[1]
     ttft_scale_R = jnp.sqrt(jnp.exp(2 * z["ttft_noise"]) + rows.ttft_error_R**2)
     tpot_scale_R = jnp.sqrt(jnp.exp(2 * z["tpot_noise"]) + rows.tpot_error_R**2)
     a_R = (log_ttft_R - log_prefill_s(z, rows.features, jnp)) / ttft_scale_R

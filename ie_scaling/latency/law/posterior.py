@@ -60,7 +60,7 @@ class LatencyPosterior:
     Attributes:
       draws: each device's parameters by name, [C, S, K]; device_spread (λ), nu, noise_correlation (ρ) and, of several
         sessions, session_spread (τ), each [C, S].
-      effects_CSN: u of each session, [C, S, N]; N is 0 with one session.
+      effects_CS2N: u of each session on TTFT and on TPOT, [C, S, 2, N]; N is 0 with one session.
       failures: one-liners of the convergence gate.
       groups: further groups of the file (sample_stats, log_likelihood, observed_data, constant_data).
     """
@@ -69,7 +69,7 @@ class LatencyPosterior:
     devices: tuple[Device, ...]
     sessions: tuple[str, ...]
     draws: dict[str, np.ndarray]
-    effects_CSN: np.ndarray
+    effects_CS2N: np.ndarray
     failures: tuple[str, ...] = ()
     groups: dict[str, xr.Dataset] = dataclasses.field(default_factory=dict)
 
@@ -92,7 +92,7 @@ class LatencyPosterior:
         Args:
           device_kind: "" means the only one that was fitted; dtype and mode are each case's own.
           level: `new_measurement` is the median that another benchmark would find, with its noise and, where several
-            sessions were fitted, the effect of a new one, common to all cases; `law` is the law alone.
+            sessions were fitted, the effects of a new one, common to all cases; `law` is the law alone.
           sessions: the session of each case; one that was fitted keeps its own speed and effect.
           speeds: how much faster than typical each case's device reads and computes, [2, A], where that was measured
             (`Rows.speed_2R`). Where it was not, a new measurement is as fast as in one of the sessions fitted.
@@ -181,14 +181,15 @@ class LatencyPosterior:
         log_ttft_WA += np.hypot(flat["ttft_noise"][:, place_A], error_A2[:, 0]) * first_WA
         second_WA = rho_W1 * first_WA + np.sqrt(1 - rho_W1**2) * second_WA
         log_tpot_WA += np.hypot(flat["tpot_noise"][:, place_A], error_A2[:, 1]) * second_WA
-        if self.effects_CSN.shape[-1]:
-            fresh_W1 = flat["session_spread"] * rng.standard_normal((self.n_draws, 1))
-            effects_WN = np.concatenate([self.effects_CSN.reshape(self.n_draws, -1), fresh_W1], axis=1)
+        if self.effects_CS2N.shape[-1]:
+            fresh_W2 = flat["session_spread"] * rng.standard_normal((self.n_draws, 2))
+            fitted_W2N = self.effects_CS2N.reshape(self.n_draws, 2, -1)
+            effects_W2N = np.concatenate([fitted_W2N, fresh_W2[:, :, None]], axis=2)
             known = {name: column for column, name in enumerate(self.sessions)}
             names = [""] * shape[1] if sessions is None else sessions
-            effect_WA = effects_WN[:, [known.get(name, len(known)) for name in names]]
-            log_ttft_WA += effect_WA
-            log_tpot_WA += effect_WA
+            column_A = [known.get(name, len(known)) for name in names]
+            log_ttft_WA += effects_W2N[:, 0, column_A]
+            log_tpot_WA += effects_W2N[:, 1, column_A]
 
     def summary(self) -> dict[str, dict[str, dict[str, float]]]:
         """Mean, sd, 5 %, 50 % and 95 % points: of each device's parameters by its name, and of the rest as `common`."""
@@ -235,7 +236,7 @@ def fit_rows(rows: Rows, config: LatencyLawConfig) -> tuple[LatencyPosterior, di
         devices=rows.devices,
         sessions=rows.sessions,
         draws=draws,
-        effects_CSN=samples.sites.get("u", np.zeros((*draws["nu"].shape, 0))),
+        effects_CS2N=samples.sites.get("u", np.zeros((*draws["nu"].shape, 2, 0))),
         failures=gate.failures,
         groups=law_sampling.groups_of(rows, samples),
     )

@@ -1,6 +1,7 @@
 """Draws of the latency law's posterior: a robust least-squares fit to start from, then NUTS.
 
-The sampler's Q coordinates are x_PK row by row, log_lambda, log_tail, atanh_rho and, of several sessions, log_tau, u_S.
+The sampler's Q coordinates are x_PK row by row, log_lambda, log_tail, atanh_rho and, of several sessions, log_tau
+and u_2S row by row.
 """
 
 import dataclasses
@@ -96,8 +97,8 @@ def groups_of(rows: Rows, samples: Samples) -> dict[str, xr.Dataset]:
 
 def density_of_rows(rows: Rows, form: str, sites: Mapping[str, Any]) -> Any:
     """ln density of every row at one draw, [R]."""
-    u_S = sites.get("u", jnp.zeros(1))
-    return law_model.log_density_of_rows(rows, form, sites["x"], sites["log_tail"], sites["atanh_rho"], u_S)
+    u_2S = sites.get("u", jnp.zeros((2, 1)))
+    return law_model.log_density_of_rows(rows, form, sites["x"], sites["log_tail"], sites["atanh_rho"], u_2S)
 
 
 def site_shapes(rows: Rows) -> dict[str, tuple[int, ...]]:
@@ -105,7 +106,7 @@ def site_shapes(rows: Rows) -> dict[str, tuple[int, ...]]:
     shapes: dict[str, tuple[int, ...]] = {"x": (N_PARAMETERS, len(rows.devices))}
     shapes |= {"log_lambda": (), "log_tail": (), "atanh_rho": ()}
     if len(rows.sessions) > 1:
-        shapes |= {"log_tau": (), "u": (len(rows.sessions),)}
+        shapes |= {"log_tau": (), "u": (2, len(rows.sessions))}
     return shapes
 
 
@@ -121,7 +122,7 @@ def sites_of(rows: Rows, y_Q: Any) -> dict[str, Any]:
 
 def precondition(rows: Rows, form: str) -> tuple[np.ndarray, np.ndarray]:
     """Origin and scale of the coordinates that NUTS walks in; the posterior itself does not depend on them."""
-    x_PK, u_S, scale_DD, noise_sd_2K = fit_mode(rows, form)
+    x_PK, u_2S, scale_DD, noise_sd_2K = fit_mode(rows, form)
     shapes = site_shapes(rows)
     middle = {
         "log_lambda": law_model.LOG_LAMBDA[0],
@@ -132,21 +133,21 @@ def precondition(rows: Rows, form: str) -> tuple[np.ndarray, np.ndarray]:
     single = [name for name in shapes if name in TYPICAL_SD]
     place, n = np.arange(x_PK.size).reshape(x_PK.shape), x_PK.size
     free, noisy = np.delete(place, NOISES, axis=0).ravel(), place[NOISES].ravel()
-    sessions = np.arange(len(u_S)) + n + len(single)
-    scale_QQ = np.zeros((n + len(single) + len(u_S),) * 2)
+    sessions = np.arange(u_2S.size) + n + len(single)
+    scale_QQ = np.zeros((n + len(single) + u_2S.size,) * 2)
     located = np.concatenate([free, sessions])
     scale_QQ[np.ix_(located, located)] = scale_DD
     scale_QQ[noisy, noisy] = noise_sd_2K.ravel()
     for offset, name in enumerate(single):
         scale_QQ[n + offset, n + offset] = TYPICAL_SD[name]
-    return np.concatenate([x_PK.ravel(), [middle[name] for name in single], u_S]), scale_QQ
+    return np.concatenate([x_PK.ravel(), [middle[name] for name in single], u_2S.ravel()]), scale_QQ
 
 
 def fit_mode(rows: Rows, form: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """The posterior's mode, about, by reweighted least squares with λ, τ and the tails held.
 
     Returns:
-      x_PK, u_S (empty with one session), a Cholesky factor of the covariance of both without the noises, and the
+      x_PK, u_2S (empty with one session), a Cholesky factor of the covariance of both without the noises, and the
       standard deviations of the noises' coordinates.
     """
     n_devices, n_sessions = len(rows.devices), len(rows.sessions) if len(rows.sessions) > 1 else 0
@@ -159,15 +160,17 @@ def fit_mode(rows: Rows, form: str) -> tuple[np.ndarray, np.ndarray, np.ndarray,
 
     def unpack(w_D):
         x_PK = np.zeros((N_PARAMETERS, n_devices))
-        x_PK[[i for i in range(N_PARAMETERS) if i not in NOISES]] = w_D[: len(w_D) - n_sessions].reshape(-1, n_devices)
-        return x_PK, w_D[len(w_D) - n_sessions :]
+        x_PK[[i for i in range(N_PARAMETERS) if i not in NOISES]] = w_D[: len(w_D) - 2 * n_sessions].reshape(
+            -1, n_devices
+        )
+        return x_PK, w_D[len(w_D) - 2 * n_sessions :].reshape(2, -1)
 
     def misses(w_D):
-        x_PK, u_S = unpack(w_D)
+        x_PK, u_2S = unpack(w_D)
         z = law_model.free_of(x_PK[:, rows.device_R])
-        u_R = u_S[rows.session_R] if n_sessions else 0.0
-        ttft_R = np.log(rows.ttft_s_R) - law_model.log_prefill_s(z, rows.features) - u_R
-        tpot_R = np.log(rows.tpot_s_R) - law_model.log_step_s(z, rows.features, form) - u_R
+        u_2R = u_2S[:, rows.session_R] if n_sessions else np.zeros((2, 1))
+        ttft_R = np.log(rows.ttft_s_R) - law_model.log_prefill_s(z, rows.features) - u_2R[0]
+        tpot_R = np.log(rows.tpot_s_R) - law_model.log_step_s(z, rows.features, form) - u_2R[1]
         return np.concatenate([ttft_R, tpot_R[timed_R]])
 
     def scales():
@@ -175,11 +178,11 @@ def fit_mode(rows: Rows, form: str) -> tuple[np.ndarray, np.ndarray, np.ndarray,
         return np.concatenate([by_row, np.hypot(noise_2K[1, rows.device_R], rows.tpot_error_R)[timed_R]])
 
     def residuals(w_D):
-        x_PK, u_S = unpack(w_D)
+        x_PK, u_2S = unpack(w_D)
         prior = (x_PK @ whiten_KK.T)[[i for i in range(N_PARAMETERS) if i not in NOISES]]
-        return np.concatenate([weight_T * misses(w_D) / scales(), prior.ravel(), u_S / START_TAU])
+        return np.concatenate([weight_T * misses(w_D) / scales(), prior.ravel(), u_2S.ravel() / START_TAU])
 
-    w_D = np.zeros((N_PARAMETERS - len(NOISES)) * n_devices + n_sessions)
+    w_D = np.zeros((N_PARAMETERS - len(NOISES)) * n_devices + 2 * n_sessions)
     jacobian = np.eye(len(w_D))
     for _ in range(N_REWEIGHTED):
         found = least_squares(residuals, w_D, max_nfev=30, x_scale=1.0)
@@ -190,10 +193,10 @@ def fit_mode(rows: Rows, form: str) -> tuple[np.ndarray, np.ndarray, np.ndarray,
             if len(mine) > 4:
                 noise_2K[kind, device] = np.clip(1.4826 * np.median(np.abs(mine)), LEAST_NOISE, MOST_NOISE)
         weight_T = np.sqrt((START_NU + 1) / (START_NU + (miss_T / scales()) ** 2))
-    x_PK, u_S = unpack(w_D)
+    x_PK, u_2S = unpack(w_D)
     center, spread = law_model.CENTER_P[NOISES, None], law_model.SPREAD_P[NOISES, None]
     x_PK[NOISES] = (np.log(noise_2K) - center) / spread
     counts_2K = np.array([np.bincount(d, minlength=n_devices) for d in (rows.device_R, rows.device_R[timed_R])])
     noise_sd_2K = 1 / np.sqrt(1 + counts_2K * spread**2)
     covariance_DD = scipy.linalg.inv(jacobian.T @ jacobian)
-    return x_PK, u_S, np.linalg.cholesky(covariance_DD), noise_sd_2K
+    return x_PK, u_2S, np.linalg.cholesky(covariance_DD), noise_sd_2K

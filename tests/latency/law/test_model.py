@@ -14,7 +14,8 @@ from tests.latency.law import simulated
 
 CASES = simulated.cases(5, seed=2)
 DEVICES = (simulated.device(0), simulated.device(1))
-LOG_LAMBDA, LOG_TAIL, ATANH_RHO, LOG_TAU, U_S = np.log(0.4), np.log(6.0), 0.35, np.log(0.07), np.array([0.05, -0.02])
+LOG_LAMBDA, LOG_TAIL, ATANH_RHO, LOG_TAU = np.log(0.4), np.log(6.0), 0.35, np.log(0.07)
+U_2S = np.array([[0.05, -0.02], [-0.01, 0.03]])  # of TTFT, of TPOT
 
 
 def two_devices():
@@ -74,7 +75,7 @@ def log_prior(x_PK):
         density = stats.norm.pdf(mu) * stats.norm.pdf(x_K[:, None], mu, np.exp(LOG_LAMBDA)).prod(axis=0)
         total += np.log(np.trapezoid(density, mu))
     total += stats.norm.logpdf(LOG_TAIL, np.log(8), 1) + stats.norm.logpdf(ATANH_RHO, 0, 0.5)
-    return total + stats.norm.logpdf(LOG_TAU, np.log(0.05), 0.7) + stats.norm.logpdf(U_S, 0, np.exp(LOG_TAU)).sum()
+    return total + stats.norm.logpdf(LOG_TAU, np.log(0.05), 0.7) + stats.norm.logpdf(U_2S, 0, np.exp(LOG_TAU)).sum()
 
 
 @pytest.mark.parametrize("form", ["serial", "joint"])
@@ -89,14 +90,14 @@ def test_log_density_equals_the_sum_written_out(form):
         ttft_s, tpot_s = times_by_hand(v, rows.devices[k], case, form)
         error = simulated.MEDIAN_ERROR
         scales = np.sqrt(np.array([v["ttft_noise"], v["tpot_noise"]]) ** 2 + error**2)
-        miss = np.log([rows.ttft_s_R[r] / ttft_s, rows.tpot_s_R[r] / tpot_s]) - U_S[k]
+        miss = np.log([rows.ttft_s_R[r] / ttft_s, rows.tpot_s_R[r] / tpot_s]) - U_2S[:, k]
         if np.isnan(rows.tpot_s_R[r]):
             by_hand += stats.t.logpdf(miss[0], nu, scale=scales[0])
         else:
             shape = np.diag(scales) @ np.array([[1, rho], [rho, 1]]) @ np.diag(scales)
             by_hand += stats.multivariate_t.logpdf(miss, shape=shape, df=nu)
     sites = {"x": x_PK, "log_lambda": LOG_LAMBDA, "log_tail": LOG_TAIL, "atanh_rho": ATANH_RHO}
-    sites |= {"log_tau": LOG_TAU, "u": U_S}
+    sites |= {"log_tau": LOG_TAU, "u": U_2S}
     with jax.enable_x64(True), jax.numpy_rank_promotion("allow"):
         ours = jax.jit(lambda sites: log_density(law_model.model, (rows, form), {}, sites)[0])(sites)
     assert float(ours) == pytest.approx(by_hand, rel=1e-9)
