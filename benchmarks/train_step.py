@@ -119,14 +119,15 @@ def compare(d_model: int) -> dict:
         one.close()
     a, n_tokens = shape_of(d_model), _BATCH.value * _LENGTH.value
     flops = accounting.training_flops(a, n_tokens, _LENGTH.value)
+    step_R = {side: np.array(taken) for side, taken in step_s.items()}
     peak_R = 2 * MATMUL**3 / np.minimum(product_s["ours"], product_s["torch"])
     row = {
         "architecture": a.name,
         "n_params": accounting.count_parameters(a),
         "tokens_per_step": n_tokens,
         "tokens_per_s": {side: n_tokens / statistics.median(step_s[side]) for side in SIDES},
-        "ratio": median_with_interval(np.array(step_s["torch"]) / step_s["ours"]),
-        "share_of_peak": {side: median_with_interval(flops / step_s[side] / peak_R) for side in SIDES},
+        "ratio": median_with_interval(step_R["torch"] / step_R["ours"]),
+        "share_of_peak": {side: median_with_interval(flops / step_R[side] / peak_R) for side in SIDES},
         "product_flops_per_s": {side: 2 * MATMUL**3 / statistics.median(product_s[side]) for side in SIDES},
         "first_losses": losses,
         "step_s": step_s,
