@@ -26,7 +26,22 @@ def fit(law: Law, observations: Observations) -> LeastSquaresFit:
     """
     check(law)
     observations.require(law.needs, law.name)
+    return _fit(law, observations, _raw_names(law))
+
+
+def stopping_points(law: Law, observations: Observations) -> list[LeastSquaresFit]:
+    """The fit from every order in which curve_fit may be given the raw coefficients; the published one is first.
+
+    The order (rotations of the published one and of its reverse) changes nothing but where the optimiser's tolerance
+    lets it stop; so does the last bit of a processor's exp and log.
+    """
     names = _raw_names(law)
+    orders = [each[i:] + each[:i] for each in (names, names[::-1]) for i in range(len(names))]
+    return [_fit(law, observations, order) for order in orders]
+
+
+def _fit(law: Law, observations: Observations, names: list[str]) -> LeastSquaresFit:
+    """The fit with the raw coefficients given to curve_fit in the order of `names`."""
     values, predict, flag, message = _curve_fit(law, observations, names)
     loss_R = observations.loss_R
     reference = observations.reference(law.reference_omega)
@@ -45,18 +60,6 @@ def fit(law: Law, observations: Observations) -> LeastSquaresFit:
         n_rows=len(observations),
         loss_function="squared",
     )
-
-
-def stopping_spread(law: Law, observations: Observations) -> dict[str, tuple[float, float]]:
-    """The least and greatest of each raw coefficient over the orders in which curve_fit may be given them.
-
-    The order (rotations of the published one and of its reverse) changes nothing but where the optimiser's tolerance
-    lets it stop.
-    """
-    names = _raw_names(law)
-    orders = [each[i:] + each[:i] for each in (names, names[::-1]) for i in range(len(names))]
-    ends = [dict(zip(order, _curve_fit(law, observations, order)[0], strict=True)) for order in orders]
-    return {name: (min(end[name] for end in ends), max(end[name] for end in ends)) for name in orders[0]}
 
 
 def _curve_fit(law: Law, observations: Observations, names: list[str]):

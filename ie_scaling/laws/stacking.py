@@ -9,6 +9,7 @@ of a model's rows would reward laws for the shape of a loss curve within a run.)
 import dataclasses
 import importlib
 import math
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -171,7 +172,9 @@ def log_likelihood(posterior: Posterior, features: Features, log_loss_R: np.ndar
 def smooth(log_weight_MW: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Pareto-smoothed, normalised log weights and each row's k, by whichever ArviZ is installed."""
     try:
-        psislw = importlib.import_module("arviz").psislw
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "\\s*ArviZ is undergoing", FutureWarning)  # once a day, by 0.23
+            psislw = importlib.import_module("arviz").psislw
     except AttributeError:  # 1.x keeps it in arviz_stats, which takes the log likelihood
         stats = importlib.import_module("arviz_stats.base").array_stats
         smoothed, pareto_k = stats.psislw(-log_weight_MW, axis=-1)

@@ -52,7 +52,7 @@ def write(
     if predictions is not None:
         found["held_out"] = latency_law_check.judge(predictions, config.n_resamples, config.seed) + found["held_out"]
     table = pd.concat([timings.table for timings in timed.values()], ignore_index=True)
-    records.write_table(directory / "latency.csv", table)
+    records.write_table(directory / "latency.csv", table.assign(session=table["sweep"]))
     every = [finding for findings in found.values() for finding in findings]
     lead = headline(table, every)
     row = table.iloc[0]

@@ -3,6 +3,7 @@
 import dataclasses
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from experiments import reproduce
@@ -48,10 +49,20 @@ def test_a_bound_may_be_undercut_but_not_exceeded():
 
 def test_where_curve_fit_stops_depends_on_the_order_of_its_parameters():
     rows = read("bian2025", reproduction.PUBLISHED_FIGURES["fig7"])
-    spread = published.stopping_spread(forms.get_law("aspect_ratio"), rows)
-    assert spread["A"][0] < 54754.4 < spread["A"][1]
-    assert spread["A"][1] - spread["A"][0] < 1e-4 * 54754
-    assert spread["alpha"][1] - spread["alpha"][0] < 1e-5
+    law = forms.get_law("aspect_ratio")
+    stops = published.stopping_points(law, rows)
+    assert stops[0] == published.fit(law, rows)
+    assert 0 < np.ptp([stop.derived["A"] for stop in stops]) < 1e-4 * 54754
+    assert np.ptp([stop.derived["alpha"] for stop in stops]) < 1e-5
+
+
+def test_a_value_between_stopping_points_passes_and_one_outside_does_not():
+    between = reproduction._as_stopped("value", "1.00", [1.006, 0.99, 1.007])
+    assert between.passed
+    assert between.tolerance == pytest.approx(0.021)
+    assert between.note == reproduction.STOPPING
+    assert not reproduction._as_stopped("value", "1.00", [1.006, 1.0065, 1.007]).passed
+    assert reproduction._as_stopped("value", "1.00", [1.004, 0.5]).tolerance == pytest.approx(0.005)
 
 
 def test_rows_are_chosen_by_name_and_drawn(tmp_path, monkeypatch):

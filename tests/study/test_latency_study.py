@@ -81,7 +81,7 @@ def test_a_study_leaves_its_tables_findings_and_page(study):
     directory, failures, _ = study
     table = pd.read_csv(directory / "latency.csv")
     assert set(LATENCY_COLUMNS) <= set(table.columns)
-    assert table["sweep"].tolist() == ["query_group"] * 2
+    assert table["sweep"].tolist() == table["session"].tolist() == ["query_group"] * 2
     assert table["x"].tolist() == [1, 2]
     left = {path.name for path in (directory / "query_group").iterdir()}
     assert {"latency.csv", "samples.jsonl", "diagnostics.json", "config.json", "DONE"} <= left
