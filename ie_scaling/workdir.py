@@ -16,7 +16,7 @@ from ie_scaling import files
 
 PACKAGES = ("ie_scaling", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpyro", "numpy", "scipy")
 PACKAGES += ("pandas", "arviz", "tokenizers")
-
+FAMILY = {"family": "cpu family", "model": "model"}  # as /proc/cpuinfo calls them
 
 LOCK_TRIES, LOCK_WAIT_S = 4, 0.05  # `is_locked` holds a free lock for the instant in which it looks
 
@@ -106,13 +106,14 @@ def versions() -> dict[str, str]:
 
 
 def describe_environment() -> dict[str, Any]:
-    """Versions, devices, XLA flags and git revision, JSON-ready."""
+    """Versions, processor, devices, XLA flags and git revision, JSON-ready."""
     import jax  # here, so that what only needs the lock stays free of JAX
 
     return {
         "python": sys.version.split()[0],
         "platform": platform.platform(),
         "machine": platform.machine(),
+        "processor": processor(),
         "cpu_count": os.cpu_count(),
         "packages": versions(),
         "backend": jax.default_backend(),
@@ -121,6 +122,17 @@ def describe_environment() -> dict[str, Any]:
         "XLA_FLAGS": os.environ.get("XLA_FLAGS", ""),
         "git_revision": git_revision(),
     }
+
+
+def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """The processor's name, with family and model where Linux tells them: names alone cover several generations."""
+    try:
+        pairs = (line.partition(":")[::2] for line in cpuinfo.read_text().splitlines())
+    except OSError:
+        return platform.processor() or platform.machine()
+    told = {key.strip(): value.strip() for key, value in pairs}
+    parts = [told.get("model name", platform.machine())]
+    return ", ".join(parts + [f"{name} {told[key]}" for name, key in FAMILY.items() if key in told])
 
 
 def git_revision() -> str:

@@ -1,6 +1,7 @@
 """One experiment's directory: locked, recorded, marked done last, never half-written."""
 
 import json
+import platform
 import subprocess
 import sys
 import textwrap
@@ -18,7 +19,7 @@ def test_done_comes_last_and_only_at_a_clean_end(tmp_path):
     with workdir.opened(tmp_path / "w", config) as directory:
         assert json.loads((directory / "config.json").read_text()) == config
         environment = json.loads((directory / "environment.json").read_text())
-        assert {"python", "packages", "devices", "XLA_FLAGS", "git_revision"} <= set(environment)
+        assert {"python", "packages", "processor", "devices", "XLA_FLAGS", "git_revision"} <= set(environment)
         assert not (directory / "DONE").exists()
     assert workdir.is_done(tmp_path / "w", config)
 
@@ -90,3 +91,12 @@ def test_asking_whether_a_directory_is_held_refuses_nobody(tmp_path):
     assert not workdir.is_locked(tmp_path)
     with workdir.opened(tmp_path, {"experiment": "x"}):
         assert workdir.is_locked(tmp_path)
+
+
+def test_a_processor_is_told_by_family_and_model(tmp_path):
+    path = tmp_path / "cpuinfo"
+    path.write_text("processor\t: 0\ncpu family\t: 26\nmodel\t\t: 2\nmodel name\t: AMD EPYC\n\nprocessor\t: 1\n")
+    assert workdir.processor(path) == "AMD EPYC, family 26, model 2"
+    path.write_text("Hardware\t: something\n")
+    assert workdir.processor(path) == platform.machine()
+    assert workdir.processor(tmp_path / "absent")
