@@ -132,7 +132,15 @@ def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
         return platform.processor() or platform.machine()
     told = {key.strip(): value.strip() for key, value in pairs}
     parts = [told.get("model name", platform.machine())]
-    return ", ".join(parts + [f"{name} {told[key]}" for name, key in FAMILY.items() if key in told])
+    return " ".join(parts + [f"{name} {told[key]}" for name, key in FAMILY.items() if key in told])
+
+
+def device_kind() -> str:
+    """What JAX calls the first device; of a CPU, which it calls "cpu" whatever it is, the processor's name."""
+    import jax
+
+    kind = jax.devices()[0].device_kind
+    return f"cpu {processor()}" if kind == "cpu" else kind
 
 
 def git_revision() -> str:

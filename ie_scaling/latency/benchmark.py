@@ -247,7 +247,7 @@ def make_row(engine: Engine, samples: Sequence[timing.Sample], by_round: Sequenc
     floor_s = workload.floor_s(a, load, bandwidth, rate)
     return records.latency_record(
         a,
-        device_kind=jax.devices()[0].device_kind,
+        device_kind=workdir.device_kind(),
         n_devices=n_devices,
         **dataclasses.asdict(load),
         compile_s=engine.compile_s,

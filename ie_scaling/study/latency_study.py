@@ -5,7 +5,6 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import jax
 import pandas as pd
 
 from ie_scaling import config as config_lib
@@ -67,7 +66,7 @@ def time_sweep(sweep: Sweep, config: TimeDecodeConfig, directory: Path) -> list[
 
     Returns the failed diagnostics. What is done is not done again.
     """
-    stored = {"experiment": "latency_sweep", "sweep": sweep.name, "device_kind": jax.devices()[0].device_kind}
+    stored = {"experiment": "latency_sweep", "sweep": sweep.name, "device_kind": workdir.device_kind()}
     stored |= {"points": [[point.case.name, point.x, point.series] for point in sweep.points]}
     stored |= {"decode": config_lib.to_plain(config)}
     if not workdir.is_done(directory, stored):

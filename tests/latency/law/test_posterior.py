@@ -20,7 +20,7 @@ from ie_scaling.latency.law import sampling as law_sampling
 from ie_scaling.latency.law import table as law_table
 from ie_scaling.latency.law.config import FitLatencyConfig, LatencyLawConfig, PredictLatencyConfig
 from ie_scaling.latency.workload import Case, Workload
-from tests.latency.law import simulated
+from tests.latency.law import new_device, simulated
 
 QUICK = NutsConfig(
     n_chains=2, n_warmup=300, n_samples=600, max_samples=600, target_accept=0.9, min_ess=40, max_rhat=1.1
@@ -116,20 +116,12 @@ def _errors_of_a_new_device(seed, n_timings):
 
 @pytest.mark.slow
 def test_the_level_narrows_the_intervals_of_a_device_timed_five_times():
-    rng = np.random.default_rng(3)
-    x_PK, new = simulated.coordinates(rng, 3, 0.3), simulated.cases(45, seed=7)
-    tables = [simulated.table(simulated.cases(24, k), simulated.device(k), x_PK[:, k], rng) for k in (0, 1)]
-    timed = simulated.table(new, simulated.device(2), x_PK[:, 2], rng)
-    measured, widths = timed["tpot_s"].to_numpy()[5:], []
-    for chosen in ([*tables, timed[:5]], [timed[:5]]):
-        posterior = latency_law.fit(pd.concat(chosen), LatencyLawConfig())
-        assert posterior.failures == ()
-        found = posterior.predict(new[5:], "sim2").intervals()
-        inside = (found["tpot_s_lo90"] <= measured) & (measured <= found["tpot_s_hi90"])
-        assert 0.8 <= inside.mean() <= 1
-        assert np.median(np.abs(found["tpot_s"] / measured - 1)) < 0.08
-        widths.append(np.log(found["tpot_s_hi90"] / found["tpot_s_lo90"]).median())
-    assert widths[0] < 0.75 * widths[1]
+    among, alone = (new_device.judge(3, 5, fitted).loc["tpot_s"] for fitted in ("with the others", "alone"))
+    for found in (among, alone):
+        assert found["ok"]
+        assert 0.8 <= found["inside"] <= 1
+        assert found["error"] < 0.08
+    assert among["width"] < 0.75 * alone["width"]
 
 
 def test_a_saved_posterior_predicts_the_same(posterior, tmp_path):
