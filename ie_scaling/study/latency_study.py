@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -66,7 +67,7 @@ def time_sweep(sweep: Sweep, config: TimeDecodeConfig, directory: Path) -> list[
 
     Returns the failed diagnostics. What is done is not done again.
     """
-    stored = {"experiment": "latency_sweep", "sweep": sweep.name, "device_kind": workdir.device_kind()}
+    stored: dict[str, Any] = {"experiment": "latency_sweep", "sweep": sweep.name, "device_kind": workdir.device_kind()}
     stored |= {"points": [[point.case.name, point.x, point.series] for point in sweep.points]}
     stored |= {"decode": config_lib.to_plain(config)}
     if not workdir.is_done(directory, stored):
