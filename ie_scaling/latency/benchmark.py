@@ -16,7 +16,7 @@ from ie_scaling.latency import timing, workload
 from ie_scaling.latency.ceilings import Ceilings, Probe, probe_bytes, typical
 from ie_scaling.latency.config import TimeDecodeConfig
 from ie_scaling.latency.decode import Engine, compile_engine
-from ie_scaling.latency.weights import FEW, random_weights
+from ie_scaling.latency.weights import random_weights
 from ie_scaling.latency.workload import Case
 from ie_scaling.model import sharding
 from ie_scaling.progress import Progress
@@ -84,7 +84,7 @@ def time_cases(cases: Sequence[Case], config: TimeDecodeConfig) -> Timed:
 def groups_by_memory(cases: Sequence[Case], n_shards: int = 1) -> list[list[Case]]:
     """The cases, in their order, in groups whose weights and requests fit a device together.
 
-    A shape's weights are shared by its cases, but for small and large batches, which have layouts of their own.
+    A shape's weights are shared by its cases, but for a single request and several, which have layouts of their own.
 
     Raises:
       ValueError: a case that does not fit alone.
@@ -130,7 +130,7 @@ def _working_sets(cases: Sequence[Case], n_shards: int) -> list[float]:
 
 def _weights_of(case: Case) -> tuple[str, bool]:
     """What cases with the same weights have in common."""
-    return case.architecture.name, case.workload.batch < FEW
+    return case.architecture.name, case.workload.batch == 1
 
 
 def available_bytes() -> int:

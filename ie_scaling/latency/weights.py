@@ -16,9 +16,8 @@ from jax.sharding import PartitionSpec as P
 
 from ie_scaling.architecture import Architecture
 from ie_scaling.config import require
+from ie_scaling.latency import layout
 from ie_scaling.model import transformer
-
-FEW = 8
 
 
 @jax.tree_util.register_dataclass
@@ -26,8 +25,8 @@ FEW = 8
 class Matrix:
     """A matrix laid out for products with so many vectors at once.
 
-    For fewer than FEW its longer axis is contiguous: on two CPU cores a vector times (256, 16384) read 23 GB/s, and
-    times (16384, 256) 13. For more it is (O, I), which 32 vectors went through a quarter faster.
+    For a single one its longer axis is contiguous: on two CPU cores a vector times (256, 16384) read 23 GB/s, and
+    times (16384, 256) 13. For more it lies as products of several vectors were measured to be faster.
 
     Attributes:
       array: (O, I), or (I, O) where `in_first`.
@@ -39,7 +38,8 @@ class Matrix:
     @classmethod
     def of(cls, matrix_OI: jax.Array, batch: int) -> "Matrix":
         """This matrix, laid out by its shape and the batch that decodes with it."""
-        in_first = batch < FEW and matrix_OI.shape[0] > matrix_OI.shape[1]
+        n_outputs, n_inputs = matrix_OI.shape
+        in_first = n_outputs > n_inputs if batch == 1 else layout.many_in_first(str(matrix_OI.dtype))
         return cls(matrix_OI.T if in_first else matrix_OI, in_first)
 
     def apply(self, x_BTI: jax.Array, dtype: Any = None) -> jax.Array:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ie_scaling.latency import decode
+from ie_scaling.latency import decode, layout
 from ie_scaling.latency.weights import make_weights, random_weights, weight_shardings
 from ie_scaling.latency.workload import Workload
 from ie_scaling.model import sharding, transformer
@@ -75,13 +75,14 @@ def test_drawn_tokens_are_the_likeliest_under_gumbel_noise(mode):
     assert (drawn != by_full_forwards(a, parameters, token_BT, NEW)).any()
 
 
-@pytest.mark.parametrize(("name", "batch"), [("gqa", 9), ("tied", 9), ("tied", 1)])
-def test_the_layout_for_a_batch_changes_no_token(name, batch):
+@pytest.mark.parametrize(("name", "batch", "many"), [("gqa", 9, True), ("tied", 9, False), ("tied", 1, False)])
+def test_the_layout_for_a_batch_changes_no_token(name, batch, many, monkeypatch):
     a = FAMILIES[name]
+    monkeypatch.setattr(layout, "many_in_first", lambda dtype: many)
     parameters = draw_parameters(a, 7, scale=1.0)
     token_BT = np.random.default_rng(13).integers(0, a.vocab_size, (batch, PROMPT))
     engine = make_engine(a, Workload(batch=batch, prompt_tokens=PROMPT, new_tokens=NEW), parameters)
-    assert engine.weights.layers[0].gate_up.in_first == (batch == 1)
+    assert engine.weights.layers[0].gate_up.in_first == (many or batch == 1)
     np.testing.assert_array_equal(engine.generate(token_BT), by_full_forwards(a, parameters, token_BT, NEW))
 
 
