@@ -18,10 +18,13 @@ class Features:
 
     Attributes:
       n_layers: sequential depth.
+      width: root of the parameters of a layer, which is how wide its products are.
       batch: requests decoded together.
       weight_bytes, cache_bytes: what a decode step moves at the request's mean context.
       matrix_flops, attention_flops: what a decode step computes, outside attention and within.
-      prefill_*: the same of the prompt; `prefill_tokens` of all requests together.
+      unembedding_bytes, unembedding_flops: what the logits of each request's last token read and compute.
+      prefill_layer_bytes, prefill_matrix_flops, prefill_attention_flops: the same of the prompt, but for those logits.
+      prefill_tokens: of all prompts together.
       bandwidth: the device's measured bytes a second at the step's working set.
       typical_bandwidth: geometric mean of the device's bandwidths over the sizes measured.
       flops_per_s: the device's measured rate.
@@ -29,13 +32,16 @@ class Features:
     """
 
     n_layers: np.ndarray
+    width: np.ndarray
     batch: np.ndarray
     weight_bytes: np.ndarray
     cache_bytes: np.ndarray
     matrix_flops: np.ndarray
     attention_flops: np.ndarray
+    unembedding_bytes: np.ndarray
+    unembedding_flops: np.ndarray
     prefill_tokens: np.ndarray
-    prefill_bytes: np.ndarray
+    prefill_layer_bytes: np.ndarray
     prefill_matrix_flops: np.ndarray
     prefill_attention_flops: np.ndarray
     bandwidth: np.ndarray
@@ -63,9 +69,14 @@ class Features:
         return self.matrix_flops + self.attention_flops
 
     @property
+    def prefill_bytes(self) -> np.ndarray:
+        """Bytes of the prompt."""
+        return self.prefill_layer_bytes + self.unembedding_bytes
+
+    @property
     def prefill_flops(self) -> np.ndarray:
         """FLOPs of the prompt."""
-        return self.prefill_matrix_flops + self.prefill_attention_flops
+        return self.prefill_matrix_flops + self.prefill_attention_flops + self.unembedding_flops
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,19 +149,23 @@ def _features(a: Architecture, load: Workload, device: Device) -> tuple[float, .
     moved = workload_lib.step_bytes(a, load)
     cache = load.batch * load.mean_context * accounting.kv_cache_bytes_per_token(a, size)
     matrix = load.batch * accounting.forward_flops_per_token(a, 0)
-    unembedding = 2 * a.vocab_size * a.d_model  # of the prompt's last position alone
-    prefill_matrix = tokens * (accounting.forward_flops_per_token(a, 0) - unembedding) + load.batch * unembedding
+    unembedding = a.vocab_size * a.d_model
+    prefill_matrix = tokens * (accounting.forward_flops_per_token(a, 0) - 2 * unembedding)
+    prefill_attention = workload_lib.prefill_flops(a, load) - prefill_matrix - 2 * load.batch * unembedding
     return (
         a.n_layers,
+        math.sqrt(accounting.count_non_embedding_parameters(a) / a.n_layers),
         load.batch,
         moved - cache,
         cache,
         matrix,
         workload_lib.step_flops(a, load) - matrix,
+        size * unembedding,
+        2 * load.batch * unembedding,
         tokens,
-        workload_lib.prefill_bytes(a, load),
+        workload_lib.prefill_bytes(a, load) - size * unembedding,
         prefill_matrix,
-        max(workload_lib.prefill_flops(a, load) - prefill_matrix, 1.0),
+        max(prefill_attention, 1.0),
         device.bandwidth(moved),
         device.typical_bandwidth,
         device.flops_per_s,

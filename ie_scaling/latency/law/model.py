@@ -5,15 +5,18 @@ For a case on device k with its parameters (science.md §5; ‖a, b‖ is the p-
     TPOT = ε_step + n·(ε_layer + ε_batch·b) + ‖(1 + κ·b)·weight bytes/bandwidth, matrix FLOPs/rate‖
                                             + ‖cache bytes/bandwidth, attention FLOPs/rate‖,  b = 1 − 1/batch
     TTFT = ε_prefill + n·ε_prefill_layer + ‖bytes/bandwidth, matrix FLOPs/rate + attention FLOPs/rate‖
+                                         + ‖(1 + κ·b)·unembedding bytes/bandwidth, its FLOPs/rate‖
 
 (form `joint`: one norm, of all bytes and of all FLOPs). Bandwidths and rates are efficiencies times the device's
 measured ceilings; the bandwidth depends on the working set as the ceiling does, to the power `size_trust`, and the
-matrix rate grows with the rows multiplied at once to the power `batch_gain`. The efficiencies of reading weights and of
-multiplying by them, η and μ, are stated as what the timings tell apart: `step_efficiency`, the time that reading would
-take at the ceiling over ‖reading, multiplying‖ for one row, and `efficiency_ratio`, η/μ. κ, `batch_reread`, is what a
-product with several rows reads and writes besides the weights themselves, as one that rearranges them first does, and
-ε_batch what that takes however small the weights; it is stated at 8 layers, `batch_overhead_s`. The other two overheads
-are stated as their sum at 8 layers, `overhead_s`, and ε_step's share of it, `fixed_share`. What is measured:
+matrix rate grows with the rows multiplied at once to the power `batch_gain`, a prefill's with the width as well
+(`prefill_width_gain`); a prefill's logits, of one token a request, are a product of a decode step. The efficiencies of
+reading weights and of multiplying by them, η and μ, are stated as what the timings tell apart: `step_efficiency`, the
+time that reading would take at the ceiling over ‖reading, multiplying‖ for one row, and `efficiency_ratio`, η/μ. κ,
+`batch_reread`, is what a product with several rows reads and writes besides the weights themselves, as one that
+rearranges them first does, and ε_batch what that takes however small the weights; it is stated at 8 layers,
+`batch_overhead_s`. The other two overheads are stated as their sum at 8 layers, `overhead_s`, and ε_step's share of it,
+`fixed_share`. What is measured:
 
     (ln TTFT, ln TPOT)_i ~ StudentT₂(ν, ln of the above + u_session(i), scales √(noise² + error_i²), correlation ρ)
     u_s ~ Normal(0, τ), one of TTFT and one of TPOT: a session, timed in one go; left out where there is only one
@@ -40,7 +43,7 @@ from ie_scaling.latency.law.features import Features
 from ie_scaling.latency.law.table import Rows
 
 TYPICAL_DEPTH = 8.0  # layers for which overheads are stated: total and share are told apart, ε_step and ε_layer are not
-PREFILL_ROWS = 256.0  # rows multiplied at once at which the prefill's matrix rate is stated
+PREFILL_ROWS, PREFILL_WIDTH = 256.0, 1500.0  # rows at once and root of a layer's parameters, of its stated matrix rate
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,6 +86,7 @@ PARAMETERS = (
     Parameter("prefill_fixed_share", "logit", -1.0, 1.2),
     Parameter("prefill_matrix_efficiency", "log", math.log(0.6), 0.6),
     Parameter("prefill_batch_gain", "identity", 0.1, 0.15),
+    Parameter("prefill_width_gain", "identity", 0.1, 0.15),
     Parameter("prefill_attention_efficiency", "log", math.log(0.2), 1.0),
     Parameter("sharpness", "log_above_one", math.log(3.0), 0.7),
     Parameter("size_trust", "logit", 1.0, 1.5),
@@ -129,15 +133,11 @@ def derived(v: Mapping[str, np.ndarray], row_balance_K: np.ndarray) -> dict[str,
 def log_step_s(z: Mapping[str, Any], f: Features, form: str, xp: ModuleType = np) -> Any:
     """ln seconds of a decode step; free coordinates and features broadcast against each other."""
     log_bandwidth, sharpness = _log_bandwidth(z, f, xp), 1 + xp.exp(z["sharpness"])
-    weight_efficiency, matrix_efficiency = _log_efficiencies_of(z, f, xp)
-    batched = 1 - 1 / f.batch
-    again = xp.log1p(xp.exp(z["batch_reread"]) * batched)
-    weights = np.log(f.weight_bytes) + again - weight_efficiency - log_bandwidth
+    weights, matrix = _few_rows(z, f, f.weight_bytes, f.matrix_flops, log_bandwidth, xp)
     cache = np.log(f.cache_bytes) - z["cache_efficiency"] - log_bandwidth
-    matrix = np.log(f.matrix_flops / f.flops_per_s) - matrix_efficiency - z["batch_gain"] * np.log(f.batch)
     attention = np.log(f.attention_flops / f.flops_per_s) - z["attention_efficiency"]
     overhead = _overhead(z["overhead_s"], z["fixed_share"], f, xp)
-    overhead = overhead + xp.exp(z["batch_overhead_s"]) * batched * f.n_layers / TYPICAL_DEPTH
+    overhead = overhead + xp.exp(z["batch_overhead_s"]) * (1 - 1 / f.batch) * f.n_layers / TYPICAL_DEPTH
     if form == "joint":
         moved, computed = xp.logaddexp(weights, cache), xp.logaddexp(matrix, attention)
         return xp.log(overhead + xp.exp(log_norm(moved, computed, sharpness, xp)))
@@ -148,13 +148,24 @@ def log_step_s(z: Mapping[str, Any], f: Features, form: str, xp: ModuleType = np
 def log_prefill_s(z: Mapping[str, Any], f: Features, xp: ModuleType = np) -> Any:
     """ln seconds of a prefill; free coordinates and features broadcast against each other."""
     weight_efficiency, _ = _log_efficiencies_of(z, f, xp)
-    moved = np.log(f.prefill_bytes) - weight_efficiency - _log_bandwidth(z, f, xp)
+    log_bandwidth = _log_bandwidth(z, f, xp)
+    moved = np.log(f.prefill_layer_bytes) - weight_efficiency - log_bandwidth
     gain = z["prefill_batch_gain"] * np.log(f.prefill_tokens / PREFILL_ROWS)
+    gain = gain + z["prefill_width_gain"] * np.log(f.width / PREFILL_WIDTH)
     matrix = np.log(f.prefill_matrix_flops / f.flops_per_s) - z["prefill_matrix_efficiency"] - gain
     attention = np.log(f.prefill_attention_flops / f.flops_per_s) - z["prefill_attention_efficiency"]
     overhead = _overhead(z["prefill_overhead_s"], z["prefill_fixed_share"], f, xp)
     computed, sharpness = xp.logaddexp(matrix, attention), 1 + xp.exp(z["sharpness"])
-    return xp.log(overhead + xp.exp(log_norm(moved, computed, sharpness, xp)))
+    logits = log_norm(*_few_rows(z, f, f.unembedding_bytes, f.unembedding_flops, log_bandwidth, xp), sharpness, xp)
+    return xp.log(overhead + xp.exp(log_norm(moved, computed, sharpness, xp)) + xp.exp(logits))
+
+
+def _few_rows(z: Mapping[str, Any], f: Features, read: Any, flops: Any, log_bandwidth: Any, xp: ModuleType) -> Any:
+    """ln seconds of reading weights and of multiplying by them, with a row for each request of the batch."""
+    weight_efficiency, matrix_efficiency = _log_efficiencies_of(z, f, xp)
+    again = xp.log1p(xp.exp(z["batch_reread"]) * (1 - 1 / f.batch))
+    weights = np.log(read) + again - weight_efficiency - log_bandwidth
+    return weights, np.log(flops / f.flops_per_s) - matrix_efficiency - z["batch_gain"] * np.log(f.batch)
 
 
 def log_norm(log_a: Any, log_b: Any, p: Any, xp: ModuleType = np) -> Any:

@@ -60,12 +60,16 @@ def times_by_hand(parameters, device, case, form):
     else:
         tpot_s += norm(by_weights + by_cache, by_matrix + by_attention)
     tokens = load.batch * load.prompt_tokens
-    prompt_bytes = (read + tokens * a.d_model + tokens * 2 * a.n_layers * a.n_kv_heads * a.d_head) * size
-    prompt = (2 * tokens * layers + 2 * load.batch * embedding) / (tokens / 256) ** v["prefill_batch_gain"]
+    prompt_bytes = (read - embedding + tokens * a.d_model + tokens * 2 * a.n_layers * a.n_kv_heads * a.d_head) * size
+    prompt = 2 * tokens * layers / (tokens / 256) ** v["prefill_batch_gain"]
+    prompt /= (np.sqrt(layers / a.n_layers) / 1500) ** v["prefill_width_gain"]
     compute = prompt / (v["prefill_matrix_efficiency"] * flops_per_s)
     compute += tokens * attended * (load.prompt_tokens + 1) / 2 / (v["prefill_attention_efficiency"] * flops_per_s)
     ttft_s = v["prefill_overhead_s"] * (v["prefill_fixed_share"] + (1 - v["prefill_fixed_share"]) * a.n_layers / 8)
-    return ttft_s + norm(prompt_bytes / (v["weight_efficiency"] * bandwidth), compute), tpot_s
+    ttft_s += norm(prompt_bytes / (v["weight_efficiency"] * bandwidth), compute)
+    by_logits = embedding * size * (1 + v["batch_reread"] * (1 - 1 / load.batch)) / (v["weight_efficiency"] * bandwidth)
+    of_logits = 2 * load.batch * embedding / (v["matrix_efficiency"] * flops_per_s * load.batch ** v["batch_gain"])
+    return ttft_s + norm(by_logits, of_logits), tpot_s
 
 
 def log_prior(x_PK):
