@@ -7,6 +7,7 @@ from ie_scaling.latency.config import TimeDecodeConfig
 from ie_scaling.latency.law.config import LatencyLawConfig
 
 SWEEPS = ("depth", "aspect_ratio", "batch", "query_group", "mlp_ratio")
+LEAST_TRAINING = 3  # rows that a latency law needs
 SET_BY_STUDY = ("architectures", "workload", "batch", "prompt_tokens", "new_tokens", "cache_room")
 
 
@@ -61,12 +62,12 @@ class LongContextConfig:
 class RandomConfig:
     """Shapes and workloads at random within the span of the sweeps, each request priced at `max_request_s` at most.
 
-    All are timed side by side. `n_training` join the sweeps in fitting the law, `n_held_out` test it; none held out
-    leaves the law out.
+    All are timed side by side. The law is fitted to `n_training` of them and tested on `n_held_out`, drawn alike: along
+    a sweep shapes are too like one another to tell how far off it is elsewhere. None held out leaves the law out.
     Token ranges are (least, most).
     """
 
-    n_training: int = 16
+    n_training: int = 32
     n_held_out: int = 24
     prompt_tokens: tuple[int, ...] = (16, 256)
     new_tokens: tuple[int, ...] = (16, 64)
@@ -75,6 +76,10 @@ class RandomConfig:
     def __post_init__(self) -> None:
         for field in ("n_training", "n_held_out"):
             require(getattr(self, field) >= 0, field, getattr(self, field), "must not be negative")
+        enough = self.n_training >= LEAST_TRAINING or not self.n_held_out
+        require(
+            enough, "n_training", self.n_training, f"must be at least {LEAST_TRAINING} to fit a law to (n_held_out)"
+        )
         for field, least in (("prompt_tokens", 1), ("new_tokens", 2)):
             span = getattr(self, field)
             rule = f"must be (least, most) with {least} <= least <= most"
