@@ -62,8 +62,8 @@ class LongContextConfig:
 class RandomConfig:
     """Shapes and workloads at random within the span of the sweeps, each request priced at `max_request_s` at most.
 
-    All are timed side by side. The law is fitted to `n_training` of them and tested on `n_held_out`, drawn alike: along
-    a sweep shapes are too like one another to tell how far off it is elsewhere. None held out leaves the law out.
+    All are timed side by side. `n_training` join the sweeps in fitting the law, `n_held_out` test it; none held out
+    leaves the law out.
     Token ranges are (least, most).
     """
 

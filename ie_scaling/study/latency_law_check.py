@@ -1,6 +1,7 @@
 """The latency law of a study: fitted to its sweeps, tested on shapes and workloads that it has not seen."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,16 +23,18 @@ MOST_TPOT_ERROR = 0.10
 
 def run(
     config: LatencyLawConfig,
-    fitted: Timings,
+    fitted: Sequence[Timings],
     held_out: Timings,
     seed: int,
     directory: Path,
 ) -> list[str]:
     """Fit the law and write posterior.nc and predictions.csv, one row a held-out case and metric; failed diagnostics.
 
-    What is held out was timed among the cases that are fitted, in one session. What is done is not done again.
+    A sweep is a session, timed in one go; what is held out was timed among cases that are fitted, so that it shares
+    their session. What is done is not done again.
     """
-    table = fitted.table.assign(session=fitted.table["sweep"])
+    table = pd.concat([timings.table for timings in fitted], ignore_index=True)
+    table = table.assign(session=table["sweep"])
     asked = held_out.table.assign(session=held_out.table["sweep"])
     stored = {"experiment": "latency_law", "seed": seed, "n_fitted": len(table), "law": config_lib.to_plain(config)}
     stored |= {"held_out": [case.name for case in law_table.cases_of(asked)]}

@@ -25,7 +25,7 @@ TITLES = {
     "batch": "Batch",
     "query_group": "Query groups, g = n_heads / n_kv_heads, at fixed size",
     "mlp_ratio": "MLP over attention parameters, r, at fixed size",
-    "training": "Random shapes that the law was fitted to",
+    "training": "Random shapes that the law was fitted to besides the sweeps",
     "held_out": "The law on shapes and workloads held out",
 }
 AXES = {"depth": "n_layers", "aspect_ratio": "aspect ratio d_model / n_layers", "batch": "batch"}

@@ -15,7 +15,7 @@ from ie_scaling.latency.config import TimeDecodeConfig
 from ie_scaling.progress import say
 from ie_scaling.study import latency_design, latency_findings, latency_law_check, latency_page
 from ie_scaling.study.latency_config import LatencyStudyConfig
-from ie_scaling.study.latency_design import HELD_OUT, RANDOM, TRAINING, Sweep
+from ie_scaling.study.latency_design import HELD_OUT, RANDOM, Sweep
 from ie_scaling.study.latency_timings import Timings
 
 
@@ -53,8 +53,9 @@ def _run_stages(config: LatencyStudyConfig, sweeps: Sequence[Sweep], directory: 
     predictions = None
     if config.random.n_held_out:
         announce(len(sweeps) + 1, f"law: fit, and test on {config.random.n_held_out} cases held out")
+        fitted = [timings for name, timings in timed.items() if name != HELD_OUT]
         place = directory / "law"
-        failures += latency_law_check.run(config.law, timed[TRAINING], timed[HELD_OUT], config.seed, place)
+        failures += latency_law_check.run(config.law, fitted, timed[HELD_OUT], config.seed, place)
         predictions = pd.read_csv(place / "predictions.csv")
     announce(n_stages, "report")
     latency_page.write(config, timed, predictions, failures, directory)

@@ -128,7 +128,7 @@ def test_several_warnings_of_a_sweep_are_one_on_the_page():
 def test_the_estimate_prices_every_sweep():
     lines = experiment.estimate(LatencyStudyConfig()).splitlines()
     assert [line.split(":")[0] for line in lines[:-1]] == [*SWEEPS, "random"]
-    assert lines[-1].startswith("98 cases in float32, ")
+    assert lines[-1].startswith("114 cases in float32, ")
     assert "MiB" in lines[0]
 
 
