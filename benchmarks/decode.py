@@ -66,7 +66,7 @@ def main(_) -> None:
         for a in architectures:
             rows.append(compare(a, int(batch)))
             if _OUT.value:  # what is measured is kept, whatever comes after
-                found = {"rows": rows, "environment": environment(), "date": time.strftime("%Y-%m-%d")}
+                found = {"rows": rows, "environment": describe_environment(), "date": time.strftime("%Y-%m-%d")}
                 files.write_json(Path(_OUT.value), found)
     print(markdown.table(HEADER, [table_row(row) for row in rows]))
     for batch in _BATCHES.value:
@@ -203,11 +203,11 @@ def summary(rows: list[dict]) -> str:
     return line
 
 
-def environment() -> dict:
+def describe_environment() -> dict:
     """What measured."""
-    from ie_scaling import workdir
+    from ie_scaling import environment
 
-    found = workdir.describe_environment()
+    found = environment.describe()
     if _PEER.value == "torch":
         import torch
         import transformers

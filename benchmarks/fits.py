@@ -25,7 +25,7 @@ from scipy import optimize
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from ie_scaling import files, records, workdir  # noqa: E402
+from ie_scaling import environment, files, records  # noqa: E402
 from ie_scaling.laws import descent, forms, least_squares  # noqa: E402
 from ie_scaling.laws.observations import Observations  # noqa: E402
 
@@ -43,7 +43,7 @@ def main(_) -> None:
         print(json.dumps(fit_large(_LARGE.value)))
         return
     found = {"grid": compare_grid(), "bootstrap": compare_bootstrap(), "large": measure_large(100_000)}
-    found |= {"environment": workdir.describe_environment(), "date": time.strftime("%Y-%m-%d")}
+    found |= {"environment": environment.describe(), "date": time.strftime("%Y-%m-%d")}
     report(found)
     if _OUT.value:
         files.write_json(Path(_OUT.value), found)

@@ -19,7 +19,7 @@ from absl import app, flags
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from ie_scaling import files, markdown, workdir  # noqa: E402
+from ie_scaling import environment, files, markdown  # noqa: E402
 from ie_scaling.latency.law import fitting, posterior  # noqa: E402
 from ie_scaling.latency.law import table as law_table  # noqa: E402
 from ie_scaling.latency.law.config import LatencyLawConfig  # noqa: E402
@@ -47,7 +47,7 @@ def main(_) -> None:
     print(markdown.table(HEADER, summarize(found)))
     if _OUT.value:
         report = {"rows": rows, "known": _KNOWN.value, "new": _NEW.value}
-        report |= {"environment": workdir.describe_environment(), "date": time.strftime("%Y-%m-%d")}
+        report |= {"environment": environment.describe(), "date": time.strftime("%Y-%m-%d")}
         files.write_json(Path(_OUT.value), report)
 
 

@@ -28,7 +28,7 @@ from absl import app, flags
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from ie_scaling import files, markdown, records, workdir  # noqa: E402
+from ie_scaling import environment, files, markdown, records  # noqa: E402
 from ie_scaling.inference import diagnostics  # noqa: E402
 from ie_scaling.inference.config import NutsConfig  # noqa: E402
 from ie_scaling.laws import bayes, forms, least_squares  # noqa: E402
@@ -54,7 +54,7 @@ def main(_) -> None:
         found["ours"].append(measure("ours", seed))
         found["pymc"].append(measure("pymc", seed))
         found["command"].append(time_command(seed))
-    found |= {"environment": workdir.describe_environment(), "date": time.strftime("%Y-%m-%d")}
+    found |= {"environment": environment.describe(), "date": time.strftime("%Y-%m-%d")}
     found["environment"]["packages"] |= {name: importlib.metadata.version(name) for name in OTHERS}
     report(found)
     if _OUT.value:
@@ -65,8 +65,8 @@ def measure(name: str, seed: int) -> dict:
     """One sampler in a process of its own, with an empty cache of compiled programs."""
     command = [sys.executable, __file__, f"--one={name}", f"--seed={seed}"]
     with tempfile.TemporaryDirectory() as cache:
-        environment = os.environ | {"PYTENSOR_FLAGS": f"base_compiledir={cache}"}
-        output = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment).stdout
+        variables = os.environ | {"PYTENSOR_FLAGS": f"base_compiledir={cache}"}
+        output = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=variables).stdout
     return json.loads(output.splitlines()[-1])
 
 

@@ -17,7 +17,7 @@ from absl import app, flags
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from ie_scaling import files, records, workdir  # noqa: E402
+from ie_scaling import environment, files, records  # noqa: E402
 from ie_scaling.laws import assemble, forms, least_squares, ranking  # noqa: E402
 from ie_scaling.laws.observations import Observations, features_of  # noqa: E402
 from ie_scaling.search import space  # noqa: E402
@@ -53,7 +53,7 @@ def main(_) -> None:
         "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         "peak_bytes_before": before * 1024,
         "best": shapes[int(summary.expected_regret_A.argmin())].name,
-        "environment": workdir.describe_environment(),
+        "environment": environment.describe(),
         "date": time.strftime("%Y-%m-%d"),
     }
     print(

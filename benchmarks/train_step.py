@@ -54,7 +54,7 @@ def main(_) -> None:
         return
     found = {
         "rows": [compare(width) for width in widths],
-        "environment": environment(),
+        "environment": describe_environment(),
         "date": time.strftime("%Y-%m-%d"),
     }
     print(
@@ -220,15 +220,15 @@ def table_row(row: dict) -> list[str]:
     ]
 
 
-def environment() -> dict:
+def describe_environment() -> dict:
     """What measured."""
     import torch
     import transformers
 
-    from ie_scaling import workdir
+    from ie_scaling import environment
 
     versions = {"torch": torch.__version__, "transformers": transformers.__version__, "threads": N_THREADS}
-    return workdir.describe_environment() | {"peers": versions}
+    return environment.describe() | {"peers": versions}
 
 
 if __name__ == "__main__":

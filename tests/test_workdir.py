@@ -1,7 +1,6 @@
 """One experiment's directory: locked, recorded, marked done last, never half-written."""
 
 import json
-import platform
 import subprocess
 import sys
 import textwrap
@@ -91,12 +90,3 @@ def test_asking_whether_a_directory_is_held_refuses_nobody(tmp_path):
     assert not workdir.is_locked(tmp_path)
     with workdir.opened(tmp_path, {"experiment": "x"}):
         assert workdir.is_locked(tmp_path)
-
-
-def test_a_processor_is_told_by_family_and_model(tmp_path):
-    path = tmp_path / "cpuinfo"
-    path.write_text("processor\t: 0\ncpu family\t: 26\nmodel\t\t: 2\nmodel name\t: AMD EPYC\n\nprocessor\t: 1\n")
-    assert workdir.processor(path) == "AMD EPYC family 26 model 2"
-    path.write_text("Hardware\t: something\n")
-    assert workdir.processor(path) == platform.machine()
-    assert workdir.processor(tmp_path / "absent")

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from ie_scaling import config as config_lib
-from ie_scaling import files, records, workdir
+from ie_scaling import environment, files, records, workdir
 from ie_scaling.latency import timing, workload
 from ie_scaling.latency.ceilings import Ceilings, Probe, probe_bytes, typical
 from ie_scaling.latency.config import TimeDecodeConfig
@@ -247,7 +247,7 @@ def make_row(engine: Engine, samples: Sequence[timing.Sample], by_round: Sequenc
     floor_s = workload.floor_s(a, load, bandwidth, rate)
     return records.latency_record(
         a,
-        device_kind=workdir.device_kind(),
+        device_kind=environment.device_kind(),
         n_devices=n_devices,
         **dataclasses.asdict(load),
         compile_s=engine.compile_s,

@@ -39,7 +39,7 @@ class Matrix:
     def of(cls, matrix_OI: jax.Array, batch: int) -> "Matrix":
         """This matrix, laid out by its shape and the batch that decodes with it."""
         n_outputs, n_inputs = matrix_OI.shape
-        in_first = n_outputs > n_inputs if batch == 1 else layout.many_in_first(str(matrix_OI.dtype))
+        in_first = n_outputs > n_inputs if batch == 1 else layout.many_in_first()
         return cls(matrix_OI.T if in_first else matrix_OI, in_first)
 
     def apply(self, x_BTI: jax.Array, dtype: Any = None) -> jax.Array:

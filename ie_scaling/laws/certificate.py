@@ -12,7 +12,7 @@ import numpy as np
 from scipy import stats
 
 from ie_scaling import config as config_lib
-from ie_scaling import files, records, workdir
+from ie_scaling import environment, files, records, workdir
 from ie_scaling.inference import diagnostics
 from ie_scaling.inference.config import NutsConfig
 from ie_scaling.laws import (
@@ -110,7 +110,7 @@ def judge(
         "calibration": simulated,
         "rolled_forward": forward,
         "all_rows": own,
-        "version": workdir.git_revision(),
+        "version": environment.git_revision(),
     }
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from ie_scaling import config as config_lib
-from ie_scaling import markdown, records, workdir
+from ie_scaling import environment, markdown, records
 from ie_scaling.laws.config import FitConfig
 from ie_scaling.laws.law import Law
 from ie_scaling.laws.observations import Observations
@@ -34,7 +34,7 @@ def fill(config: FitConfig, law: Law, fitted: Observations, held: Observations |
         "data": _data(config, fitted, held, fit),
         "fitting": _fitting(config, fit),
         "goodness": _goodness(fit),
-        "code": {"version": workdir.git_revision(), **workdir.versions()},
+        "code": {"version": environment.git_revision(), **environment.versions()},
     }
 
 

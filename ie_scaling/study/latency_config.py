@@ -7,7 +7,6 @@ from ie_scaling.latency.config import TimeDecodeConfig
 from ie_scaling.latency.law.config import LatencyLawConfig
 
 SWEEPS = ("depth", "aspect_ratio", "batch", "query_group", "mlp_ratio")
-LEAST_TRAINING = 3  # rows that a latency law needs
 SET_BY_STUDY = ("architectures", "workload", "batch", "prompt_tokens", "new_tokens", "cache_room")
 
 
@@ -76,10 +75,6 @@ class RandomConfig:
     def __post_init__(self) -> None:
         for field in ("n_training", "n_held_out"):
             require(getattr(self, field) >= 0, field, getattr(self, field), "must not be negative")
-        enough = self.n_training >= LEAST_TRAINING or not self.n_held_out
-        require(
-            enough, "n_training", self.n_training, f"must be at least {LEAST_TRAINING} to fit a law to (n_held_out)"
-        )
         for field, least in (("prompt_tokens", 1), ("new_tokens", 2)):
             span = getattr(self, field)
             rule = f"must be (least, most) with {least} <= least <= most"

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from ie_scaling import config as config_lib
-from ie_scaling import files, records, workdir
+from ie_scaling import environment, files, records, workdir
 from ie_scaling.latency import benchmark
 from ie_scaling.latency.config import TimeDecodeConfig
 from ie_scaling.progress import say
@@ -67,7 +67,11 @@ def time_sweep(sweep: Sweep, config: TimeDecodeConfig, directory: Path) -> list[
 
     Returns the failed diagnostics. What is done is not done again.
     """
-    stored: dict[str, Any] = {"experiment": "latency_sweep", "sweep": sweep.name, "device_kind": workdir.device_kind()}
+    stored: dict[str, Any] = {
+        "experiment": "latency_sweep",
+        "sweep": sweep.name,
+        "device_kind": environment.device_kind(),
+    }
     stored |= {"points": [[point.case.name, point.x, point.series] for point in sweep.points]}
     stored |= {"decode": config_lib.to_plain(config)}
     if not workdir.is_done(directory, stored):

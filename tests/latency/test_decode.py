@@ -78,7 +78,7 @@ def test_drawn_tokens_are_the_likeliest_under_gumbel_noise(mode):
 @pytest.mark.parametrize(("name", "batch", "many"), [("gqa", 9, True), ("tied", 9, False), ("tied", 1, False)])
 def test_the_layout_for_a_batch_changes_no_token(name, batch, many, monkeypatch):
     a = FAMILIES[name]
-    monkeypatch.setattr(layout, "many_in_first", lambda dtype: many)
+    monkeypatch.setattr(layout, "many_in_first", lambda: many)
     parameters = draw_parameters(a, 7, scale=1.0)
     token_BT = np.random.default_rng(13).integers(0, a.vocab_size, (batch, PROMPT))
     engine = make_engine(a, Workload(batch=batch, prompt_tokens=PROMPT, new_tokens=NEW), parameters)

@@ -16,9 +16,9 @@ def fresh():
 
 @pytest.mark.parametrize("faster", [True, False])
 def test_the_faster_one_is_chosen(faster, monkeypatch):
-    monkeypatch.setattr(layout, "_compile", lambda dtype, in_first: (in_first, []))
+    monkeypatch.setattr(layout, "_compile", lambda in_first: (in_first, []))
     monkeypatch.setattr(layout, "_seconds", lambda in_first, _: 1.0 if in_first == faster else 1.2)
-    assert layout.many_in_first("float32") is faster
+    assert layout.many_in_first() is faster
 
 
 def test_it_is_measured_on_real_products_even_within_a_trace(monkeypatch):
@@ -28,9 +28,9 @@ def test_it_is_measured_on_real_products_even_within_a_trace(monkeypatch):
     monkeypatch.setattr(layout, "_seconds", lambda *run: measured.append(seconds(*run)) or measured[-1])
 
     def double(x):
-        found = layout.many_in_first("float32")
+        found = layout.many_in_first()
         assert isinstance(found, bool)
-        assert layout.many_in_first("float32") is found
+        assert layout.many_in_first() is found
         return 2 * x
 
     assert jax.eval_shape(double, jnp.ones(3)).shape == (3,)

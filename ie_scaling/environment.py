@@ -1,0 +1,71 @@
+"""Where code runs: versions, processor, devices and revision, by which a figure is told from another machine's."""
+
+import contextlib
+import importlib.metadata
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("ie_scaling", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpyro", "numpy", "scipy")
+PACKAGES += ("pandas", "arviz", "tokenizers")
+FAMILY = {"family": "cpu family", "model": "model"}  # as /proc/cpuinfo calls them
+
+
+def versions() -> dict[str, str]:
+    """Versions of the packages that results depend on."""
+    found = {}
+    for package in PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[package] = importlib.metadata.version(package)
+    return found
+
+
+def describe() -> dict[str, Any]:
+    """Versions, processor, devices, XLA flags and git revision, JSON-ready."""
+    import jax  # here, so that what needs no device stays free of JAX
+
+    return {
+        "python": sys.version.split()[0],
+        "platform": platform.platform(),
+        "machine": platform.machine(),
+        "processor": processor(),
+        "cpu_count": os.cpu_count(),
+        "packages": versions(),
+        "backend": jax.default_backend(),
+        "devices": [device.device_kind for device in jax.devices()],
+        "process_count": jax.process_count(),
+        "XLA_FLAGS": os.environ.get("XLA_FLAGS", ""),
+        "git_revision": git_revision(),
+    }
+
+
+def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """The processor's name, with family and model where Linux tells them: names alone cover several generations."""
+    try:
+        pairs = (line.partition(":")[::2] for line in cpuinfo.read_text().splitlines())
+    except OSError:
+        return platform.processor() or platform.machine()
+    told = {key.strip(): value.strip() for key, value in pairs}
+    parts = [told.get("model name", platform.machine())]
+    return " ".join(parts + [f"{name} {told[key]}" for name, key in FAMILY.items() if key in told])
+
+
+def device_kind() -> str:
+    """What JAX calls the first device; of a CPU, which it calls "cpu" whatever it is, the processor's name."""
+    import jax
+
+    kind = jax.devices()[0].device_kind
+    return f"cpu {processor()}" if kind == "cpu" else kind
+
+
+def git_revision() -> str:
+    """The commit of the source tree (with -dirty where it has changes), or "unknown" outside a checkout."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--match="]
+    root = Path(__file__).resolve().parent.parent
+    try:
+        return subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
