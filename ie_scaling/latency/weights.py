@@ -5,6 +5,7 @@ F MLP width, U = 2F, V vocabulary, X devices along the tensor axis.
 """
 
 import dataclasses
+import functools
 import math
 from typing import Any, cast
 
@@ -29,23 +30,29 @@ class Matrix:
     times (16384, 256) 13. For more it lies as products of several vectors were measured to be faster.
 
     Attributes:
-      array: (O, I), or (I, O) where `in_first`.
+      array: (O, I), or (I, O + padding) where `in_first`.
     """
 
     array: Any
     in_first: bool = dataclasses.field(metadata={"static": True})
+    padding: int = dataclasses.field(default=0, metadata={"static": True})
 
     @classmethod
-    def of(cls, matrix_OI: jax.Array, batch: int) -> "Matrix":
-        """This matrix, laid out by its shape and the batch that decodes with it."""
+    def of(cls, matrix_OI: jax.Array, batch: int, n_shards: int = 1) -> "Matrix":
+        """This matrix, laid out by its shape and the batch that decodes with it; split, its rows are not padded."""
         n_outputs, n_inputs = matrix_OI.shape
         in_first = n_outputs > n_inputs if batch == 1 else layout.many_in_first()
-        return cls(matrix_OI.T if in_first else matrix_OI, in_first)
+        if not in_first:
+            return cls(matrix_OI, in_first)
+        several = batch > 1 and n_shards == 1
+        padding = layout.padding(n_outputs) if several else 0
+        return cls(jnp.pad(matrix_OI.T, ((0, 0), (0, padding))), in_first, padding)
 
     def apply(self, x_BTI: jax.Array, dtype: Any = None) -> jax.Array:
         """The product (B,T,O), accumulated in `dtype`."""
         letters = "BTI,IO->BTO" if self.in_first else "BTI,OI->BTO"
-        return jnp.einsum(letters, x_BTI, self.array, preferred_element_type=dtype)
+        y_BTO = jnp.einsum(letters, x_BTI, self.array, preferred_element_type=dtype)
+        return y_BTO[..., : y_BTO.shape[-1] - self.padding]
 
     def rows(self, row_BT: jax.Array) -> jax.Array:
         """These rows (B,T,I)."""
@@ -56,7 +63,7 @@ class Matrix:
     def place(self, mesh: Mesh, split: str) -> "Matrix":
         """Its NamedSharding with O ("out") or I ("in") over the tensor axis."""
         spec = P("tensor", None) if (split == "in") == self.in_first else P(None, "tensor")
-        return Matrix(NamedSharding(mesh, spec), self.in_first)
+        return Matrix(NamedSharding(mesh, spec), self.in_first, self.padding)
 
 
 @jax.tree_util.register_dataclass
@@ -94,6 +101,8 @@ def make_weights(
     `batch` is how many requests will be decoded at once, which decides the layout.
     """
 
+    laid_out = functools.partial(Matrix.of, batch=batch, n_shards=n_shards)
+
     def rows(kernel: jax.Array, inputs: int = 1, gain_M: jax.Array | None = None) -> jax.Array:
         """(in..., out...) as (out, in); `inputs` counts the leading axes that are input, `gain_M` scales these."""
         width = math.prod(kernel.shape[:inputs])
@@ -112,24 +121,24 @@ def make_weights(
         projections = [rows(attention[name]["kernel"], gain_M=before_attention) for name in ("query", "key", "value")]
         gains = [(attention["query_norm"], a.n_heads), (attention["key_norm"], a.n_kv_heads)] if a.qk_norm else []
         return LayerWeights(
-            projection=Matrix.of(interleaved(*projections), batch),
+            projection=laid_out(interleaved(*projections)),
             qk_gain_JC=interleaved(*(jnp.tile(g["gain"][None], (n, 1)) for g, n in gains)) if gains else None,
-            output=Matrix.of(rows(attention["output"]["kernel"], 2), batch),
-            gate_up=Matrix.of(interleaved(*gate_and_up), batch),
-            down=Matrix.of(rows(mlp["down"]["kernel"]), batch),
+            output=laid_out(rows(attention["output"]["kernel"], 2)),
+            gate_up=laid_out(interleaved(*gate_and_up)),
+            down=laid_out(rows(mlp["down"]["kernel"])),
         )
 
     return DecodeWeights(
-        embedding=Matrix.of(parameters["embedding"].astype(dtype), batch),
+        embedding=laid_out(parameters["embedding"].astype(dtype)),
         layers=tuple(layer(p) for p in transformer.unstack_layers(a, parameters)),
         final_gain_M=parameters["final_norm"]["gain"],
-        unembedding=None if a.tied_embeddings else Matrix.of(rows(parameters["unembedding"]), batch),
+        unembedding=None if a.tied_embeddings else laid_out(rows(parameters["unembedding"])),
     )
 
 
-def abstract_weights(a: Architecture, dtype: str, batch: int = 1) -> DecodeWeights:
+def abstract_weights(a: Architecture, dtype: str, batch: int, n_shards: int) -> DecodeWeights:
     """Shapes and types of `make_weights`."""
-    return jax.eval_shape(lambda: make_weights(a, transformer.init(a, jax.random.key(0)), dtype, batch))
+    return jax.eval_shape(lambda: make_weights(a, transformer.init(a, jax.random.key(0)), dtype, batch, n_shards))
 
 
 def random_weights(a: Architecture, seed: int, dtype: str, batch: int, mesh: Mesh) -> DecodeWeights:
@@ -147,7 +156,7 @@ def random_weights(a: Architecture, seed: int, dtype: str, batch: int, mesh: Mes
 
     return jax.tree.map(
         fill,
-        abstract_weights(a, dtype, batch),
+        abstract_weights(a, dtype, batch, mesh.shape["tensor"]),
         weight_shardings(a, batch, mesh),
         is_leaf=lambda leaf: isinstance(leaf, Matrix),
     )
@@ -162,7 +171,7 @@ def weight_shardings(a: Architecture, batch: int, mesh: Mesh) -> DecodeWeights:
     n_shards = mesh.shape["tensor"]
     for field in ("n_kv_heads", "d_ff", "vocab_size"):
         require(getattr(a, field) % n_shards == 0, field, getattr(a, field), f"must be divisible by tensor={n_shards}")
-    weights = abstract_weights(a, "float32", batch)
+    weights = abstract_weights(a, "float32", batch, n_shards)
 
     def layer(w: LayerWeights) -> LayerWeights:
         return LayerWeights(

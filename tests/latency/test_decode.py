@@ -86,8 +86,21 @@ def test_the_layout_for_a_batch_changes_no_token(name, batch, many, monkeypatch)
     np.testing.assert_array_equal(engine.generate(token_BT), by_full_forwards(a, parameters, token_BT, NEW))
 
 
+@pytest.mark.parametrize("name", ["gqa", "tied"])
+def test_longer_rows_change_no_token(name, monkeypatch):
+    a = FAMILIES[name]
+    monkeypatch.setattr(layout, "many_in_first", lambda: True)
+    monkeypatch.setattr(layout, "SLOW_WIDTH", 1)
+    parameters = draw_parameters(a, 7, scale=1.0)
+    token_BT = np.random.default_rng(13).integers(0, a.vocab_size, (3, PROMPT))
+    engine = make_engine(a, Workload(batch=3, prompt_tokens=PROMPT, new_tokens=NEW), parameters)
+    assert engine.weights.embedding.array.shape == (a.d_model, a.vocab_size + layout.PADDING)
+    np.testing.assert_array_equal(engine.generate(token_BT), by_full_forwards(a, parameters, token_BT, NEW))
+
+
 @pytest.mark.parametrize(("name", "tensor"), [("gqa", 5), ("tied", 2), ("qk_norm", 5)])
-def test_split_over_devices_it_decodes_the_same_tokens(name, tensor):
+def test_split_over_devices_it_decodes_the_same_tokens(name, tensor, monkeypatch):
+    monkeypatch.setattr(layout, "SLOW_WIDTH", 1)  # what is split is not padded
     a = dataclasses.replace(FAMILIES[name], d_ff=30, vocab_size=40)
     parameters = draw_parameters(a, 7, scale=1.0)
     token_BT = np.random.default_rng(13).integers(0, a.vocab_size, (3, PROMPT))
@@ -153,11 +166,13 @@ def test_no_step_copies_the_cache(mode):
     assert all(array.is_deleted() for array in (*after.k_ZSC, *after.v_ZSC))
 
 
+@pytest.mark.parametrize("batch", [1, 3])
 @pytest.mark.parametrize("name", FAMILIES)
-def test_random_weights_have_the_shapes_and_scales_of_real_ones(name):
+def test_random_weights_have_the_shapes_and_scales_of_real_ones(name, batch, monkeypatch):
+    monkeypatch.setattr(layout, "SLOW_WIDTH", 1)
     a = FAMILIES[name]
-    real = jax.eval_shape(lambda: make_weights(a, transformer.init(a, jax.random.key(0)), "bfloat16"))
-    random = random_weights(a, 0, "bfloat16", 1, one_device())
+    real = jax.eval_shape(lambda: make_weights(a, transformer.init(a, jax.random.key(0)), "bfloat16", batch))
+    random = random_weights(a, 0, "bfloat16", batch, one_device())
     assert jax.tree.structure(real) == jax.tree.structure(random)
     for left, right in zip(jax.tree.leaves(real), jax.tree.leaves(random), strict=True):
         assert (left.shape, left.dtype) == (right.shape, right.dtype)
