@@ -1,4 +1,4 @@
-"""NUTS with a dense mass matrix over any density: compiled while its starting point is still sought, chains in pairs.
+"""NUTS over any density: compiled while its starting point is still sought, chains in pairs.
 
 NUTS walks in x, where coordinates are y = origin + scale·x. Origin and scale are arguments of the compiled programs, so
 that whoever must first fit something to know them loses no time: `compile_ahead` returns at once. Two chains are
@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from numpyro.infer.hmc import hmc
+from threadpoolctl import threadpool_limits
 
 from ie_scaling.inference import numerics
 from ie_scaling.inference.config import NutsConfig
@@ -36,12 +37,15 @@ class Target:
       sites_of: sites from coordinates y_Q; its Jacobian determinant is constant.
       log_density: of sites.
       draw_rest: what is drawn from its conditional, by a key, given sites.
+      learn_covariances: whether warm-up learns a dense mass matrix, or variances alone: enough, and twice as fast to
+        learn, where the scale that `run` is given already has the covariances about right.
     """
 
     n_coordinates: int
     sites_of: Callable[[jax.Array], Any]
     log_density: Callable[[Any], jax.Array]
     draw_rest: Callable[[jax.Array, Any], Any]
+    learn_covariances: bool = True
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -105,7 +109,8 @@ def run(
             state, sites, stats = programs.advance(state, frame)
             return state, jax.device_get((sites, programs.complete(key, number, sites), stats))
 
-    with concurrent.futures.ThreadPoolExecutor(len(threads)) as pool:
+    # Every thread has a core's worth of work: factorisations on both cores from both threads take twice as long.
+    with threadpool_limits(1, user_api="blas"), concurrent.futures.ThreadPoolExecutor(len(threads)) as pool:
         keys, states = zip(*pool.map(begin, threads), strict=True)
         for _ in range(0, config.n_warmup, chunk):
             states = list(pool.map(advance, states))
@@ -173,7 +178,7 @@ def _functions(target: Target, config: NutsConfig) -> tuple[Callable, Callable, 
             return start(
                 x_Q,
                 config.n_warmup,
-                dense_mass=True,
+                dense_mass=target.learn_covariances,
                 target_accept_prob=config.target_accept,
                 max_tree_depth=MAX_TREE_DEPTH,
                 model_args=(frame,),

@@ -14,6 +14,7 @@ from ie_scaling.latency.law import posterior as latency_law
 from ie_scaling.latency.law import sampling as law_sampling
 from ie_scaling.latency.law.config import RequestConfig
 from ie_scaling.latency.law.features import Device
+from ie_scaling.latency.law.misfit import Misfit
 from ie_scaling.latency.workload import Case, Workload
 from ie_scaling.laws import forms, posterior
 from ie_scaling.laws.observations import Reference
@@ -65,7 +66,7 @@ def law(tmp_path):
     device = Device("sim", "float32", "loop", (2.0**22, 2.0**26), (2e10, 1e10), 1e11, (0.01, 0.01))
     free_PCS = 0.1 * rng.standard_normal((len(law_model.PARAMETERS), 2, 300))
     draws = {name: values[..., None] for name, values in law_model.constrain(free_PCS).items()}
-    draws |= {"nu": np.full((2, 300), 30.0), "noise_correlation": np.zeros((2, 300))}
+    draws |= {"noise_correlation": np.zeros((2, 300))}
     fitted = {name: ("row", np.array([1.0, 1e12])) for name in law_sampling.RANGES}
     fitted["device"] = ("row", np.array([device.name] * 2))
     latency_law.LatencyPosterior(
@@ -74,7 +75,8 @@ def law(tmp_path):
         sessions=("",),
         draws=draws,
         effects_CS2N=np.zeros((2, 300, 2, 0)),
-        failures=("R-hat 1.3 of nu is above 1.01",),
+        misfit=Misfit(np.zeros((2, 2, 8)), np.zeros(2, int), np.zeros((2, 300, 2, 2))),
+        failures=("R-hat 1.3 of sharpness is above 1.01",),
         groups={"constant_data": xr.Dataset(fitted)},
     ).save(tmp_path / "law" / latency_law.FILE_NAME)
     return str(tmp_path / "law")
@@ -85,7 +87,7 @@ def test_a_law_answers_for_shapes_that_were_not_timed(inputs, law, tmp_path):
     config = dataclasses.replace(inputs, latency=law, candidates=names, latency_metric="tpot_s")
     config = dataclasses.replace(config, request=RequestConfig(prompt_tokens=8, new_tokens=9))
     failures = selection.run(config, tmp_path / "free")
-    assert failures[1:] == ["latency law: R-hat 1.3 of nu is above 1.01"]
+    assert failures[1:] == ["latency law: R-hat 1.3 of sharpness is above 1.01"]
     table = pd.read_csv(tmp_path / "free" / "candidates.csv")
     posterior = latency_law.load_fit(law)
     load = Workload(batch=1, prompt_tokens=8, new_tokens=9, dtype="float32", mode="loop")

@@ -19,7 +19,7 @@ class Features:
     Attributes:
       n_layers: sequential depth.
       width: root of the parameters of a layer, which is how wide its products are.
-      batch: requests decoded together.
+      batch: requests decoded together; `kv_heads`: those of a layer, of all of them.
       weight_bytes, cache_bytes: what a decode step moves at the request's mean context.
       matrix_flops, attention_flops: what a decode step computes, outside attention and within.
       unembedding_bytes, unembedding_flops: what the logits of each request's last token read and compute.
@@ -34,6 +34,7 @@ class Features:
     n_layers: np.ndarray
     width: np.ndarray
     batch: np.ndarray
+    kv_heads: np.ndarray
     weight_bytes: np.ndarray
     cache_bytes: np.ndarray
     matrix_flops: np.ndarray
@@ -156,6 +157,7 @@ def _features(a: Architecture, load: Workload, device: Device) -> tuple[float, .
         a.n_layers,
         math.sqrt(accounting.count_non_embedding_parameters(a) / a.n_layers),
         load.batch,
+        load.batch * a.n_kv_heads,
         moved - cache,
         cache,
         matrix,

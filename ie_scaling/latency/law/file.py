@@ -12,10 +12,12 @@ import xarray as xr
 from ie_scaling import config as config_lib
 from ie_scaling.inference import draws_file
 from ie_scaling.latency.law.features import Device
+from ie_scaling.latency.law.misfit import Misfit
 
 KIND = "latency law"
-NEEDED = ("nu", "noise_correlation")
-METRICS = ("ttft_s", "tpot_s")  # of the sessions' effects
+NEEDED = ("noise_correlation",)
+METRICS = ("ttft_s", "tpot_s")  # of the sessions' effects and of the misfit
+APART = ("u", "misfit_weights", "misfit_sizes", "misfit_device")  # in the file's posterior, but not draws of parameters
 
 
 def write(
@@ -26,18 +28,23 @@ def write(
     sessions: tuple[str, ...],
     draws: Mapping[str, np.ndarray],
     effects_CS2N: np.ndarray,
+    misfit: Misfit,
     failures: tuple[str, ...],
     groups: Mapping[str, xr.Dataset],
 ) -> None:
     """Write the file, whole or not at all; every group carries what `read` needs as attributes."""
-    shape, n_effects = draws["nu"].shape, effects_CS2N.shape[-1]
+    shape, n_effects = draws["noise_correlation"].shape, effects_CS2N.shape[-1]
     dims = ("chain", "draw", "device")
     variables: dict[str, Any] = {name: (dims[: values.ndim], values) for name, values in draws.items()}
     coords = {"chain": np.arange(shape[0]), "draw": np.arange(shape[1])}
     coords |= {"device": np.array([device.name for device in devices], dtype=str)}
+    variables["misfit_weights"] = (("chain", "draw", "metric", "row"), misfit.weights_CS2R)
+    variables["misfit_sizes"] = (("metric", "row", "size"), misfit.sizes_2RI)
+    variables["misfit_device"] = ("row", misfit.device_R)
+    coords |= {"metric": np.array(METRICS)}
     if n_effects:
         variables["u"] = (("chain", "draw", "metric", "session"), effects_CS2N)
-        coords |= {"metric": np.array(METRICS), "session": np.array(sessions, dtype=str)}
+        coords |= {"session": np.array(sessions, dtype=str)}
     attributes = {
         "kind": KIND,
         "form": form,
@@ -58,8 +65,8 @@ def read(path: Path, names: tuple[str, ...]) -> dict[str, Any]:
     data, groups = draws_file.read(path)
     if data.attrs.get("kind") != KIND:
         raise ValueError(f"{path}: is not the posterior of a {KIND}")
-    draws = {str(name): values.to_numpy() for name, values in data.items() if name != "u"}
-    if lost := [name for name in (*names, *NEEDED) if name not in draws]:
+    draws = {str(name): values.to_numpy() for name, values in data.items() if name not in APART}
+    if lost := [name for name in (*names, *NEEDED, *APART[1:]) if name not in data]:
         raise ValueError(f"{path}: posterior has no {lost[0]!r}, which the latency law needs")
     devices = json.loads(data.attrs["devices"])
     return {
@@ -67,7 +74,8 @@ def read(path: Path, names: tuple[str, ...]) -> dict[str, Any]:
         "devices": tuple(config_lib.build(Device, fields, f"{path}: device") for fields in devices),
         "sessions": tuple(json.loads(data.attrs["sessions"])),
         "draws": draws,
-        "effects_CS2N": data["u"].to_numpy() if "u" in data else np.zeros((*draws["nu"].shape, 2, 0)),
+        "effects_CS2N": data["u"].to_numpy() if "u" in data else np.zeros((*draws[NEEDED[0]].shape, 2, 0)),
+        "misfit": Misfit(*(data[name].to_numpy() for name in ("misfit_sizes", "misfit_device", "misfit_weights"))),
         "failures": tuple(json.loads(data.attrs["failures"])),
         "groups": groups,
     }

@@ -1,29 +1,29 @@
-"""The latency law and its priors: the time of a decode step and of a prefill, and the density of what was timed.
+"""The latency law and its priors: the time of a decode step and of a prefill on a device with such parameters.
 
 For a case on device k with its parameters (science.md §5; ‖a, b‖ is the p-norm of two times, p = `sharpness`),
 
-    TPOT = ε_step + n·(ε_layer + ε_batch·b) + ‖(1 + κ·b)·weight bytes/bandwidth, matrix FLOPs/rate‖
-                                            + ‖cache bytes/bandwidth, attention FLOPs/rate‖,  b = 1 − 1/batch
+    TPOT = ε_step + n·(ε_layer + ε_batch·b + ε_head·heads) + ‖(1 + κ·b)·weight bytes/bandwidth, matrix FLOPs/rate‖
+                                                           + ‖cache bytes/bandwidth, attention FLOPs/rate‖
     TTFT = ε_prefill + n·ε_prefill_layer + ‖bytes/bandwidth, matrix FLOPs/rate + attention FLOPs/rate‖
                                          + ‖(1 + κ·b)·unembedding bytes/bandwidth, its FLOPs/rate‖
 
-(form `joint`: one norm, of all bytes and of all FLOPs). Bandwidths and rates are efficiencies times the device's
-measured ceilings; the bandwidth depends on the working set as the ceiling does, to the power `size_trust`, and the
-matrix rate grows with the rows multiplied at once to the power `batch_gain`, a prefill's with the width as well
-(`prefill_width_gain`); a prefill's logits, of one token a request, are a product of a decode step. The efficiencies of
-reading weights and of multiplying by them, η and μ, are stated as what the timings tell apart: `step_efficiency`, the
-time that reading would take at the ceiling over ‖reading, multiplying‖ for one row, and `efficiency_ratio`, η/μ. κ,
-`batch_reread`, is what a product with several rows reads and writes besides the weights themselves, as one that
-rearranges them first does, and ε_batch what that takes however small the weights; it is stated at 8 layers,
-`batch_overhead_s`. The other two overheads are stated as their sum at 8 layers, `overhead_s`, and ε_step's share of it,
-`fixed_share`. What is measured:
+with b = 1 − 1/batch and a layer's KV heads of all requests (form `joint`: one norm, of all bytes and of all FLOPs).
+Bandwidths and rates are efficiencies times the device's measured ceilings; the bandwidth depends on the working set as
+the ceiling does, to the power `size_trust`, and the matrix rate grows with the rows multiplied at once, to the power
+`batch_gain`, and with the width of the products, `width_gain`; a prefill's likewise. A prefill's logits, of one token a
+request, are a product of a decode step. The efficiencies of reading weights and of multiplying by them, η and μ, are
+stated as what the timings tell apart: `step_efficiency`, the time that reading would take at the ceiling over ‖reading,
+multiplying‖ for one row, and `efficiency_ratio`, η/μ. κ, `batch_reread`, is what a product with several rows reads and
+writes besides the weights themselves, as one that rearranges them first does, and ε_batch what that takes however small
+the weights, stated at 8 layers, `batch_overhead_s`. ε_head, `head_overhead_s`, is what attention's small products cost.
+The other two overheads are stated as their sum at 8 layers, `overhead_s`, and ε_step's share of it, `fixed_share`.
+Devices are alike:
 
-    (ln TTFT, ln TPOT)_i ~ StudentT₂(ν, ln of the above + u_session(i), scales √(noise² + error_i²), correlation ρ)
-    u_s ~ Normal(0, τ), one of TTFT and one of TPOT: a session, timed in one go; left out where there is only one
     z_kp ~ Normal(μ_p, λ·spread_p)   device k's free coordinates; μ_p ~ Normal(centre_p, spread_p)
-    λ ~ LogNormal(ln 0.5, 0.5), ν = 2 + LogNormal(ln 8, 1), ρ = tanh Normal(0, 0.5), τ ~ LogNormal(ln 0.05, 0.7)
+    λ ~ LogNormal(ln 0.5, 0.5)
 
-NUTS samples x = (z − centre)/spread with every μ_p integrated out. K devices, P parameters, R rows, S sessions.
+and x = (z − centre)/spread, with every μ_p integrated out. How timings lie about the law is in density.py. K devices,
+P parameters, W draws.
 """
 
 import dataclasses
@@ -35,15 +35,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import numpyro
-import numpyro.distributions as dist
-from jax.scipy.special import gammaln
 
 from ie_scaling.latency.law.features import Features
-from ie_scaling.latency.law.table import Rows
 
 TYPICAL_DEPTH = 8.0  # layers for which overheads are stated: total and share are told apart, ε_step and ε_layer are not
-PREFILL_ROWS, PREFILL_WIDTH = 256.0, 1500.0  # rows at once and root of a layer's parameters, of its stated matrix rate
+PREFILL_ROWS, TYPICAL_WIDTH = 256.0, 1500.0  # rows at once and root of a layer's parameters, of stated matrix rates
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,7 +75,9 @@ PARAMETERS = (
     Parameter("step_efficiency", "log", math.log(0.7), 0.5),
     Parameter("efficiency_ratio", "log", math.log(2.3), 0.9),
     Parameter("cache_efficiency", "log", math.log(0.5), 0.7),
+    Parameter("head_overhead_s", "log", math.log(5e-7), 1.5),
     Parameter("batch_gain", "identity", 0.2, 0.2),
+    Parameter("width_gain", "identity", 0.1, 0.15),
     Parameter("batch_reread", "log", math.log(0.3), 1.5),
     Parameter("attention_efficiency", "log", math.log(0.1), 1.0),
     Parameter("prefill_overhead_s", "log", math.log(1e-3), 1.5),
@@ -90,17 +88,15 @@ PARAMETERS = (
     Parameter("prefill_attention_efficiency", "log", math.log(0.2), 1.0),
     Parameter("sharpness", "log_above_one", math.log(3.0), 0.7),
     Parameter("size_trust", "logit", 1.0, 1.5),
-    Parameter("ttft_noise", "log", math.log(0.05), 0.7),
-    Parameter("tpot_noise", "log", math.log(0.05), 0.7),
+    Parameter("ttft_misfit", "log", math.log(0.05), 0.7),
+    Parameter("tpot_misfit", "log", math.log(0.05), 0.7),
+    Parameter("ttft_noise", "log", math.log(0.03), 0.7),
+    Parameter("tpot_noise", "log", math.log(0.03), 0.7),
 )
 NAMES = tuple(parameter.name for parameter in PARAMETERS)
 CENTER_P = np.array([parameter.center for parameter in PARAMETERS])
 SPREAD_P = np.array([parameter.spread for parameter in PARAMETERS])
 LOG_LAMBDA = (math.log(0.5), 0.5)
-LOG_TAIL = (math.log(8.0), 1.0)
-ATANH_RHO = (0.0, 0.5)
-LOG_TAU = (math.log(0.05), 0.7)
-MIN_NU = 2.0
 
 
 def free_of(x_P: Any) -> dict[str, Any]:
@@ -138,6 +134,7 @@ def log_step_s(z: Mapping[str, Any], f: Features, form: str, xp: ModuleType = np
     attention = np.log(f.attention_flops / f.flops_per_s) - z["attention_efficiency"]
     overhead = _overhead(z["overhead_s"], z["fixed_share"], f, xp)
     overhead = overhead + xp.exp(z["batch_overhead_s"]) * (1 - 1 / f.batch) * f.n_layers / TYPICAL_DEPTH
+    overhead = overhead + xp.exp(z["head_overhead_s"]) * f.kv_heads * f.n_layers
     if form == "joint":
         moved, computed = xp.logaddexp(weights, cache), xp.logaddexp(matrix, attention)
         return xp.log(overhead + xp.exp(log_norm(moved, computed, sharpness, xp)))
@@ -151,7 +148,7 @@ def log_prefill_s(z: Mapping[str, Any], f: Features, xp: ModuleType = np) -> Any
     log_bandwidth = _log_bandwidth(z, f, xp)
     moved = np.log(f.prefill_layer_bytes) - weight_efficiency - log_bandwidth
     gain = z["prefill_batch_gain"] * np.log(f.prefill_tokens / PREFILL_ROWS)
-    gain = gain + z["prefill_width_gain"] * np.log(f.width / PREFILL_WIDTH)
+    gain = gain + z["prefill_width_gain"] * np.log(f.width / TYPICAL_WIDTH)
     matrix = np.log(f.prefill_matrix_flops / f.flops_per_s) - z["prefill_matrix_efficiency"] - gain
     attention = np.log(f.prefill_attention_flops / f.flops_per_s) - z["prefill_attention_efficiency"]
     overhead = _overhead(z["prefill_overhead_s"], z["prefill_fixed_share"], f, xp)
@@ -165,7 +162,8 @@ def _few_rows(z: Mapping[str, Any], f: Features, read: Any, flops: Any, log_band
     weight_efficiency, matrix_efficiency = _log_efficiencies_of(z, f, xp)
     again = xp.log1p(xp.exp(z["batch_reread"]) * (1 - 1 / f.batch))
     weights = np.log(read) + again - weight_efficiency - log_bandwidth
-    return weights, np.log(flops / f.flops_per_s) - matrix_efficiency - z["batch_gain"] * np.log(f.batch)
+    gain = z["batch_gain"] * np.log(f.batch) + z["width_gain"] * np.log(f.width / TYPICAL_WIDTH)
+    return weights, np.log(flops / f.flops_per_s) - matrix_efficiency - gain
 
 
 def log_norm(log_a: Any, log_b: Any, p: Any, xp: ModuleType = np) -> Any:
@@ -194,22 +192,6 @@ def _log_bandwidth(z: Mapping[str, Any], f: Features, xp: ModuleType) -> Any:
     return np.log(f.typical_bandwidth) + np.log(f.bandwidth / f.typical_bandwidth) / (1 + xp.exp(-z["size_trust"]))
 
 
-def model(rows: Rows, form: str) -> None:
-    """The story above, with every μ_p integrated out."""
-    n_devices, n_sessions = len(rows.devices), len(rows.sessions)
-    log_lambda: Any = numpyro.sample("log_lambda", dist.Normal(*LOG_LAMBDA))
-    shape = (len(PARAMETERS), n_devices)
-    x_PK: Any = numpyro.sample("x", dist.ImproperUniform(dist.constraints.real, (), shape))
-    numpyro.factor("population", log_density_of_devices(x_PK, log_lambda))
-    log_tail: Any = numpyro.sample("log_tail", dist.Normal(*LOG_TAIL))
-    atanh_rho: Any = numpyro.sample("atanh_rho", dist.Normal(*ATANH_RHO))
-    u_2S: Any = jnp.zeros((2, 1))
-    if n_sessions > 1:
-        log_tau: Any = numpyro.sample("log_tau", dist.Normal(*LOG_TAU))
-        u_2S = numpyro.sample("u", dist.Normal(jnp.zeros((2, n_sessions)), jnp.exp(log_tau)).to_event(2))
-    numpyro.factor("timing", log_density_of_rows(rows, form, x_PK, log_tail, atanh_rho, u_2S).sum())
-
-
 def log_density_of_devices(x_PK: Any, log_lambda: Any) -> jax.Array:
     """ln of the density of x, normal over K with covariance λ²·I + 1, which needs no factorisation."""
     n_parameters, n_devices = x_PK.shape
@@ -218,26 +200,6 @@ def log_density_of_devices(x_PK: Any, log_lambda: Any) -> jax.Array:
     squares = jnp.sum(x_PK**2) - jnp.sum(jnp.sum(x_PK, axis=1) ** 2) / total
     log_determinant = 2 * (n_devices - 1) * log_lambda + jnp.log(total)
     return -0.5 * (squares / variance + n_parameters * (log_determinant + n_devices * math.log(2 * math.pi)))
-
-
-def log_density_of_rows(rows: Rows, form: str, x_PK: Any, log_tail: Any, atanh_rho: Any, u_2S: Any) -> jax.Array:
-    """ln of the density of (ln TTFT, ln TPOT) of each row, [R]; of ln TTFT alone where there is no TPOT."""
-    device_KR = np.arange(len(rows.devices))[:, None] == rows.device_R  # a product: its gradient scatters nothing
-    session_SR = np.arange(len(rows.sessions))[:, None] == rows.session_R
-    z, nu, rho = free_of(x_PK @ device_KR), MIN_NU + jnp.exp(log_tail), jnp.tanh(atanh_rho)
-    timed_R = np.isfinite(rows.tpot_s_R)
-    u_2R = u_2S @ session_SR
-    log_ttft_R = np.log(rows.ttft_s_R) - u_2R[0]
-    log_tpot_R = np.log(np.where(timed_R, rows.tpot_s_R, 1.0)) - u_2R[1]
-    ttft_scale_R = jnp.sqrt(jnp.exp(2 * z["ttft_noise"]) + rows.ttft_error_R**2)
-    tpot_scale_R = jnp.sqrt(jnp.exp(2 * z["tpot_noise"]) + rows.tpot_error_R**2)
-    a_R = (log_ttft_R - log_prefill_s(z, rows.features, jnp)) / ttft_scale_R
-    b_R = (log_tpot_R - log_step_s(z, rows.features, form, jnp)) / tpot_scale_R
-    distance_R = (a_R**2 - 2 * rho * a_R * b_R + b_R**2) / (1 - rho**2)
-    both_R = -(nu + 2) / 2 * jnp.log1p(distance_R / nu) - jnp.log(2 * jnp.pi) - 0.5 * jnp.log1p(-(rho**2))
-    one_R = -(nu + 1) / 2 * jnp.log1p(a_R**2 / nu) - 0.5 * jnp.log(nu * jnp.pi)
-    one_R = one_R + gammaln((nu + 1) / 2) - gammaln(nu / 2)
-    return jnp.where(timed_R, both_R - jnp.log(tpot_scale_R), one_R) - jnp.log(ttft_scale_R)
 
 
 def draw_prior(rng: np.random.Generator, n_draws: int, n_devices: int) -> np.ndarray:

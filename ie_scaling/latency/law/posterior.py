@@ -5,7 +5,8 @@
   posterior.predict(cases, device_kind, seed)  paired draws of TTFT, TPOT, E2E and tokens/s, [W, A]
   posterior.failures                           why the convergence gate failed; empty where it passed
 
-The law itself is in model.py. Letters: C chains, S draws, W all draws, K devices, A cases, R rows.
+The law itself is in model.py, how timings lie about it in density.py and misfit.py. Letters: C chains, S draws, W all
+draws, K devices, A cases, R rows.
 """
 
 import dataclasses
@@ -19,11 +20,13 @@ import xarray as xr
 from ie_scaling.inference import diagnostics
 from ie_scaling.latency.law import features as law_features
 from ie_scaling.latency.law import file as law_file
+from ie_scaling.latency.law import misfit as law_misfit
 from ie_scaling.latency.law import model as law_model
 from ie_scaling.latency.law import sampling as law_sampling
 from ie_scaling.latency.law import table as law_table
 from ie_scaling.latency.law.config import LatencyLawConfig
 from ie_scaling.latency.law.features import Device
+from ie_scaling.latency.law.misfit import Misfit
 from ie_scaling.latency.law.table import Rows
 from ie_scaling.latency.workload import Case
 from ie_scaling.progress import Progress
@@ -58,9 +61,10 @@ class LatencyPosterior:
     """Draws of the latency law.
 
     Attributes:
-      draws: each device's parameters by name, [C, S, K]; device_spread (λ), nu, noise_correlation (ρ) and, of several
+      draws: each device's parameters by name, [C, S, K]; device_spread (λ), noise_correlation (ρ) and, of several
         sessions, session_spread (τ), each [C, S].
       effects_CS2N: u of each session on TTFT and on TPOT, [C, S, 2, N]; N is 0 with one session.
+      misfit: δ of the rows, from which those of other cases follow.
       failures: one-liners of the convergence gate.
       groups: further groups of the file (sample_stats, log_likelihood, observed_data, constant_data).
     """
@@ -70,13 +74,14 @@ class LatencyPosterior:
     sessions: tuple[str, ...]
     draws: dict[str, np.ndarray]
     effects_CS2N: np.ndarray
+    misfit: Misfit
     failures: tuple[str, ...] = ()
     groups: dict[str, xr.Dataset] = dataclasses.field(default_factory=dict)
 
     @property
     def n_draws(self) -> int:
         """W: draws of all chains together."""
-        return self.draws["nu"].size
+        return self.draws["noise_correlation"].size
 
     def predict(
         self,
@@ -91,8 +96,8 @@ class LatencyPosterior:
 
         Args:
           device_kind: "" means the only one that was fitted; dtype and mode are each case's own.
-          level: `new_measurement` is the median that another benchmark would find, with its noise and, where several
-            sessions were fitted, the effects of a new one, common to all cases; `law` is the law alone.
+          level: `new_measurement` is the median that another benchmark would find, with the law's misfit, noise and,
+            where several sessions were fitted, the effects of a new one, common to all cases; `law` is the law alone.
           sessions: the session of each case; one that was fitted keeps its own speed and effect.
           speeds: how much faster than typical each case's device reads and computes, [2, A], where that was measured
             (`Rows.speed_2R`). Where it was not, a new measurement is as fast as in one of the sessions fitted.
@@ -112,6 +117,7 @@ class LatencyPosterior:
         drawn = self._draw_speeds(place_A, sessions, level, rng) if speeds is None else np.asarray(speeds)[:, None]
         log_ttft_WA, log_tpot_WA = self._log_times(cases, place_A, drawn)
         if level == "new_measurement":
+            self._add_misfit(log_ttft_WA, log_tpot_WA, cases, place_A, rng)
             self._add_noise(log_ttft_WA, log_tpot_WA, place_A, sessions, rng)
         new_A = np.array([case.workload.new_tokens for case in cases])
         batch_A = np.array([case.workload.batch for case in cases])
@@ -164,6 +170,20 @@ class LatencyPosterior:
             log_tpot_WA[:, columns] = law_model.log_step_s(z, features, self.form)
         return log_ttft_WA, log_tpot_WA
 
+    def _add_misfit(
+        self,
+        log_ttft_WA: np.ndarray,
+        log_tpot_WA: np.ndarray,
+        cases: Sequence[Case],
+        place_A: np.ndarray,
+        rng: np.random.Generator,
+    ) -> None:
+        """Add, in place, what the law misses of these cases."""
+        amplitudes = [self.draws[f"{metric}_misfit"].reshape(self.n_draws, -1) for metric in ("ttft", "tpot")]
+        drawn_2WA = self.misfit.draw(cases, place_A, np.array(amplitudes)[:, :, place_A], rng)
+        log_ttft_WA += drawn_2WA[0]
+        log_tpot_WA += drawn_2WA[1]
+
     def _add_noise(
         self,
         log_ttft_WA: np.ndarray,
@@ -174,8 +194,7 @@ class LatencyPosterior:
     ) -> None:
         """Add, in place, the session's effect and the correlated noise of one measurement."""
         shape, flat = log_ttft_WA.shape, {name: values.reshape(self.n_draws, -1) for name, values in self.draws.items()}
-        heavy_WA = np.sqrt(flat["nu"] / rng.chisquare(flat["nu"], shape))
-        first_WA, second_WA = rng.standard_normal((2, *shape)) * heavy_WA
+        first_WA, second_WA = rng.standard_normal((2, *shape))
         rho_W1 = flat["noise_correlation"]
         error_A2 = np.array([self.devices[place].errors for place in place_A])
         log_ttft_WA += np.hypot(flat["ttft_noise"][:, place_A], error_A2[:, 0]) * first_WA
@@ -229,14 +248,15 @@ def fit_rows(rows: Rows, config: LatencyLawConfig) -> tuple[LatencyPosterior, di
     label = f"sampling latency law ({nuts.n_chains} chains)"
     with Progress(label, nuts.n_warmup + nuts.n_samples, "draw") as progress:
         samples = law_sampling.sample(rows, config, progress.advance)
-    gate = diagnostics.check(law_sampling.monitored(rows, samples.sites), samples.stats, nuts)
+    gate = diagnostics.check(law_sampling.monitored(samples.sites), samples.stats, nuts)
     draws = law_sampling.draws_of(rows, samples)
     posterior = LatencyPosterior(
         form=config.form,
         devices=rows.devices,
         sessions=rows.sessions,
         draws=draws,
-        effects_CS2N=samples.sites.get("u", np.zeros((*draws["nu"].shape, 2, 0))),
+        effects_CS2N=samples.effects_CS2N,
+        misfit=Misfit(law_misfit.sizes_of(rows.cases), rows.device_R, samples.weights_CS2R),
         failures=gate.failures,
         groups=law_sampling.groups_of(rows, samples),
     )

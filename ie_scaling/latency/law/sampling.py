@@ -1,15 +1,15 @@
-"""Draws of the latency law's posterior: a robust least-squares fit to start from, then NUTS.
+"""Draws of the latency law's posterior: a least-squares fit to start from, then NUTS.
 
-The sampler's Q coordinates are x_PK row by row, log_lambda, log_tail, atanh_rho and, of several sessions, log_tau
-and u_2S row by row.
+The sampler's Q coordinates are x_PK row by row, log_lambda, atanh_rho and, of several sessions, log_tau.
 """
 
 import dataclasses
+import functools
+import itertools
 import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 import scipy.linalg
 import xarray as xr
@@ -17,25 +17,38 @@ from numpyro.infer.util import log_density
 from scipy.optimize import least_squares
 
 from ie_scaling.inference import diagnostics, nuts
+from ie_scaling.latency.law import density as law_density
 from ie_scaling.latency.law import model as law_model
 from ie_scaling.latency.law.config import LatencyLawConfig
+from ie_scaling.latency.law.density import Timed
 from ie_scaling.latency.law.table import Rows
 
 RANGES = ("n_layers", "batch", "step_bytes", "step_flops", "prefill_flops")  # what a case is far outside of
-N_PARAMETERS = len(law_model.PARAMETERS)
-NOISES = [law_model.NAMES.index(name) for name in ("ttft_noise", "tpot_noise")]
-TYPICAL_SD = {"log_lambda": 0.4, "log_tail": 0.8, "atanh_rho": 0.2, "log_tau": 0.4}  # to scale the sampler's steps
-START_LAMBDA, START_TAU, START_NU = 0.5, 0.1, 5.0
-N_REWEIGHTED = 4
-LEAST_NOISE, MOST_NOISE = 0.01, 0.5
+NOISES, MISFITS = (
+    [law_model.NAMES.index(f"{metric}_{kind}") for metric in ("ttft", "tpot")] for kind in ("noise", "misfit")
+)
+SCALES = NOISES + MISFITS
+TYPICAL_SD = {"log_lambda": 0.4, "atanh_rho": 0.2, "log_tau": 0.4}  # to scale the sampler's steps
+START_LAMBDA = 0.5
+N_ROUNDS = 3
+NOISE_GRID, MISFIT_GRID = np.geomspace(0.005, 0.3, 12), np.geomspace(0.005, 0.5, 12)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Samples:
-    """What NUTS drew, C chains of S draws: sites by name [C, S, …], ln density of each row [C, S, R], statistics."""
+    """What NUTS drew and what was drawn given that, C chains of S draws.
+
+    Attributes:
+      sites: by name [C, S, …].
+      log_density_CSR: ln density of each row given all others; `weights_CS2R` is `Misfit`'s.
+      effects_CS2N: u of each session on TTFT and on TPOT; N is 0 with one session.
+      stats: the sampler's.
+    """
 
     sites: dict[str, np.ndarray]
     log_density_CSR: np.ndarray
+    weights_CS2R: np.ndarray
+    effects_CS2N: np.ndarray
     stats: dict[str, np.ndarray]
 
 
@@ -43,23 +56,32 @@ def sample(
     rows: Rows, config: LatencyLawConfig, on_progress: Callable[[int], None] = lambda transitions: None
 ) -> Samples:
     """Draw from the posterior. `on_progress` gets the transitions of each chain since the last call."""
+    timed = law_density.timed(rows, config.form)
     target = nuts.Target(
-        n_coordinates=sum(math.prod(shape) for shape in site_shapes(rows).values()),
-        sites_of=lambda y_Q: sites_of(rows, y_Q),
-        log_density=lambda sites: log_density(law_model.model, (rows, config.form), {}, sites)[0],
-        draw_rest=lambda key, sites: density_of_rows(rows, config.form, sites),
+        n_coordinates=sum(math.prod(shape) for shape in site_shapes(timed).values()),
+        sites_of=lambda y_Q: sites_of(timed, y_Q),
+        log_density=lambda sites: log_density(law_density.model, (timed,), {}, sites)[0],
+        draw_rest=lambda key, sites: law_density.draw_rest(timed, key, sites),
+        learn_covariances=False,
     )
     compiling = nuts.compile_ahead(target, config.nuts)
-    origin_Q, scale_QQ = precondition(rows, config.form)
+    origin_Q, scale_QQ = precondition(timed)
 
     def enough(sites):
-        return diagnostics.long_enough(np.concatenate([*monitored(rows, sites).values()], axis=-1), config.nuts)
+        return diagnostics.long_enough(np.concatenate([*monitored(sites).values()], axis=-1), config.nuts)
 
     draws = nuts.run(compiling, origin_Q, scale_QQ, config.nuts, config.seed, enough, on_progress)
-    return Samples(sites=draws.sites, log_density_CSR=draws.rest, stats=draws.stats)
+    rest = draws.rest
+    return Samples(
+        sites=draws.sites,
+        log_density_CSR=rest["log_density_R"],
+        weights_CS2R=rest["weights_2R"],
+        effects_CS2N=rest.get("u_2S", np.zeros((*rest["log_density_R"].shape[:2], 2, 0))),
+        stats=draws.stats,
+    )
 
 
-def monitored(rows: Rows, sites: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def monitored(sites: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """What the gate looks at, [C, S, ·]: each parameter over the devices, and every other site."""
     named = {name: sites["x"][:, :, i] for i, name in enumerate(law_model.NAMES)}
     others = {name: values for name, values in sites.items() if name != "x"}
@@ -67,13 +89,12 @@ def monitored(rows: Rows, sites: Mapping[str, np.ndarray]) -> dict[str, np.ndarr
 
 
 def draws_of(rows: Rows, samples: Samples) -> dict[str, np.ndarray]:
-    """Each device's parameters by name, [C, S, K], and λ, ν, ρ and, of several sessions, τ, each [C, S]."""
+    """Each device's parameters by name, [C, S, K], and λ, ρ and, of several sessions, τ, each [C, S]."""
     sites = samples.sites
     draws = law_model.constrain(np.moveaxis(sites["x"], 2, 0))
     draws |= law_model.derived(draws, np.array([device.row_balance for device in rows.devices]))
-    draws |= {"device_spread": np.exp(sites["log_lambda"]), "nu": law_model.MIN_NU + np.exp(sites["log_tail"])}
-    draws |= {"noise_correlation": np.tanh(sites["atanh_rho"])}
-    if "u" in sites:
+    draws |= {"device_spread": np.exp(sites["log_lambda"]), "noise_correlation": np.tanh(sites["atanh_rho"])}
+    if "log_tau" in sites:
         draws["session_spread"] = np.exp(sites["log_tau"])
     return draws
 
@@ -95,108 +116,96 @@ def groups_of(rows: Rows, samples: Samples) -> dict[str, xr.Dataset]:
     }
 
 
-def density_of_rows(rows: Rows, form: str, sites: Mapping[str, Any]) -> Any:
-    """ln density of every row at one draw, [R]."""
-    u_2S = sites.get("u", jnp.zeros((2, 1)))
-    return law_model.log_density_of_rows(rows, form, sites["x"], sites["log_tail"], sites["atanh_rho"], u_2S)
-
-
-def site_shapes(rows: Rows) -> dict[str, tuple[int, ...]]:
+def site_shapes(t: Timed) -> dict[str, tuple[int, ...]]:
     """The model's sites and their shapes, in the order of the coordinates."""
-    shapes: dict[str, tuple[int, ...]] = {"x": (N_PARAMETERS, len(rows.devices))}
-    shapes |= {"log_lambda": (), "log_tail": (), "atanh_rho": ()}
-    if len(rows.sessions) > 1:
-        shapes |= {"log_tau": (), "u": (2, len(rows.sessions))}
-    return shapes
+    shapes: dict[str, tuple[int, ...]] = {"x": (len(law_model.PARAMETERS), len(t.rows.devices))}
+    shapes |= {"log_lambda": (), "atanh_rho": ()}
+    return shapes | ({"log_tau": ()} if t.has_sessions else {})
 
 
-def sites_of(rows: Rows, y_Q: Any) -> dict[str, Any]:
+def sites_of(t: Timed, y_Q: Any) -> dict[str, Any]:
     """Sites by name from stacked coordinates, last axis Q."""
     sites, begun = {}, 0
-    for name, shape in site_shapes(rows).items():
+    for name, shape in site_shapes(t).items():
         ended = begun + math.prod(shape)
         sites[name] = y_Q[..., begun:ended].reshape(*y_Q.shape[:-1], *shape)
         begun = ended
     return sites
 
 
-def precondition(rows: Rows, form: str) -> tuple[np.ndarray, np.ndarray]:
+def precondition(t: Timed) -> tuple[np.ndarray, np.ndarray]:
     """Origin and scale of the coordinates that NUTS walks in; the posterior itself does not depend on them."""
-    x_PK, u_2S, scale_DD, noise_sd_2K = fit_mode(rows, form)
-    shapes = site_shapes(rows)
+    x_PK, scale_DD = fit_mode(t)
     middle = {
         "log_lambda": law_model.LOG_LAMBDA[0],
-        "log_tail": law_model.LOG_TAIL[0],
-        "atanh_rho": law_model.ATANH_RHO[0],
-        "log_tau": law_model.LOG_TAU[0],
+        "atanh_rho": law_density.ATANH_RHO[0],
+        "log_tau": law_density.LOG_TAU[0],
     }
-    single = [name for name in shapes if name in TYPICAL_SD]
+    single = [name for name in site_shapes(t) if name in middle]
     place, n = np.arange(x_PK.size).reshape(x_PK.shape), x_PK.size
-    free, noisy = np.delete(place, NOISES, axis=0).ravel(), place[NOISES].ravel()
-    sessions = np.arange(u_2S.size) + n + len(single)
-    scale_QQ = np.zeros((n + len(single) + u_2S.size,) * 2)
-    located = np.concatenate([free, sessions])
+    located = np.delete(place, SCALES, axis=0).ravel()
+    scale_QQ = np.diag(np.concatenate([np.ones(n), [TYPICAL_SD[name] for name in single]]))
     scale_QQ[np.ix_(located, located)] = scale_DD
-    scale_QQ[noisy, noisy] = noise_sd_2K.ravel()
-    for offset, name in enumerate(single):
-        scale_QQ[n + offset, n + offset] = TYPICAL_SD[name]
-    return np.concatenate([x_PK.ravel(), [middle[name] for name in single], u_2S.ravel()]), scale_QQ
+    count_K = t.device_KR.sum(axis=1)
+    scales = place[SCALES].ravel()
+    scale_QQ[scales, scales] = (1 / np.sqrt(1 + count_K * law_model.SPREAD_P[SCALES, None] ** 2)).ravel()
+    return np.concatenate([x_PK.ravel(), [middle[name] for name in single]]), scale_QQ
 
 
-def fit_mode(rows: Rows, form: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """The posterior's mode, about, by reweighted least squares with λ, τ and the tails held.
+def fit_mode(t: Timed) -> tuple[np.ndarray, np.ndarray]:
+    """The posterior's mode, about: least squares with λ, ρ and τ held, in turns with the scales of noise and misfit.
 
     Returns:
-      x_PK, u_2S (empty with one session), a Cholesky factor of the covariance of both without the noises, and the
-      standard deviations of the noises' coordinates.
+      x_PK, and a Cholesky factor of its covariance without the scales.
     """
-    n_devices, n_sessions = len(rows.devices), len(rows.sessions) if len(rows.sessions) > 1 else 0
-    population_KK = START_LAMBDA**2 * np.eye(n_devices) + 1
-    whiten_KK = np.linalg.inv(np.linalg.cholesky(population_KK))
-    timed_R = np.isfinite(rows.tpot_s_R)
-    device_T = np.concatenate([rows.device_R, rows.device_R[timed_R]])
-    noise_2K = np.full((2, n_devices), 0.05)
-    weight_T = np.ones(len(device_T))
+    n_devices = len(t.rows.devices)
+    free = np.delete(np.arange(len(law_model.PARAMETERS)), SCALES)
+    whiten_KK = np.linalg.inv(np.linalg.cholesky(START_LAMBDA**2 * np.eye(n_devices) + 1))
+    x_PK, jacobian = np.zeros((len(law_model.PARAMETERS), n_devices)), np.empty((0, 0))
 
-    def unpack(w_D):
-        x_PK = np.zeros((N_PARAMETERS, n_devices))
-        x_PK[[i for i in range(N_PARAMETERS) if i not in NOISES]] = w_D[: len(w_D) - 2 * n_sessions].reshape(
-            -1, n_devices
-        )
-        return x_PK, w_D[len(w_D) - 2 * n_sessions :].reshape(2, -1)
+    def residuals(w_D, factor_MM):
+        x_PK[free] = w_D.reshape(-1, n_devices)
+        whitened_M = scipy.linalg.solve_triangular(factor_MM, law_density.misses(t, x_PK), lower=True)
+        return np.concatenate([whitened_M, (x_PK[free] @ whiten_KK.T).ravel()])
 
-    def misses(w_D):
-        x_PK, u_2S = unpack(w_D)
-        z = law_model.free_of(x_PK[:, rows.device_R])
-        u_2R = u_2S[:, rows.session_R] if n_sessions else np.zeros((2, 1))
-        ttft_R = np.log(rows.ttft_s_R) - law_model.log_prefill_s(z, rows.features) - u_2R[0]
-        tpot_R = np.log(rows.tpot_s_R) - law_model.log_step_s(z, rows.features, form) - u_2R[1]
-        return np.concatenate([ttft_R, tpot_R[timed_R]])
+    for _ in range(N_ROUNDS):
+        covariance_MM = law_density.covariance(t, x_PK, law_density.ATANH_RHO[0], law_density.LOG_TAU[0])
+        arguments = (np.linalg.cholesky(covariance_MM),)
+        found = least_squares(residuals, x_PK[free].ravel(), args=arguments, max_nfev=30, x_scale=1.0)
+        x_PK[free], jacobian = found.x.reshape(-1, n_devices), found.jac
+        x_PK[SCALES] = fit_scales(t, x_PK)
+    return x_PK, np.linalg.cholesky(scipy.linalg.inv(jacobian.T @ jacobian))
 
-    def scales():
-        by_row = np.hypot(noise_2K[0, rows.device_R], rows.ttft_error_R)
-        return np.concatenate([by_row, np.hypot(noise_2K[1, rows.device_R], rows.tpot_error_R)[timed_R]])
 
-    def residuals(w_D):
-        x_PK, u_2S = unpack(w_D)
-        prior = (x_PK @ whiten_KK.T)[[i for i in range(N_PARAMETERS) if i not in NOISES]]
-        return np.concatenate([weight_T * misses(w_D) / scales(), prior.ravel(), u_2S.ravel() / START_TAU])
+def fit_scales(t: Timed, x_PK: np.ndarray) -> np.ndarray:
+    """Standardised coordinates of SCALES, [4, K]: the likeliest on a grid given the rest, metric by metric."""
+    misses_2R = np.full(2 * len(t.rows), np.nan)
+    misses_2R[t.measured_M] = law_density.misses(t, x_PK)
+    found = np.zeros((2, 2, len(t.device_KR)))
+    for metric, device in np.ndindex(2, len(t.device_KR)):
+        miss_R = misses_2R.reshape(2, -1)[metric]
+        mine_R = (t.device_KR[device] > 0) & np.isfinite(miss_R)
+        fitness = functools.partial(_fitness, t, metric, miss_R, np.flatnonzero(mine_R))
+        noise, misfit = max(itertools.product(NOISE_GRID, MISFIT_GRID), key=fitness)
+        found[:, metric, device] = _standardised(metric, noise, misfit)
+    return found.reshape(4, -1)
 
-    w_D = np.zeros((N_PARAMETERS - len(NOISES)) * n_devices + 2 * n_sessions)
-    jacobian = np.eye(len(w_D))
-    for _ in range(N_REWEIGHTED):
-        found = least_squares(residuals, w_D, max_nfev=30, x_scale=1.0)
-        w_D, jacobian, miss_T = found.x, found.jac, misses(found.x)
-        kind_T = np.repeat([0, 1], [len(rows), len(miss_T) - len(rows)])
-        for kind, device in np.ndindex(noise_2K.shape):
-            mine = miss_T[(kind_T == kind) & (device_T == device)]
-            if len(mine) > 4:
-                noise_2K[kind, device] = np.clip(1.4826 * np.median(np.abs(mine)), LEAST_NOISE, MOST_NOISE)
-        weight_T = np.sqrt((START_NU + 1) / (START_NU + (miss_T / scales()) ** 2))
-    x_PK, u_2S = unpack(w_D)
-    center, spread = law_model.CENTER_P[NOISES, None], law_model.SPREAD_P[NOISES, None]
-    x_PK[NOISES] = (np.log(noise_2K) - center) / spread
-    counts_2K = np.array([np.bincount(d, minlength=n_devices) for d in (rows.device_R, rows.device_R[timed_R])])
-    noise_sd_2K = 1 / np.sqrt(1 + counts_2K * spread**2)
-    covariance_DD = scipy.linalg.inv(jacobian.T @ jacobian)
-    return x_PK, u_2S, np.linalg.cholesky(covariance_DD), noise_sd_2K
+
+def _fitness(t: Timed, metric: int, miss_R: np.ndarray, mine: np.ndarray, scales: tuple[float, float]) -> float:
+    """ln posterior density, but for a constant, of the noise and misfit of one metric on the device of these rows."""
+    noise, misfit = scales
+    error_R = (t.rows.ttft_error_R, t.rows.tpot_error_R)[metric][mine]
+    covariance_RR = misfit**2 * t.correlation_2RR[metric][np.ix_(mine, mine)] + np.diag(noise**2 + error_R**2)
+    if t.has_sessions:
+        session_SR = t.session_SR[:, mine]
+        covariance_RR += math.exp(2 * law_density.LOG_TAU[0]) * session_SR.T @ session_SR
+    factor_RR = np.linalg.cholesky(covariance_RR)
+    whitened_R = scipy.linalg.solve_triangular(factor_RR, miss_R[mine], lower=True)
+    squares = whitened_R @ whitened_R + np.sum(_standardised(metric, noise, misfit) ** 2)
+    return -0.5 * squares - np.log(np.diag(factor_RR)).sum()
+
+
+def _standardised(metric: int, noise: float, misfit: float) -> np.ndarray:
+    """Their two coordinates."""
+    places = [NOISES[metric], MISFITS[metric]]
+    return (np.log([noise, misfit]) - law_model.CENTER_P[places]) / law_model.SPREAD_P[places]

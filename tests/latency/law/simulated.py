@@ -8,11 +8,12 @@ import pandas as pd
 from ie_scaling import records
 from ie_scaling.architecture import Architecture
 from ie_scaling.latency.law import features as law_features
+from ie_scaling.latency.law import misfit as law_misfit
 from ie_scaling.latency.law import model as law_model
 from ie_scaling.latency.law.features import Device
 from ie_scaling.latency.workload import Case, Workload, step_bytes, step_flops
 
-TTFT_NOISE, TPOT_NOISE, RHO, NU, MEDIAN_ERROR = 0.04, 0.03, 0.3, 10.0, 0.01
+TTFT_NOISE, TPOT_NOISE, MISFIT, RHO, MEDIAN_ERROR = 0.04, 0.03, 0.03, 0.3, 0.01
 POPULATION = {  # where these devices' parameters lie, in standard deviations of the prior
     "overhead_s": 0.5,
     "fixed_share": -0.3,
@@ -43,9 +44,10 @@ def coordinates(rng: np.random.Generator, n_devices: int, spread: float) -> np.n
     """Standardised coordinates x_PK of devices that differ by `spread` about the population."""
     center_P = np.array([POPULATION.get(name, 0.0) for name in law_model.NAMES])
     x_PK = center_P[:, None] + spread * rng.standard_normal((len(center_P), n_devices))
-    for name, noise in (("ttft_noise", TTFT_NOISE), ("tpot_noise", TPOT_NOISE)):
+    scales = {"ttft_noise": TTFT_NOISE, "tpot_noise": TPOT_NOISE, "ttft_misfit": MISFIT, "tpot_misfit": MISFIT}
+    for name, scale in scales.items():
         place = law_model.NAMES.index(name)
-        x_PK[place] = (np.log(noise) - law_model.CENTER_P[place]) / law_model.SPREAD_P[place]
+        x_PK[place] = (np.log(scale) - law_model.CENTER_P[place]) / law_model.SPREAD_P[place]
     return x_PK
 
 
@@ -77,12 +79,13 @@ def table(
     """What timing cases on a device of these coordinates would write, in a session that adds this to ln seconds."""
     z = law_model.free_of(x_P[:, None])
     features = law_features.features_of(chosen, [of] * len(chosen))
-    heavy_A = np.sqrt(NU / rng.chisquare(NU, len(chosen)))
-    first_A, second_A = rng.standard_normal((2, len(chosen))) * heavy_A
+    roots = [law_misfit.roots(law_misfit.correlation(each, each))[0] for each in law_misfit.sizes_of(chosen)]
+    missed_2A = MISFIT * np.array([root @ rng.standard_normal(len(chosen)) for root in roots])
+    first_A, second_A = rng.standard_normal((2, len(chosen)))
     second_A = RHO * first_A + np.sqrt(1 - RHO**2) * second_A
     scale = np.hypot([TTFT_NOISE, TPOT_NOISE], MEDIAN_ERROR)
-    ttft_A = np.exp(law_model.log_prefill_s(z, features) + session + scale[0] * first_A)
-    tpot_A = np.exp(law_model.log_step_s(z, features, "serial") + session + scale[1] * second_A)
+    ttft_A = np.exp(law_model.log_prefill_s(z, features) + session + missed_2A[0] + scale[0] * first_A)
+    tpot_A = np.exp(law_model.log_step_s(z, features, "serial") + session + missed_2A[1] + scale[1] * second_A)
     return pd.DataFrame([_row(*each, of) for each in zip(chosen, ttft_A, tpot_A, strict=True)])
 
 

@@ -12,6 +12,7 @@ import xarray as xr
 from experiments import fit_latency, predict_latency
 from ie_scaling import records
 from ie_scaling.inference.config import NutsConfig
+from ie_scaling.latency.law import density as law_density
 from ie_scaling.latency.law import features as law_features
 from ie_scaling.latency.law import fitting as law_fitting
 from ie_scaling.latency.law import model as law_model
@@ -104,7 +105,7 @@ def _errors_of_a_new_device(seed, n_timings):
     errors = []
     for chosen in (tables, tables[2:]):
         rows = law_table.rows_of(law_table.add_columns(pd.concat(chosen)))
-        mode_PK, *_ = law_sampling.fit_mode(rows, "serial")
+        mode_PK, _ = law_sampling.fit_mode(law_density.timed(rows, "serial"))
         features = law_features.features_of(simulated.cases(40, 300 + seed), [rows.devices[-1]] * 40)
         found, true = (
             law_model.log_step_s(law_model.free_of(x_P[:, None]), features, "serial")
@@ -269,6 +270,8 @@ def test_a_faster_hour_is_predicted_faster(posterior):
     share = of_device["fixed_share"]
     overhead_WA = of_device["overhead_s"] * (share + (1 - share) * depth_A)
     overhead_WA = overhead_WA + of_device["batch_overhead_s"] * depth_A * batched_A
+    heads_A = [case.architecture.n_layers * case.architecture.n_kv_heads * case.workload.batch for case in cases]
+    overhead_WA = overhead_WA + of_device["head_overhead_s"] * np.array(heads_A)
     np.testing.assert_allclose(2 * (at[2.0] - overhead_WA), at[1.0] - overhead_WA, rtol=1e-6)
     fresh = np.log(restless.predict(cases, device.device_kind).tpot_s_WA)
     steady = np.log(posterior.predict(cases, device.device_kind).tpot_s_WA)
