@@ -9,7 +9,7 @@ from ie_scaling.latency.law import fitting as law_fitting
 from ie_scaling.latency.law.config import FitLatencyConfig as Config
 
 LABELS = {"ttft_s": "TTFT", "tpot_s": "TPOT", "e2e_s": "E2E"}
-SECONDS_TO_COMPILE, SECONDS_A_THOUSAND_STEPS = 10, 8
+SECONDS_TO_COMPILE, SECONDS_A_THOUSAND_STEPS, OF_ROWS = 10, 20, 90
 
 
 def main(config: Config, directory: Path) -> list[str]:
@@ -60,7 +60,8 @@ def estimate(config: Config) -> str:
     inputs = law_fitting.load(config)
     held = "none" if inputs.held is None else f"{len(inputs.held)} rows"
     steps = (config.nuts.n_warmup + config.nuts.n_samples) / 1000
-    seconds = SECONDS_TO_COMPILE + SECONDS_A_THOUSAND_STEPS * steps * len(inputs.rows.devices)
+    factorised = max((len(inputs.rows) / OF_ROWS) ** 3, 0.3)
+    seconds = SECONDS_TO_COMPILE + SECONDS_A_THOUSAND_STEPS * steps * factorised
     return (
         f"{config.tables}: {len(inputs.rows)} rows of {len(inputs.rows.devices)} devices in "
         f"{len(inputs.rows.sessions)} sessions fitted, held out {held}\nabout {seconds:.0f} s on two CPU cores"

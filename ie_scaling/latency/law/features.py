@@ -24,7 +24,7 @@ class Features:
       matrix_flops, attention_flops: what a decode step computes, outside attention and within.
       unembedding_bytes, unembedding_flops: what the logits of each request's last token read and compute.
       prefill_layer_bytes, prefill_matrix_flops, prefill_attention_flops: the same of the prompt, but for those logits.
-      prefill_tokens: of all prompts together.
+      prefill_tokens: of all prompts together; `prefill_head_tokens`: times the query heads of a layer.
       bandwidth: the device's measured bytes a second at the step's working set.
       typical_bandwidth: geometric mean of the device's bandwidths over the sizes measured.
       flops_per_s: the device's measured rate.
@@ -42,6 +42,7 @@ class Features:
     unembedding_bytes: np.ndarray
     unembedding_flops: np.ndarray
     prefill_tokens: np.ndarray
+    prefill_head_tokens: np.ndarray
     prefill_layer_bytes: np.ndarray
     prefill_matrix_flops: np.ndarray
     prefill_attention_flops: np.ndarray
@@ -165,6 +166,7 @@ def _features(a: Architecture, load: Workload, device: Device) -> tuple[float, .
         size * unembedding,
         2 * load.batch * unembedding,
         tokens,
+        tokens * a.n_heads,
         workload_lib.prefill_bytes(a, load) - size * unembedding,
         prefill_matrix,
         max(prefill_attention, 1.0),

@@ -5,10 +5,10 @@ size at a time, say less about all others than as many shapes drawn at random. S
 Gaussian process over the logs of a case's sizes (Kennedy and O'Hagan 2001, "Bayesian calibration of computer models"):
 for two cases on one device
 
-    covariance(δ, δ') = misfit² · exp(−½ Σ_i (ln size_i − ln size'_i)²)
+    covariance(δ, δ') = misfit² · exp(−½ Σ_i ((ln size_i − ln size'_i)/length_i)²)
 
-so that sizes e times apart share 0.6 of it. Devices have misfits of their own. Letters: R rows that were fitted, A
-cases asked for, I sizes, C chains, S draws, W all draws; a leading 2 is TTFT and TPOT.
+so that sizes e^length times apart share 0.6 of it. Devices have misfits of their own. Letters: R rows that were fitted,
+A cases asked for, I sizes, C chains, S draws, W all draws; a leading 2 is TTFT and TPOT.
 """
 
 import dataclasses
@@ -20,18 +20,24 @@ from scipy.spatial import distance
 
 from ie_scaling.latency.workload import Case
 
+# Of width, depth, queries, keys, MLP and vocabulary; batch; tokens. TTFT, whose products have a row for each token, is
+# smoother in the shape and rougher in the rows.
+LENGTHS_2I = np.array([[1.5] * 6 + [0.7, 0.6], [1.0] * 8])
 LEAST_EIGENVALUE = 1e-8  # of a correlation matrix; what is below it is rounding
 JITTER = 1e-6
 
 
 def sizes_of(cases: Sequence[Case]) -> np.ndarray:
-    """Logs of the sizes that misfits depend on, [2, A, I]; TTFT has the prompt where TPOT has the mean context."""
+    """Logs of the sizes that misfits depend on, over their lengths, [2, A, I].
+
+    TTFT has the prompt where TPOT has the mean context.
+    """
     rows = []
     for case in cases:
         a, load = case.architecture, case.workload
         shape = (a.d_model, a.n_layers, a.n_heads * a.d_head, a.n_kv_heads * a.d_head, a.d_ff, a.vocab_size, load.batch)
         rows.append([(*shape, load.prompt_tokens), (*shape, load.mean_context)])
-    return np.log(np.array(rows, float)).swapaxes(0, 1)
+    return np.log(np.array(rows, float)).swapaxes(0, 1) / LENGTHS_2I[:, None]
 
 
 def correlation(left_AI: np.ndarray, right_BI: np.ndarray) -> np.ndarray:

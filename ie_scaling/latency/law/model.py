@@ -4,19 +4,22 @@ For a case on device k with its parameters (science.md §5; ‖a, b‖ is the p-
 
     TPOT = ε_step + n·(ε_layer + ε_batch·b + ε_head·heads) + ‖(1 + κ·b)·weight bytes/bandwidth, matrix FLOPs/rate‖
                                                            + ‖cache bytes/bandwidth, attention FLOPs/rate‖
-    TTFT = ε_prefill + n·ε_prefill_layer + ‖bytes/bandwidth, matrix FLOPs/rate + attention FLOPs/rate‖
+    TTFT = ε_prefill + n·(ε_prefill_layer + ε_prefill_head·head tokens)
+                                         + ‖bytes/bandwidth, matrix FLOPs/rate + attention FLOPs/rate‖
                                          + ‖(1 + κ·b)·unembedding bytes/bandwidth, its FLOPs/rate‖
 
-with b = 1 − 1/batch and a layer's KV heads of all requests (form `joint`: one norm, of all bytes and of all FLOPs).
-Bandwidths and rates are efficiencies times the device's measured ceilings; the bandwidth depends on the working set as
-the ceiling does, to the power `size_trust`, and the matrix rate grows with the rows multiplied at once, to the power
-`batch_gain`, and with the width of the products, `width_gain`; a prefill's likewise. A prefill's logits, of one token a
-request, are a product of a decode step. The efficiencies of reading weights and of multiplying by them, η and μ, are
-stated as what the timings tell apart: `step_efficiency`, the time that reading would take at the ceiling over ‖reading,
-multiplying‖ for one row, and `efficiency_ratio`, η/μ. κ, `batch_reread`, is what a product with several rows reads and
-writes besides the weights themselves, as one that rearranges them first does, and ε_batch what that takes however small
-the weights, stated at 8 layers, `batch_overhead_s`. ε_head, `head_overhead_s`, is what attention's small products cost.
-The other two overheads are stated as their sum at 8 layers, `overhead_s`, and ε_step's share of it, `fixed_share`.
+with b = 1 − 1/batch, a layer's KV heads of all requests, and its query heads of all tokens of all prompts (form `joint`:
+one norm, of all bytes and of all FLOPs). Bandwidths and rates are efficiencies times the device's measured ceilings;
+the bandwidth depends on the working set as the ceiling does, to the power `size_trust`, and the matrix rate grows with
+the rows multiplied at once, to the power `batch_gain`, and with the width of the products, `width_gain`; a prefill's
+likewise. A prefill's logits, of one token a request, are a product of a decode step. The efficiencies of reading
+weights and of multiplying by them, η and μ, are stated as what the timings tell apart: `step_efficiency`, the time that
+reading would take at the ceiling over ‖reading, multiplying‖ for one row, and `efficiency_ratio`, η/μ. κ,
+`batch_reread`, is what a product with several rows reads and writes besides the weights themselves, as one that
+rearranges them first does, and ε_batch what that takes however small the weights, stated at 8 layers,
+`batch_overhead_s`. ε_head, `head_overhead_s`, is what attention's small products cost, and `prefill_head_overhead_s`
+what is done to heads one by one. The other two overheads are stated as their sum at 8 layers, `overhead_s`, and
+ε_step's share of it, `fixed_share`.
 Devices are alike:
 
     z_kp ~ Normal(μ_p, λ·spread_p)   device k's free coordinates; μ_p ~ Normal(centre_p, spread_p)
@@ -82,6 +85,7 @@ PARAMETERS = (
     Parameter("attention_efficiency", "log", math.log(0.1), 1.0),
     Parameter("prefill_overhead_s", "log", math.log(1e-3), 1.5),
     Parameter("prefill_fixed_share", "logit", -1.0, 1.2),
+    Parameter("prefill_head_overhead_s", "log", math.log(1e-8), 1.5),
     Parameter("prefill_matrix_efficiency", "log", math.log(0.6), 0.6),
     Parameter("prefill_batch_gain", "identity", 0.1, 0.15),
     Parameter("prefill_width_gain", "identity", 0.1, 0.15),
@@ -152,6 +156,7 @@ def log_prefill_s(z: Mapping[str, Any], f: Features, xp: ModuleType = np) -> Any
     matrix = np.log(f.prefill_matrix_flops / f.flops_per_s) - z["prefill_matrix_efficiency"] - gain
     attention = np.log(f.prefill_attention_flops / f.flops_per_s) - z["prefill_attention_efficiency"]
     overhead = _overhead(z["prefill_overhead_s"], z["prefill_fixed_share"], f, xp)
+    overhead = overhead + xp.exp(z["prefill_head_overhead_s"]) * f.prefill_head_tokens * f.n_layers
     computed, sharpness = xp.logaddexp(matrix, attention), 1 + xp.exp(z["sharpness"])
     logits = log_norm(*_few_rows(z, f, f.unembedding_bytes, f.unembedding_flops, log_bandwidth, xp), sharpness, xp)
     return xp.log(overhead + xp.exp(log_norm(moved, computed, sharpness, xp)) + xp.exp(logits))

@@ -70,6 +70,7 @@ def times_by_hand(parameters, device, case, form):
     compute = prompt / (v["prefill_matrix_efficiency"] * flops_per_s)
     compute += tokens * attended * (load.prompt_tokens + 1) / 2 / (v["prefill_attention_efficiency"] * flops_per_s)
     ttft_s = v["prefill_overhead_s"] * (v["prefill_fixed_share"] + (1 - v["prefill_fixed_share"]) * a.n_layers / 8)
+    ttft_s += v["prefill_head_overhead_s"] * a.n_layers * a.n_heads * tokens
     ttft_s += norm(prompt_bytes / (v["weight_efficiency"] * bandwidth), compute)
     by_logits = embedding * size * (1 + v["batch_reread"] * (1 - 1 / load.batch)) / (v["weight_efficiency"] * bandwidth)
     of_logits = (
@@ -110,6 +111,7 @@ def normal_by_hand(rows, x_PK, form="serial"):
         if metric == other:
             (left, tokens), (right, others) = sizes_by_hand(rows.cases[r]), sizes_by_hand(rows.cases[s])
             apart = np.log([*left, tokens[metric]]) - np.log([*right, others[metric]])
+            apart /= [1.5] * 6 + [0.7, 0.6] if metric == 0 else 1.0
             if rows.device_R[r] == rows.device_R[s]:
                 covariance[i, j] += v[("ttft_misfit", "tpot_misfit")[metric]] ** 2 * np.exp(-(apart @ apart) / 2)
             if rows.session_R[r] == rows.session_R[s]:

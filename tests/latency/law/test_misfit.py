@@ -33,9 +33,9 @@ def draw(misfit, cases, amplitude=0.1, place=0):
     return misfit.draw(cases, places, np.full((2, N_DRAWS, len(cases)), amplitude), np.random.default_rng(0))
 
 
-def test_sizes_e_times_apart_share_three_fifths():
-    sizes = law_misfit.sizes_of([CASES[0], alike(CASES[0], np.e)])
-    for each in sizes:
+def test_sizes_so_many_times_apart_share_three_fifths():
+    for metric, factor in enumerate((np.exp(1.5), np.e)):
+        each = law_misfit.sizes_of([CASES[0], alike(CASES[0], factor)])[metric]
         assert law_misfit.correlation(each, each)[0, 1] == pytest.approx(np.exp(-0.5), rel=0.01)
 
 

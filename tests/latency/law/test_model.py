@@ -41,7 +41,8 @@ def test_overheads_are_those_of_a_step_and_of_each_layer():
     free = law_model.free_of(x_PK) | {"fixed_share": np.array([-60.0])}  # the layers' alone
     assert none - np.exp(law_model.log_step_s(free, layered[0], "serial")) == pytest.approx(found["step_overhead_s"])
     first, second = (np.exp(law_model.log_prefill_s(z, each)) for each in layered[1:])
-    assert second - first == pytest.approx(found["prefill_layer_overhead_s"])
+    of_heads = np.exp(z["prefill_head_overhead_s"]) * features.prefill_head_tokens
+    assert second - first == pytest.approx(found["prefill_layer_overhead_s"] + of_heads)
 
 
 def test_a_step_and_a_ratio_are_the_efficiencies():
