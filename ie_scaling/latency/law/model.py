@@ -8,7 +8,7 @@ For a case on device k with its parameters (science.md §5; ‖a, b‖ is the p-
                                          + ‖bytes/bandwidth, matrix FLOPs/rate + attention FLOPs/rate‖
                                          + ‖(1 + κ·b)·unembedding bytes/bandwidth, its FLOPs/rate‖
 
-with b = 1 − 1/batch, a layer's KV heads of all requests, and its query heads of all tokens of all prompts (form `joint`:
+with b = 1 − 1/batch, a layer's KV heads of all requests, and its query heads of all tokens of all prompts (`joint`:
 one norm, of all bytes and of all FLOPs). Bandwidths and rates are efficiencies times the device's measured ceilings;
 the bandwidth depends on the working set as the ceiling does, to the power `size_trust`, and the matrix rate grows with
 the rows multiplied at once, to the power `batch_gain`, and with the width of the products, `width_gain`; a prefill's
