@@ -9,7 +9,7 @@ from ie_scaling.latency.law import fitting as law_fitting
 from ie_scaling.latency.law.config import FitLatencyConfig as Config
 
 LABELS = {"ttft_s": "TTFT", "tpot_s": "TPOT", "e2e_s": "E2E"}
-SECONDS_TO_COMPILE, SECONDS_A_THOUSAND_STEPS, OF_ROWS = 10, 20, 90
+SECONDS_TO_COMPILE, SECONDS_A_THOUSAND_STEPS, OF_ROWS = 10, 45, 90
 
 
 def main(config: Config, directory: Path) -> list[str]:

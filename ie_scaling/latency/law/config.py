@@ -21,7 +21,7 @@ class LatencyLawConfig:
 
     form: str = "serial"
     seed: int = 0
-    nuts: NutsConfig = NutsConfig(n_warmup=500, n_samples=500, target_accept=0.9)
+    nuts: NutsConfig = NutsConfig(n_warmup=500, n_samples=500, target_accept=0.98)
 
     def __post_init__(self) -> None:
         if self.form not in FORMS:

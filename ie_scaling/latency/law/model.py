@@ -92,10 +92,10 @@ PARAMETERS = (
     Parameter("prefill_attention_efficiency", "log", math.log(0.2), 1.0),
     Parameter("sharpness", "log_above_one", math.log(3.0), 0.7),
     Parameter("size_trust", "logit", 1.0, 1.5),
-    Parameter("ttft_misfit", "log", math.log(0.05), 0.7),
-    Parameter("tpot_misfit", "log", math.log(0.05), 0.7),
-    Parameter("ttft_noise", "log", math.log(0.03), 0.7),
-    Parameter("tpot_noise", "log", math.log(0.03), 0.7),
+    Parameter("ttft_misfit", "log", math.log(0.05), 0.5),
+    Parameter("tpot_misfit", "log", math.log(0.05), 0.5),
+    Parameter("ttft_noise", "log", math.log(0.03), 0.5),
+    Parameter("tpot_noise", "log", math.log(0.03), 0.5),
 )
 NAMES = tuple(parameter.name for parameter in PARAMETERS)
 CENTER_P = np.array([parameter.center for parameter in PARAMETERS])
