@@ -5,8 +5,8 @@
   posterior.predict(cases, device_kind, seed)  paired draws of TTFT, TPOT, E2E and tokens/s, [W, A]
   posterior.failures                           why the convergence gate failed; empty where it passed
 
-The law itself is in model.py, how timings lie about it in density.py and misfit.py. Letters: C chains, S draws, W all
-draws, K devices, A cases, R rows.
+The law itself is in model.py, how timings lie about it in density.py and misfit.py, how new ones do in scatter.py.
+Letters: C chains, S draws, W all draws, K devices, A cases, R rows.
 """
 
 import dataclasses
@@ -23,6 +23,7 @@ from ie_scaling.latency.law import file as law_file
 from ie_scaling.latency.law import misfit as law_misfit
 from ie_scaling.latency.law import model as law_model
 from ie_scaling.latency.law import sampling as law_sampling
+from ie_scaling.latency.law import scatter as law_scatter
 from ie_scaling.latency.law import table as law_table
 from ie_scaling.latency.law.config import LatencyLawConfig
 from ie_scaling.latency.law.features import Device
@@ -114,14 +115,21 @@ class LatencyPosterior:
             [law_features.place_of(self.devices, kind, case.workload.dtype, case.workload.mode) for case in cases]
         )
         rng = np.random.default_rng(seed)
-        drawn = self._draw_speeds(place_A, sessions, level, rng) if speeds is None else np.asarray(speeds)[:, None]
-        log_ttft_WA, log_tpot_WA = self._log_times(cases, place_A, drawn)
+        names = [""] * len(cases) if sessions is None else sessions
+        if speeds is None:
+            fresh = rng if level == "new_measurement" else None
+            speed_2WA = law_scatter.draw_speeds(self.devices, place_A, names, self.n_draws, fresh)
+        else:
+            speed_2WA = np.asarray(speeds)[:, None]
+        log_2WA = self._log_times(cases, place_A, speed_2WA)
         if level == "new_measurement":
-            self._add_misfit(log_ttft_WA, log_tpot_WA, cases, place_A, rng)
-            self._add_noise(log_ttft_WA, log_tpot_WA, place_A, sessions, rng)
+            log_2WA += law_scatter.draw_misfits(self.draws, self.misfit, cases, place_A, rng)
+            log_2WA += law_scatter.draw_noise(self.draws, self.devices, place_A, rng)
+            if self.effects_CS2N.shape[-1]:
+                log_2WA += law_scatter.draw_effects(self.draws, self.effects_CS2N, self.sessions, names, rng)
         new_A = np.array([case.workload.new_tokens for case in cases])
         batch_A = np.array([case.workload.batch for case in cases])
-        ttft_s_WA, tpot_s_WA = np.exp(log_ttft_WA), np.exp(log_tpot_WA)
+        ttft_s_WA, tpot_s_WA = np.exp(log_2WA)
         e2e_s_WA = ttft_s_WA + (new_A - 1) * tpot_s_WA
         tpot_s_WA[:, new_A == 1] = np.nan
         return Predicted(ttft_s_WA, tpot_s_WA, e2e_s_WA, batch_A * new_A / e2e_s_WA)
@@ -137,78 +145,18 @@ class LatencyPosterior:
             raise ValueError(f"device_kind='': several were fitted, name one of {', '.join(kinds)}")
         return device_kind or kinds[0]
 
-    def _draw_speeds(
-        self, place_A: np.ndarray, sessions: Sequence[str] | None, level: str, rng: np.random.Generator
-    ) -> np.ndarray:
-        """How much faster than typical each device reads and computes, [2, W, A]; as one, where it is not known.
-
-        A session that is not known is, in each draw, one of those that the device was timed in.
-        """
-        speed_2WA, share_W = np.ones((2, self.n_draws, len(place_A))), rng.random(self.n_draws)
-        for column, place in enumerate(place_A):
-            device = self.devices[place]
-            factors_2N = np.array([device.bandwidth_factors, device.rate_factors])
-            name = "" if sessions is None else sessions[column]
-            if name in device.sessions:
-                speed_2WA[:, :, column] = factors_2N[:, [device.sessions.index(name)]]
-            elif level == "new_measurement" and device.sessions:
-                speed_2WA[:, :, column] = factors_2N[:, (share_W * len(device.sessions)).astype(int)]
-        return speed_2WA
-
-    def _log_times(
-        self, cases: Sequence[Case], place_A: np.ndarray, speed_2WA: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Logs of TTFT and TPOT under the law alone, each [W, A]."""
+    def _log_times(self, cases: Sequence[Case], place_A: np.ndarray, speed_2WA: np.ndarray) -> np.ndarray:
+        """Logs of TTFT and TPOT under the law alone, [2, W, A]."""
         free = {name: z.reshape(self.n_draws, -1) for name, z in law_model.free_from(self.draws).items()}
-        log_ttft_WA, log_tpot_WA = np.empty((2, self.n_draws, len(cases)))
+        log_2WA = np.empty((2, self.n_draws, len(cases)))
         for place, columns in _blocks(place_A):
             chosen = [cases[column] for column in columns]
             features = law_features.features_of(chosen, [self.devices[place]] * len(chosen))
             features = features.at_speed(*speed_2WA[:, :, columns])
             z = {name: values[:, [place]] for name, values in free.items()}
-            log_ttft_WA[:, columns] = law_model.log_prefill_s(z, features)
-            log_tpot_WA[:, columns] = law_model.log_step_s(z, features, self.form)
-        return log_ttft_WA, log_tpot_WA
-
-    def _add_misfit(
-        self,
-        log_ttft_WA: np.ndarray,
-        log_tpot_WA: np.ndarray,
-        cases: Sequence[Case],
-        place_A: np.ndarray,
-        rng: np.random.Generator,
-    ) -> None:
-        """Add, in place, what the law misses of these cases."""
-        amplitudes = [self.draws[f"{metric}_misfit"].reshape(self.n_draws, -1) for metric in ("ttft", "tpot")]
-        drawn_2WA = self.misfit.draw(cases, place_A, np.array(amplitudes)[:, :, place_A], rng)
-        log_ttft_WA += drawn_2WA[0]
-        log_tpot_WA += drawn_2WA[1]
-
-    def _add_noise(
-        self,
-        log_ttft_WA: np.ndarray,
-        log_tpot_WA: np.ndarray,
-        place_A: np.ndarray,
-        sessions: Sequence[str] | None,
-        rng: np.random.Generator,
-    ) -> None:
-        """Add, in place, the session's effect and the correlated noise of one measurement."""
-        shape, flat = log_ttft_WA.shape, {name: values.reshape(self.n_draws, -1) for name, values in self.draws.items()}
-        first_WA, second_WA = rng.standard_normal((2, *shape))
-        rho_W1 = flat["noise_correlation"]
-        error_A2 = np.array([self.devices[place].errors for place in place_A])
-        log_ttft_WA += np.hypot(flat["ttft_noise"][:, place_A], error_A2[:, 0]) * first_WA
-        second_WA = rho_W1 * first_WA + np.sqrt(1 - rho_W1**2) * second_WA
-        log_tpot_WA += np.hypot(flat["tpot_noise"][:, place_A], error_A2[:, 1]) * second_WA
-        if self.effects_CS2N.shape[-1]:
-            fresh_W2 = flat["session_spread"] * rng.standard_normal((self.n_draws, 2))
-            fitted_W2N = self.effects_CS2N.reshape(self.n_draws, 2, -1)
-            effects_W2N = np.concatenate([fitted_W2N, fresh_W2[:, :, None]], axis=2)
-            known = {name: column for column, name in enumerate(self.sessions)}
-            names = [""] * shape[1] if sessions is None else sessions
-            column_A = [known.get(name, len(known)) for name in names]
-            log_ttft_WA += effects_W2N[:, 0, column_A]
-            log_tpot_WA += effects_W2N[:, 1, column_A]
+            log_2WA[0][:, columns] = law_model.log_prefill_s(z, features)
+            log_2WA[1][:, columns] = law_model.log_step_s(z, features, self.form)
+        return log_2WA
 
     def summary(self) -> dict[str, dict[str, dict[str, float]]]:
         """Mean, sd, 5 %, 50 % and 95 % points: of each device's parameters by its name, and of the rest as `common`."""
