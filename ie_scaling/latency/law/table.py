@@ -85,7 +85,7 @@ def add_columns(frame: pd.DataFrame, path: str = "table") -> pd.DataFrame:
         raise ValueError(f"{path}: row {row + 1}, column n_devices: {frame['n_devices'].iloc[row]!r} must be 1")
     timed = [f"{metric}{tail}" for metric in records.TIMED for tail in ("", "_p10", "_p90")]
     columns |= {name: pd.to_numeric(frame[name], errors="coerce").astype(float) for name in timed}
-    cases = cases_of(frame)
+    cases = cases_of(frame, path)
     columns["n_params_total"] = [accounting.count_parameters(case.architecture) for case in cases]
     columns["n_params_non_embedding"] = [accounting.count_non_embedding_parameters(case.architecture) for case in cases]
     columns["step_bytes"] = [workload_lib.step_bytes(case.architecture, case.workload) for case in cases]
@@ -108,13 +108,18 @@ def split(frame: pd.DataFrame, holdout: str) -> tuple[pd.DataFrame, pd.DataFrame
     return fitted, held
 
 
-def cases_of(frame: pd.DataFrame) -> list[Case]:
-    """The Case of each row."""
-    fields = [field for field in dataclasses.fields(Workload) if field.name in frame]
-    loads = [
-        Workload(**{field.name: field.type(row[field.name]) for field in fields})  # ty: ignore
-        for row in frame.to_dict("records")
-    ]
+def cases_of(frame: pd.DataFrame, path: str = "table") -> list[Case]:
+    """The Case of each row.
+
+    Raises:
+      ValueError: a workload that cannot be, by its row.
+    """
+    fields, loads = [field for field in dataclasses.fields(Workload) if field.name in frame], []
+    for number, row in enumerate(frame.to_dict("records"), 1):
+        try:
+            loads.append(Workload(**{field.name: field.type(row[field.name]) for field in fields}))  # ty: ignore
+        except ValueError as error:
+            raise ValueError(f"{path}: row {number}: {error}") from None
     return [Case(a, load) for a, load in zip(records.architectures_of(frame), loads, strict=True)]
 
 

@@ -140,6 +140,7 @@ def test_a_table_may_tell_sessions_apart_itself(path, frame):
         (lambda t: t.assign(ceiling_bytes_per_s=["1e9"] * 7 + [""] * 5), ["row 8", "ceiling_bytes_per_s", "blank"]),
         (lambda t: t.assign(n_devices=[1] * 11 + [2]), ["row 12", "n_devices", "must be 1"]),
         (lambda t: t.assign(tpot_s=["fast"] + ["0.1"] * 11), ["row 1", "tpot_s", "'fast'"]),
+        (lambda t: t.assign(dtype=["float32"] * 4 + ["float3"] * 8), ["row 5", "dtype='float3'", "must be one of"]),
     ],
 )
 def test_a_bad_cell_is_named(path, frame, change, words):
