@@ -7,7 +7,9 @@
     ρ = tanh Normal(0, 0.5), τ ~ LogNormal(ln 0.05, 0.7)
 
 δ, u and e are integrated out, so that NUTS walks in the devices' parameters, λ, ρ and τ alone; δ and u are drawn from
-their conditional afterwards. R rows, S sessions, K devices, M measured logs: R of TTFT, then those of TPOT there are.
+their conditional afterwards. Devices that no session joins have nothing to do with each other given their parameters:
+their rows are blocks, factorised one by one. R rows, S sessions, K devices, M measured logs: R of TTFT, then those of
+TPOT there are.
 """
 
 import dataclasses
@@ -22,6 +24,7 @@ import jax.scipy.linalg as jsl
 import numpy as np
 import numpyro
 import numpyro.distributions as dist
+from scipy.sparse import csgraph
 
 from ie_scaling.latency.law import misfit as law_misfit
 from ie_scaling.latency.law import model as law_model
@@ -37,6 +40,7 @@ class Timed:
 
     Attributes:
       measured_M: places of the measured logs among 2R, TTFT of all rows and then TPOT of all.
+      blocks: the M in parts that are independent given the parameters.
       device_KR, session_SR: which row is whose.
       sizes_2RI: as `Misfit` has them; `correlation_2RR` is of their misfits, 0 between devices.
     """
@@ -45,6 +49,7 @@ class Timed:
     form: str
     log_times_M: np.ndarray
     measured_M: np.ndarray
+    blocks: tuple[np.ndarray, ...]
     device_KR: np.ndarray
     session_SR: np.ndarray
     sizes_2RI: np.ndarray
@@ -63,8 +68,14 @@ def timed(rows: Rows, form: str) -> Timed:
     device_KR = (np.arange(len(rows.devices))[:, None] == rows.device_R).astype(float)
     session_SR = (np.arange(len(rows.sessions))[:, None] == rows.session_R).astype(float)
     sizes_2RI = law_misfit.sizes_of(rows.cases)
-    correlation_2RR = np.array([law_misfit.correlation(each, each) for each in sizes_2RI]) * (device_KR.T @ device_KR)
-    return Timed(rows, form, log_times[measured_M], measured_M, device_KR, session_SR, sizes_2RI, correlation_2RR)
+    one_device_RR = device_KR.T @ device_KR
+    correlation_2RR = np.array([law_misfit.correlation(each, each) for each in sizes_2RI]) * one_device_RR
+    joined_RR = one_device_RR + (session_SR.T @ session_SR if len(rows.sessions) > 1 else 0.0)
+    n_blocks, block_R = csgraph.connected_components(joined_RR, directed=False)
+    blocks = tuple(np.flatnonzero(block_R[measured_M % len(rows)] == block) for block in range(n_blocks))
+    return Timed(
+        rows, form, log_times[measured_M], measured_M, blocks, device_KR, session_SR, sizes_2RI, correlation_2RR
+    )
 
 
 def model(t: Timed) -> None:
@@ -80,7 +91,9 @@ def model(t: Timed) -> None:
 
 def log_density(t: Timed, x_PK: Any, atanh_rho: Any, log_tau: Any) -> jax.Array:
     """ln of the density of all measured logs together."""
-    return _log_normal(misses(t, x_PK, jnp), covariance(t, x_PK, atanh_rho, log_tau, jnp))
+    miss_M, covariance_MM = misses(t, x_PK, jnp), covariance(t, x_PK, atanh_rho, log_tau, jnp)
+    parts = [_log_normal(miss_M[block], covariance_MM[np.ix_(block, block)]) for block in t.blocks]
+    return jnp.sum(jnp.stack(parts))
 
 
 def misses(t: Timed, x_PK: Any, xp: ModuleType = np) -> Any:
@@ -161,7 +174,11 @@ def draw_rest(t: Timed, key: jax.Array, sites: Mapping[str, Any]) -> dict[str, j
     """
     x_PK, n_rows, log_tau = sites["x"], len(t.rows), sites.get("log_tau", -math.inf)
     miss_M = misses(t, x_PK, jnp)
-    inverse_MM, _ = _invert(covariance(t, x_PK, sites["atanh_rho"], log_tau, jnp))
+    covariance_MM = covariance(t, x_PK, sites["atanh_rho"], log_tau, jnp)
+    inverse_MM = jnp.zeros_like(covariance_MM)
+    for block in t.blocks:
+        inside = np.ix_(block, block)
+        inverse_MM = inverse_MM.at[inside].set(_invert(covariance_MM[inside])[0])
     keys = jax.random.split(key, 3)
     scales_2R, amplitude_2R = _scales(t, x_PK, jnp)
     root_2RR, unroot_2RR = map(np.array, zip(*map(law_misfit.roots, t.correlation_2RR), strict=True))

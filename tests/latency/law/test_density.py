@@ -21,7 +21,10 @@ LOG_LAMBDA, ATANH_RHO, LOG_TAU = np.log(0.4), 0.35, np.log(0.07)
 
 
 def two_devices(sessions=("a", "b")):
-    """Nine rows of two devices in two sessions, one of them without a time per output token."""
+    """Nine rows of two devices in two sessions, one of them without a time per output token.
+
+    sessions: of the first device's rows and of the second's.
+    """
     rng = np.random.default_rng(0)
     x_PK = simulated.coordinates(rng, 2, 0.3)
     first = simulated.table(CASES, DEVICES[0], x_PK[:, 0], rng).assign(session=sessions[0])
@@ -127,11 +130,13 @@ def sites_of(x_PK):
 
 
 @pytest.mark.parametrize("form", ["serial", "joint"])
-def test_log_density_equals_the_sum_written_out(form):
-    rows, x_PK = two_devices()
+@pytest.mark.parametrize(("sessions", "n_blocks"), [(("a", "b"), 2), ((list("aacca"), list("cbbb")), 1)])
+def test_log_density_equals_the_sum_written_out(form, sessions, n_blocks):
+    rows, x_PK = two_devices(sessions)
     misses, covariance, _ = normal_by_hand(rows, x_PK, form)
     by_hand = log_prior(x_PK) + stats.multivariate_normal.logpdf(misses, cov=covariance)
     timed = law_density.timed(rows, form)
+    assert len(timed.blocks) == n_blocks
     with jax.enable_x64(True), jax.numpy_rank_promotion("allow"):
         ours = jax.jit(lambda sites: log_density(law_density.model, (timed,), {}, sites)[0])(sites_of(x_PK))
     assert float(ours) == pytest.approx(by_hand, rel=1e-9)
