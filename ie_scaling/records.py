@@ -29,7 +29,8 @@ LATENCY_COLUMNS = (
     *(f"{name}{tail}" for name in TIMED for tail in ("", "_p10", "_p90", "_p99")),
     *("count", "floor_s"),
 )
-POSITIVE_LATENCY_COLUMNS = ("batch", "prompt_tokens", "new_tokens", *TIMED, "count")
+WHOLE_LATENCY_COLUMNS = (*SHAPE_FIELDS, "n_devices", "batch", "prompt_tokens", "new_tokens")
+POSITIVE_LATENCY_COLUMNS = (*WHOLE_LATENCY_COLUMNS, *TIMED, "count")
 
 
 def run_record(
@@ -133,13 +134,14 @@ def read_latency(path: str | Path) -> pd.DataFrame:
     _require_columns(path, frame, LATENCY_COLUMNS)
     if frame.empty:
         raise ValueError(f"{path}: has no rows")
-    for column in (*SHAPE_FIELDS, *POSITIVE_LATENCY_COLUMNS):
-        frame[column] = _positive(path, frame, column, required=column != "tpot_s")
-    for column in SHAPE_FIELDS:
-        frame[column] = frame[column].astype(int)
+    for column in POSITIVE_LATENCY_COLUMNS:
+        cells, frame[column] = frame[column], _positive(path, frame, column, required=column != "tpot_s")
+        if column in WHOLE_LATENCY_COLUMNS:
+            _refuse(path, cells, frame[column] % 1 != 0, "must be a whole number")
+            frame[column] = frame[column].astype(int)
     for column in ("tied_embeddings", "qk_norm"):
         frame[column] = frame[column].astype(str).str.lower() == "true"
-    floats = ("rope_base", "n_devices", "compile_s", "floor_s")
+    floats = ("rope_base", "compile_s", "floor_s")
     for column in (*floats, *(f"{name}_p{tail}" for name in TIMED for tail in (10, 90, 99))):
         frame[column] = pd.to_numeric(frame[column], errors="coerce")
     for column in frame.columns.difference(LATENCY_COLUMNS):
@@ -214,7 +216,12 @@ def _positive(path: Path, frame: pd.DataFrame, column: str, required: bool) -> p
         ((numbers == math.inf) | (numbers <= 0), "must be finite and above zero"),
     )
     for broken, rule in rules:
-        if broken.any():
-            row = int(broken.to_numpy().argmax())
-            raise ValueError(f"{path}: row {row + 1}, column {column}: {cells.iloc[row]!r} {rule}")
+        _refuse(path, cells, broken, rule)
     return numbers
+
+
+def _refuse(path: Path, cells: pd.Series, broken: pd.Series, rule: str) -> None:
+    """Where any cell of a column is broken, the first of them as an error."""
+    if broken.any():
+        row = int(broken.to_numpy().argmax())
+        raise ValueError(f"{path}: row {row + 1}, column {cells.name}: {cells.iloc[row]!r} {rule}")

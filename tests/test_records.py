@@ -106,7 +106,7 @@ def test_where_keeps_the_rows_of_a_figure():
 
 
 def test_latency_round_trip(tmp_path):
-    measured = dict.fromkeys(records.LATENCY_COLUMNS, 0.25)
+    measured = dict.fromkeys(records.LATENCY_COLUMNS, 0.25) | dict.fromkeys(records.WHOLE_LATENCY_COLUMNS, 1)
     for name in ("architecture", *records.ARCHITECTURE_COLUMNS):
         measured.pop(name)
     qk = Architecture.from_fields(SHAPE.to_fields() | {"qk_norm": True})

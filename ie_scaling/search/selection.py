@@ -1,6 +1,7 @@
 """From a fit directory and a latency table or law to candidates.csv and selection.json."""
 
 import dataclasses
+import math
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ from ie_scaling.search import decision, ranked, space
 from ie_scaling.search.candidate_latency import Bound, Latency, MeasuredLatency, PredictedLatency
 from ie_scaling.search.config import GridConfig, SelectConfig
 
-MOST_CELLS = 20_000_000  # candidates × draws: an array of them is 160 MB, and some ten are held at once
+# Candidates × draws, and candidates × candidates: an array of them is 160 MB, and some ten are held at once.
+MOST_CELLS = 20_000_000
 
 
 def run(config: SelectConfig, directory: Path) -> list[str]:
@@ -78,7 +80,7 @@ def _predicted(config: SelectConfig, n_draws: int) -> Candidates:
     every = space.candidates(config.candidates, config.grid)
     architectures = [a for a, is_kept in zip(every, _small_enough(config, every), strict=True) if is_kept]
     n_draws = max(n_draws, law.n_draws)
-    if len(architectures) > (most := MOST_CELLS // n_draws):
+    if len(architectures) > (most := min(MOST_CELLS // n_draws, math.isqrt(MOST_CELLS))):
         raise ValueError(f"grid: has {len(architectures):,} shapes, more than {most:,} at {n_draws:,} draws; narrow it")
     kind, cases = predict.resolve(config.request, architectures, law)
     predicted = getattr(law.predict(cases, kind, config.seed), f"{config.latency_metric}_WA")

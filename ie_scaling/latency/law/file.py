@@ -16,8 +16,9 @@ from ie_scaling.latency.law.misfit import Misfit
 
 KIND = "latency law"
 NEEDED = ("noise_correlation",)
-METRICS = ("ttft_s", "tpot_s")  # of the sessions' effects and of the misfit
-APART = ("u", "misfit_weights", "misfit_sizes", "misfit_device")  # in the file's posterior, but not draws of parameters
+TIMES = ("ttft_s", "tpot_s")  # of the sessions' effects and of the misfit
+APART = ("u", "misfit_weights")  # in the file's posterior, but not draws of parameters
+CONSTANTS = ("misfit_sizes", "misfit_device")
 
 
 def write(
@@ -38,12 +39,11 @@ def write(
     variables: dict[str, Any] = {name: (dims[: values.ndim], values) for name, values in draws.items()}
     coords = {"chain": np.arange(shape[0]), "draw": np.arange(shape[1])}
     coords |= {"device": np.array([device.name for device in devices], dtype=str)}
-    variables["misfit_weights"] = (("chain", "draw", "metric", "row"), misfit.weights_CS2R)
-    variables["misfit_sizes"] = (("metric", "row", "size"), misfit.sizes_2RI)
-    variables["misfit_device"] = ("row", misfit.device_R)
-    coords |= {"metric": np.array(METRICS)}
+    variables["misfit_weights"] = (("chain", "draw", "time", "row"), misfit.weights_CS2R)
+    coords |= {"time": np.array(TIMES)}
+    constants = {"misfit_sizes": (("time", "row", "size"), misfit.sizes_2RI), "misfit_device": ("row", misfit.device_R)}
     if n_effects:
-        variables["u"] = (("chain", "draw", "metric", "session"), effects_CS2N)
+        variables["u"] = (("chain", "draw", "time", "session"), effects_CS2N)
         coords |= {"session": np.array(sessions, dtype=str)}
     attributes = {
         "kind": KIND,
@@ -52,7 +52,8 @@ def write(
         "sessions": json.dumps(sessions),
         "failures": json.dumps(failures),
     }
-    tree = {"posterior": xr.Dataset(variables, coords=coords), **groups}
+    constant = groups.get("constant_data", xr.Dataset()).assign(constants)
+    tree = {"posterior": xr.Dataset(variables, coords=coords), **groups, "constant_data": constant}
     draws_file.write(path, tree, attributes)
 
 
@@ -66,7 +67,9 @@ def read(path: Path, names: tuple[str, ...]) -> dict[str, Any]:
     if data.attrs.get("kind") != KIND:
         raise ValueError(f"{path}: is not the posterior of a {KIND}")
     draws = {str(name): values.to_numpy() for name, values in data.items() if name not in APART}
-    if lost := [name for name in (*names, *NEEDED, *APART[1:]) if name not in data]:
+    constant = groups.get("constant_data", xr.Dataset())
+    known = {**data, **constant}
+    if lost := [name for name in (*names, *NEEDED, "misfit_weights", *CONSTANTS) if name not in known]:
         raise ValueError(f"{path}: posterior has no {lost[0]!r}, which the latency law needs")
     devices = json.loads(data.attrs["devices"])
     return {
@@ -75,7 +78,7 @@ def read(path: Path, names: tuple[str, ...]) -> dict[str, Any]:
         "sessions": tuple(json.loads(data.attrs["sessions"])),
         "draws": draws,
         "effects_CS2N": data["u"].to_numpy() if "u" in data else np.zeros((*draws[NEEDED[0]].shape, 2, 0)),
-        "misfit": Misfit(*(data[name].to_numpy() for name in ("misfit_sizes", "misfit_device", "misfit_weights"))),
+        "misfit": Misfit(*(known[name].to_numpy() for name in (*CONSTANTS, "misfit_weights"))),
         "failures": tuple(json.loads(data.attrs["failures"])),
-        "groups": groups,
+        "groups": groups | {"constant_data": constant.drop_vars(CONSTANTS)},
     }

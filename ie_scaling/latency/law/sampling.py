@@ -30,6 +30,7 @@ NOISES, MISFITS = (
 SCALES = NOISES + MISFITS
 TYPICAL_SD = {"log_lambda": 0.4, "atanh_rho": 0.2, "log_tau": 0.4}  # to scale the sampler's steps
 START_LAMBDA = 0.5
+MANY_ROWS = 48  # of fewer, the curvature at the mode says too little of the posterior's: up to 40 divergences of 16,000
 N_ROUNDS = 3
 NOISE_GRID, MISFIT_GRID = np.geomspace(0.005, 0.3, 12), np.geomspace(0.005, 0.5, 12)
 
@@ -62,7 +63,7 @@ def sample(
         sites_of=lambda y_Q: sites_of(timed, y_Q),
         log_density=lambda sites: log_density(law_density.model, (timed,), {}, sites)[0],
         draw_rest=lambda key, sites: law_density.draw_rest(timed, key, sites),
-        learn_covariances=False,
+        learn_covariances=len(rows) < MANY_ROWS,
     )
     compiling = nuts.compile_ahead(target, config.nuts)
     origin_Q, scale_QQ = precondition(timed)

@@ -2,13 +2,14 @@
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ie_scaling import accounting, records
+from ie_scaling.config import require
 from ie_scaling.latency import workload as workload_lib
 from ie_scaling.latency.law import features as law_features
 from ie_scaling.latency.law.features import Device, Features
@@ -18,6 +19,7 @@ P10_TO_P90 = 2.5631  # of a normal distribution, in standard deviations
 MEDIAN_ERROR = math.sqrt(math.pi / 2)  # standard error of a median, in that of a mean
 CEILINGS = ("ceiling_bytes_per_s", "ceiling_flops_per_s")
 ONE_SESSION = "one session"
+NUMBERS = {int: "must be a whole number", float: "must be a number"}  # of a workload's fields
 DEVICE_COLUMNS = ("device_kind", "dtype", "mode")
 
 
@@ -75,12 +77,13 @@ def add_columns(frame: pd.DataFrame, path: str = "table") -> pd.DataFrame:
         if column not in frame:
             raise ValueError(f"{path}: column {column} is missing; the latency law needs it, so time the shapes again")
         columns[column] = np.asarray(pd.to_numeric(frame[column], errors="coerce"), float)
-        if not (columns[column] > 0).all():
-            row = int(np.argmin(columns[column] > 0))
+        allowed = np.isfinite(columns[column]) & (columns[column] > 0)
+        if not allowed.all():
+            row = int(np.argmin(allowed))
             value = frame[column].iloc[row]
             said = "blank" if pd.isna(value) or value == "" else repr(value)
-            raise ValueError(f"{path}: row {row + 1}, column {column}: {said}: must be above zero")
-    if (several := frame["n_devices"].astype(int) != 1).any():
+            raise ValueError(f"{path}: row {row + 1}, column {column}: {said}: must be finite and above zero")
+    if (several := frame["n_devices"] != 1).any():
         row = int(several.to_numpy().argmax())
         raise ValueError(f"{path}: row {row + 1}, column n_devices: {frame['n_devices'].iloc[row]!r} must be 1")
     timed = [f"{metric}{tail}" for metric in records.TIMED for tail in ("", "_p10", "_p90")]
@@ -109,18 +112,32 @@ def split(frame: pd.DataFrame, holdout: str) -> tuple[pd.DataFrame, pd.DataFrame
 
 
 def cases_of(frame: pd.DataFrame, path: str = "table") -> list[Case]:
-    """The Case of each row.
+    """The Case of each row; a workload's field that is blank, or no column at all, has its default.
 
     Raises:
       ValueError: a workload that cannot be, by its row.
     """
-    fields, loads = [field for field in dataclasses.fields(Workload) if field.name in frame], []
+    loads = []
     for number, row in enumerate(frame.to_dict("records"), 1):
         try:
-            loads.append(Workload(**{field.name: field.type(row[field.name]) for field in fields}))  # ty: ignore
+            loads.append(_workload(row))
         except ValueError as error:
             raise ValueError(f"{path}: row {number}: {error}") from None
     return [Case(a, load) for a, load in zip(records.architectures_of(frame), loads, strict=True)]
+
+
+def _workload(row: Mapping[str, Any]) -> Workload:
+    values = {}
+    for field in dataclasses.fields(Workload):
+        value = row.get(field.name, "")
+        if pd.isna(value) or value == "":
+            continue
+        if field.type in NUMBERS:
+            number = pd.to_numeric(value, errors="coerce")
+            is_allowed = number % 1 == 0 if field.type is int else number == number
+            require(bool(is_allowed), field.name, value, NUMBERS[field.type])
+        values[field.name] = field.type(value)  # ty: ignore
+    return Workload(**values)
 
 
 def rows_of(

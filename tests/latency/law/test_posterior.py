@@ -146,6 +146,9 @@ def test_arviz_reads_the_file(directory, posterior):
     assert data.posterior["sharpness"].dims == ("chain", "draw", "device")
     assert data.log_likelihood["timing"].shape == (2, 600, 24 + N_NEW)
     assert np.isfinite(data.log_likelihood["timing"].to_numpy()).all()
+    summary = arviz.summary(data, var_names=["sharpness", "u", "misfit_weights"])
+    assert summary.loc["sharpness[" + posterior.devices[0].name + "]", "r_hat"] < 1.1
+    assert len(summary) == len(posterior.devices) + 2 * len(posterior.sessions) + 2 * (24 + N_NEW)
 
 
 def test_what_is_predicted_hangs_together(posterior):

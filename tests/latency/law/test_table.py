@@ -128,6 +128,15 @@ def test_several_tables_are_several_sessions(path, tmp_path):
     assert set(again.session_R) == {-1}
 
 
+def test_what_only_one_table_says_of_its_requests_is_the_default_in_the_other(path, frame, tmp_path):
+    other = tmp_path / "other.csv"
+    records.write_table(other, frame.assign(cache_room=2048, temperature=0.5))
+    cases = law_table.rows_of(law_table.read(f"{path},{other}")).cases
+    assert [(case.workload.cache_room, case.workload.temperature) for case in cases] == [(0, 0.0)] * 12 + [
+        (2048, 0.5)
+    ] * 12
+
+
 def test_a_table_may_tell_sessions_apart_itself(path, frame):
     records.write_table(path, frame.assign(session=[1, 2] * 6))
     assert law_table.rows_of(law_table.read(str(path))).sessions == (f"{path} 1", f"{path} 2")
@@ -138,7 +147,14 @@ def test_a_table_may_tell_sessions_apart_itself(path, frame):
     [
         (lambda t: t.drop(columns="ceiling_flops_per_s"), ["ceiling_flops_per_s", "missing", "time the shapes again"]),
         (lambda t: t.assign(ceiling_bytes_per_s=["1e9"] * 7 + [""] * 5), ["row 8", "ceiling_bytes_per_s", "blank"]),
+        (lambda t: t.assign(ceiling_bytes_per_s=["1e9"] * 7 + ["inf"] * 5), ["row 8", "ceiling_bytes_per_s", "finite"]),
         (lambda t: t.assign(n_devices=[1] * 11 + [2]), ["row 12", "n_devices", "must be 1"]),
+        (lambda t: t.assign(n_devices=[1] * 11 + [""]), ["row 12", "n_devices", "blank"]),
+        (lambda t: t.assign(batch=[1] * 11 + [1.9]), ["row 12", "column batch", "'1.9'", "whole number"]),
+        (lambda t: t.assign(d_ff=[64] * 11 + [64.5]), ["row 12", "column d_ff", "'64.5'", "whole number"]),
+        (lambda t: t.assign(cache_room=[0] * 11 + ["inf"]), ["row 12", "cache_room", "inf", "whole number"]),
+        (lambda t: t.assign(cache_room=[0] * 11 + ["wide"]), ["row 12", "cache_room", "'wide'", "whole number"]),
+        (lambda t: t.assign(temperature=[0] * 11 + ["hot"]), ["row 12", "temperature", "'hot'", "a number"]),
         (lambda t: t.assign(tpot_s=["fast"] + ["0.1"] * 11), ["row 1", "tpot_s", "'fast'"]),
         (lambda t: t.assign(dtype=["float32"] * 4 + ["float3"] * 8), ["row 5", "dtype='float3'", "must be one of"]),
     ],
