@@ -7,10 +7,10 @@
   ... --config.holdout="n_params_total > 5e7"      the largest, from the smaller
   ... --config.holdout="batch == 8"                a workload, from the others
 
-Cost: a minute for 90 rows on two CPU cores, and eight times that for twice as many, for every step of the sampler
-inverts the covariance of all rows; --dry_run says. Thin large tables by --config.where. Writes latency_fit.json,
-predictions.csv, latency_posterior.nc, diagnostics.json and figures/. Several tables are several sessions, in which a
-machine need not be equally fast.
+Cost: a minute for 90 rows on two CPU cores, and eight times that for twice as many of the same device, for every step
+of the sampler inverts the covariance of a device's rows; --dry_run says. Thin large tables by --config.where. Writes
+latency_fit.json, predictions.csv, latency_posterior.nc, diagnostics.json and figures/. Several tables are several
+sessions, in which a machine need not be equally fast.
 """
 
 from ie_scaling.config import to_config_dict

@@ -4,7 +4,7 @@ python run.py --config=configs/latency_study.py                       two CPU co
 python run.py --config=configs/latency_study.py:accelerator           shapes about 1B, bfloat16, the papers' workloads
 python run.py --config=configs/latency_study.py --config.sweeps="('depth',)" --config.random.n_held_out=0
 
-Cost: about 20 minutes on two CPU cores; --dry_run says for each sweep. Expect report.html, summary.json with every
+Cost: 8 to 20 minutes on two CPU cores; --dry_run says for each sweep. Expect report.html, summary.json with every
 figure and its interval, latency.csv of all cases, a directory for each sweep with its raw samples, and law/ with the
 posterior and its predictions. Interrupted, it goes on with the sweep it was at.
 

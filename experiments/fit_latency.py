@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from ie_scaling import files, records
+from ie_scaling.latency.law import density as law_density
 from ie_scaling.latency.law import fitting as law_fitting
 from ie_scaling.latency.law.config import FitLatencyConfig as Config
 
@@ -60,7 +62,7 @@ def estimate(config: Config) -> str:
     inputs = law_fitting.load(config)
     held = "none" if inputs.held is None else f"{len(inputs.held)} rows"
     steps = (config.nuts.n_warmup + config.nuts.n_samples) / 1000
-    factorised = max((len(inputs.rows) / OF_ROWS) ** 3, 0.3)
+    factorised = max(np.sum((np.bincount(law_density.blocks_of(inputs.rows)) / OF_ROWS) ** 3), 0.3)
     seconds = SECONDS_TO_COMPILE + SECONDS_A_THOUSAND_STEPS * steps * factorised
     return (
         f"{config.tables}: {len(inputs.rows)} rows of {len(inputs.rows.devices)} devices in "

@@ -68,14 +68,20 @@ def timed(rows: Rows, form: str) -> Timed:
     device_KR = (np.arange(len(rows.devices))[:, None] == rows.device_R).astype(float)
     session_SR = (np.arange(len(rows.sessions))[:, None] == rows.session_R).astype(float)
     sizes_2RI = law_misfit.sizes_of(rows.cases)
-    one_device_RR = device_KR.T @ device_KR
-    correlation_2RR = np.array([law_misfit.correlation(each, each) for each in sizes_2RI]) * one_device_RR
-    joined_RR = one_device_RR + (session_SR.T @ session_SR if len(rows.sessions) > 1 else 0.0)
-    n_blocks, block_R = csgraph.connected_components(joined_RR, directed=False)
-    blocks = tuple(np.flatnonzero(block_R[measured_M % len(rows)] == block) for block in range(n_blocks))
+    correlation_2RR = np.array([law_misfit.correlation(each, each) for each in sizes_2RI]) * (device_KR.T @ device_KR)
+    block_M = blocks_of(rows)[measured_M % len(rows)]
+    blocks = tuple(np.flatnonzero(block_M == block) for block in np.unique(block_M))
     return Timed(
         rows, form, log_times[measured_M], measured_M, blocks, device_KR, session_SR, sizes_2RI, correlation_2RR
     )
+
+
+def blocks_of(rows: Rows) -> np.ndarray:
+    """Which block each row is in, [R]: rows of one device are in one, and so are devices that a session joins."""
+    joined_RR = rows.device_R[:, None] == rows.device_R
+    if len(rows.sessions) > 1:
+        joined_RR |= rows.session_R[:, None] == rows.session_R
+    return csgraph.connected_components(joined_RR, directed=False)[1]
 
 
 def model(t: Timed) -> None:

@@ -19,7 +19,7 @@ P10_TO_P90 = 2.5631  # of a normal distribution, in standard deviations
 MEDIAN_ERROR = math.sqrt(math.pi / 2)  # standard error of a median, in that of a mean
 CEILINGS = ("ceiling_bytes_per_s", "ceiling_flops_per_s")
 ONE_SESSION = "one session"
-NUMBERS = {int: "must be a whole number", float: "must be a number"}  # of a workload's fields
+NUMBERS: dict[Any, str] = {int: "must be a whole number", float: "must be a number"}  # of a workload's fields
 DEVICE_COLUMNS = ("device_kind", "dtype", "mode")
 
 
