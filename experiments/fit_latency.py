@@ -8,6 +8,7 @@ import pandas as pd
 from ie_scaling import files, records
 from ie_scaling.latency.law import density as law_density
 from ie_scaling.latency.law import fitting as law_fitting
+from ie_scaling.latency.law import sampling as law_sampling
 from ie_scaling.latency.law.config import FitLatencyConfig as Config
 
 LABELS = {"ttft_s": "TTFT", "tpot_s": "TPOT", "e2e_s": "E2E"}
@@ -61,7 +62,8 @@ def estimate(config: Config) -> str:
         return f"{absent[0]}: not there yet; configs/time_decode.py writes one"
     inputs = law_fitting.load(config)
     held = "none" if inputs.held is None else f"{len(inputs.held)} rows"
-    steps = (config.nuts.n_warmup + config.nuts.n_samples) / 1000
+    nuts = law_sampling.nuts_of(inputs.rows, config)
+    steps = (nuts.n_warmup + nuts.n_samples) / 1000
     factorised = max(np.sum((np.bincount(law_density.blocks_of(inputs.rows)) / OF_ROWS) ** 3), 0.3)
     seconds = SECONDS_TO_COMPILE + SECONDS_A_THOUSAND_STEPS * steps * factorised
     return (

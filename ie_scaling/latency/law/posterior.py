@@ -192,7 +192,7 @@ def fit_rows(rows: Rows, config: LatencyLawConfig) -> tuple[LatencyPosterior, di
     """
     if len(rows) < LEAST_ROWS:
         raise ValueError(f"table: has {len(rows)} rows; a latency law needs at least {LEAST_ROWS}")
-    nuts = config.nuts
+    nuts = law_sampling.nuts_of(rows, config)
     label = f"sampling latency law ({nuts.n_chains} chains)"
     with Progress(label, nuts.n_warmup + nuts.n_samples, "draw") as progress:
         samples = law_sampling.sample(rows, config, progress.advance)

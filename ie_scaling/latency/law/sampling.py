@@ -17,6 +17,7 @@ from numpyro.infer.util import log_density
 from scipy.optimize import least_squares
 
 from ie_scaling.inference import diagnostics, nuts
+from ie_scaling.inference.config import NutsConfig
 from ie_scaling.latency.law import density as law_density
 from ie_scaling.latency.law import model as law_model
 from ie_scaling.latency.law.config import LatencyLawConfig
@@ -30,7 +31,7 @@ NOISES, MISFITS = (
 SCALES = NOISES + MISFITS
 TYPICAL_SD = {"log_lambda": 0.4, "atanh_rho": 0.2, "log_tau": 0.4}  # to scale the sampler's steps
 START_LAMBDA = 0.5
-MANY_ROWS = 48  # of fewer, the curvature at the mode says too little of the posterior's: up to 40 divergences of 16,000
+MANY_ROWS, CAREFUL_ACCEPT = 48, 0.99
 N_ROUNDS = 3
 NOISE_GRID, MISFIT_GRID = np.geomspace(0.005, 0.3, 12), np.geomspace(0.005, 0.5, 12)
 
@@ -57,7 +58,7 @@ def sample(
     rows: Rows, config: LatencyLawConfig, on_progress: Callable[[int], None] = lambda transitions: None
 ) -> Samples:
     """Draw from the posterior. `on_progress` gets the transitions of each chain since the last call."""
-    timed = law_density.timed(rows, config.form)
+    timed, settings = law_density.timed(rows, config.form), nuts_of(rows, config)
     target = nuts.Target(
         n_coordinates=sum(math.prod(shape) for shape in site_shapes(timed).values()),
         sites_of=lambda y_Q: sites_of(timed, y_Q),
@@ -65,13 +66,13 @@ def sample(
         draw_rest=lambda key, sites: law_density.draw_rest(timed, key, sites),
         learn_covariances=len(rows) < MANY_ROWS,
     )
-    compiling = nuts.compile_ahead(target, config.nuts)
+    compiling = nuts.compile_ahead(target, settings)
     origin_Q, scale_QQ = precondition(timed)
 
     def enough(sites):
-        return diagnostics.long_enough(np.concatenate([*monitored(sites).values()], axis=-1), config.nuts)
+        return diagnostics.long_enough(np.concatenate([*monitored(sites).values()], axis=-1), settings)
 
-    draws = nuts.run(compiling, origin_Q, scale_QQ, config.nuts, config.seed, enough, on_progress)
+    draws = nuts.run(compiling, origin_Q, scale_QQ, settings, config.seed, enough, on_progress)
     rest = draws.rest
     return Samples(
         sites=draws.sites,
@@ -80,6 +81,14 @@ def sample(
         effects_CS2N=rest.get("u_2S", np.zeros((*rest["log_density_R"].shape[:2], 2, 0))),
         stats=draws.stats,
     )
+
+
+def nuts_of(rows: Rows, config: LatencyLawConfig) -> NutsConfig:
+    """As configured; of few rows, whose posterior is not shaped as at its mode, more careful: no divergences then."""
+    if len(rows) >= MANY_ROWS:
+        return config.nuts
+    target_accept = max(config.nuts.target_accept, CAREFUL_ACCEPT)
+    return dataclasses.replace(config.nuts, n_warmup=2 * config.nuts.n_warmup, target_accept=target_accept)
 
 
 def monitored(sites: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
