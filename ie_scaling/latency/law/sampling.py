@@ -84,11 +84,13 @@ def sample(
 
 
 def nuts_of(rows: Rows, config: LatencyLawConfig) -> NutsConfig:
-    """As configured; of few rows, whose posterior is not shaped as at its mode, more careful: no divergences then."""
-    if len(rows) >= MANY_ROWS:
-        return config.nuts
-    target_accept = max(config.nuts.target_accept, CAREFUL_ACCEPT)
-    return dataclasses.replace(config.nuts, n_warmup=2 * config.nuts.n_warmup, target_accept=target_accept)
+    """As configured; more careful with few rows, or a few a device, whose posterior is not shaped as at its mode."""
+    settings = config.nuts
+    if len(rows) < MANY_ROWS * len(rows.devices):
+        settings = dataclasses.replace(settings, target_accept=max(settings.target_accept, CAREFUL_ACCEPT))
+    if len(rows) < MANY_ROWS:
+        settings = dataclasses.replace(settings, n_warmup=2 * settings.n_warmup)
+    return settings
 
 
 def monitored(sites: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
