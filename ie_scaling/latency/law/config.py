@@ -16,8 +16,8 @@ class LatencyLawConfig:
     """How the latency law is fitted.
 
     `form` says what a decode step's roofline is over: `serial` has one over the weights and, after it, one over the
-    cache; `joint` a single one over all bytes and all FLOPs. With fewer than 48 rows the warm-up
-    is twice as long; with fewer than 48 a device `target_accept` is at least 0.99.
+    cache; `joint` a single one over all bytes and all FLOPs. With fewer than 48 rows the warm-up is twice as long; with
+    fewer than 48 a device `target_accept` is at least 0.99.
     """
 
     form: str = "serial"

@@ -1,7 +1,8 @@
 """How a new measurement lies about the law: draws of its hour's speed, its misfit, its session's effects and its noise.
 
-Every function draws ln TTFT's and ln TPOT's part, [2, W, A], for cases on the devices at places_A; draws of parameters
-are a LatencyPosterior's, by name, [C, S, K] or [C, S]. W all draws, A cases, K devices, N sessions.
+Every function gives [2, W, A] for cases on the devices at place_A: `draw_speeds` factors of bandwidth and of rate, the
+others a part of ln TTFT and of ln TPOT. Draws of parameters are a LatencyPosterior's, by name, [C, S, K] or [C, S].
+W all draws, A cases, K devices, N sessions.
 """
 
 from collections.abc import Mapping, Sequence

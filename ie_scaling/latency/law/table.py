@@ -112,7 +112,7 @@ def split(frame: pd.DataFrame, holdout: str) -> tuple[pd.DataFrame, pd.DataFrame
 
 
 def cases_of(frame: pd.DataFrame, path: str = "table") -> list[Case]:
-    """The Case of each row; a workload's field that is blank, or no column at all, has its default.
+    """The Case of each row; a field of Workload that is blank and no column of LATENCY_COLUMNS has its default.
 
     Raises:
       ValueError: a workload that cannot be, by its row.
@@ -129,8 +129,8 @@ def cases_of(frame: pd.DataFrame, path: str = "table") -> list[Case]:
 def _workload(row: Mapping[str, Any]) -> Workload:
     values = {}
     for field in dataclasses.fields(Workload):
-        value = row.get(field.name, "")
-        if pd.isna(value) or value == "":
+        value, is_optional = row.get(field.name, ""), field.name not in records.LATENCY_COLUMNS
+        if is_optional and (pd.isna(value) or value == ""):
             continue
         if field.type in NUMBERS:
             number = pd.to_numeric(value, errors="coerce")

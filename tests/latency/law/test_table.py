@@ -152,6 +152,8 @@ def test_a_table_may_tell_sessions_apart_itself(path, frame):
         (lambda t: t.assign(n_devices=[1] * 11 + [""]), ["row 12", "n_devices", "blank"]),
         (lambda t: t.assign(batch=[1] * 11 + [1.9]), ["row 12", "column batch", "'1.9'", "whole number"]),
         (lambda t: t.assign(d_ff=[64] * 11 + [64.5]), ["row 12", "column d_ff", "'64.5'", "whole number"]),
+        (lambda t: t.assign(dtype=["float32"] * 11 + [""]), ["row 12", "dtype=''", "must be one of"]),
+        (lambda t: t.assign(mode=["loop"] * 11 + [""]), ["row 12", "mode=''", "must be one of"]),
         (lambda t: t.assign(cache_room=[0] * 11 + ["inf"]), ["row 12", "cache_room", "inf", "whole number"]),
         (lambda t: t.assign(cache_room=[0] * 11 + ["wide"]), ["row 12", "cache_room", "'wide'", "whole number"]),
         (lambda t: t.assign(temperature=[0] * 11 + ["hot"]), ["row 12", "temperature", "'hot'", "a number"]),
