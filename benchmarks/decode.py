@@ -26,8 +26,9 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks import peers  # noqa: E402
-from ie_scaling import accounting, files, host_memory, markdown, shapes  # noqa: E402
+from ie_scaling import accounting, files, host_memory, markdown  # noqa: E402
 from ie_scaling.architecture import Architecture  # noqa: E402
+from ie_scaling.shapes import lookup  # noqa: E402
 
 SHAPES = [
     "d256-n24-h4-k2-c64-f704-v16384-tied",
@@ -56,7 +57,7 @@ HEADER = ["shape", "size", "batch", "TPOT ms", "floor ms", "/floor", "torch TPOT
 
 def main(_) -> None:
     """Measure every shape at every batch size and print the table."""
-    architectures = [shapes.resolve(spec) for spec in _ARCHITECTURES.value]
+    architectures = [lookup.resolve(spec) for spec in _ARCHITECTURES.value]
     if _SIDE.value:
         measure = {"ours": measure_ours, "torch": measure_torch}[_SIDE.value]
         print(json.dumps(measure(architectures[0], int(_BATCHES.value[0]))))

@@ -25,9 +25,10 @@ from scipy import optimize
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from ie_scaling import environment, files, records  # noqa: E402
+from ie_scaling import environment, files  # noqa: E402
 from ie_scaling.laws import descent, forms, least_squares  # noqa: E402
 from ie_scaling.laws.observations import Observations  # noqa: E402
+from ie_scaling.tables import run_table  # noqa: E402
 
 _OUT = flags.DEFINE_string("out", "", "Write the figures to this JSON file.")
 _QUICK = flags.DEFINE_bool("quick", False, "A tenth of scipy's work, scaled up.")
@@ -51,7 +52,7 @@ def main(_) -> None:
 
 def read(name: str, where: str = "") -> Observations:
     """A shipped table."""
-    return Observations.from_frame(records.read_runs(ROOT / "data" / f"{name}.csv", where))
+    return Observations.from_frame(run_table.read_runs(ROOT / "data" / f"{name}.csv", where))
 
 
 def timed_from_cold(work) -> tuple[float, object]:

@@ -28,11 +28,12 @@ from absl import app, flags
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from ie_scaling import environment, files, markdown, records  # noqa: E402
+from ie_scaling import environment, files, markdown  # noqa: E402
 from ie_scaling.inference import diagnostics  # noqa: E402
 from ie_scaling.inference.config import NutsConfig  # noqa: E402
 from ie_scaling.laws import bayes, forms, least_squares  # noqa: E402
 from ie_scaling.laws.observations import Observations  # noqa: E402
+from ie_scaling.tables import run_table  # noqa: E402
 
 _OUT = flags.DEFINE_string("out", "", "Write the figures to this JSON file.")
 _REPEATS = flags.DEFINE_integer("repeats", 1, "Runs of each, seeds 0, 1 … in turn; medians are compared.")
@@ -72,7 +73,7 @@ def measure(name: str, seed: int) -> dict:
 
 def read_rows() -> Observations:
     """The table that everything here samples."""
-    return Observations.from_frame(records.read_runs(TABLE))
+    return Observations.from_frame(run_table.read_runs(TABLE))
 
 
 def sample_ours(seed: int) -> dict:

@@ -17,11 +17,12 @@ from absl import app, flags
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from ie_scaling import environment, files, records  # noqa: E402
+from ie_scaling import environment, files  # noqa: E402
 from ie_scaling.laws import assemble, forms, least_squares, ranking  # noqa: E402
 from ie_scaling.laws.observations import Observations, features_of  # noqa: E402
 from ie_scaling.search import space  # noqa: E402
 from ie_scaling.search.config import GridConfig  # noqa: E402
+from ie_scaling.tables import run_table  # noqa: E402
 
 _N_SHAPES = flags.DEFINE_integer("n_shapes", 100_000, "How many shapes to rank.")
 _OUT = flags.DEFINE_string("out", "", "Write the figures to this JSON file.")
@@ -30,7 +31,7 @@ N_DRAWS = 4000
 
 def main(_) -> None:
     """Rank, and print seconds and peak memory."""
-    rows = Observations.from_frame(records.read_runs(ROOT / "data" / "bian2025.csv"))
+    rows = Observations.from_frame(run_table.read_runs(ROOT / "data" / "bian2025.csv"))
     fitted = least_squares.fit(forms.get_law("effective"), rows)
     draws = assemble.from_bootstrap(fitted, rows, N_DRAWS, 0)
     ratios = tuple(np.linspace(1, 6, 51))

@@ -24,10 +24,10 @@ import csv
 import dataclasses
 from pathlib import Path
 
-from ie_scaling import shapes
 from ie_scaling.architecture import SHAPE_FIELDS, Architecture
 from ie_scaling.config import to_config_dict
 from ie_scaling.corpus.config import CorpusConfig
+from ie_scaling.shapes import lookup
 from ie_scaling.train.config import OptimizerConfig, RecipeConfig, TrainConfig
 from ie_scaling.train.runtime_config import MeshConfig, PriceConfig, RuntimeConfig
 
@@ -80,9 +80,9 @@ def published(name: str) -> tuple[Architecture, int, RecipeConfig]:
       LookupError: no such run. (A ValueError would reach the user as a traceback in the message of the flag's parser.)
     """
     if name in MORPHS:
-        return shapes.resolve(name), MORPH_TOKENS, MORPH
+        return lookup.resolve(name), MORPH_TOKENS, MORPH
     if name in PANDAS:
-        return shapes.resolve(name), PANDA_TOKENS, PANDA
+        return lookup.resolve(name), PANDA_TOKENS, PANDA
     with TABLE.open(encoding="utf-8", newline="") as stream:
         rows = {row["run_id"]: row for row in csv.DictReader(stream)}
     if name not in rows:

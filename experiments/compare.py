@@ -5,10 +5,11 @@ from pathlib import Path
 import pandas as pd
 
 from ie_scaling import config as config_lib
-from ie_scaling import files, records, workdir
+from ie_scaling import files, workdir
 from ie_scaling.laws import contest, contest_scores
 from ie_scaling.laws.config import CompareConfig
 from ie_scaling.report import figures, law_figures
+from ie_scaling.tables import cells
 
 Config = CompareConfig
 SECONDS_A_POSTERIOR = 45
@@ -21,7 +22,7 @@ def main(config: CompareConfig, directory: Path) -> list[str]:
         contest.load(config)
         with workdir.opened(directory, resolved):
             scores = contest_scores.tabulate(contest.run(config, directory), config.n_resamples, config.seed)
-            records.write_table(directory / "contest.csv", scores)
+            cells.write_table(directory / "contest.csv", scores)
             files.write_text(directory / "contest.md", contest_scores.to_markdown(scores))
             figures.save(law_figures.contest(scores), directory / "figures" / "contest.png")
     print(files.read_text(directory / "contest.md"))

@@ -5,11 +5,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ie_scaling import files, records
+from ie_scaling import files
 from ie_scaling.latency.law import density as law_density
 from ie_scaling.latency.law import fitting as law_fitting
 from ie_scaling.latency.law import sampling as law_sampling
 from ie_scaling.latency.law.config import FitLatencyConfig as Config
+from ie_scaling.tables import run_table
 
 LABELS = {"ttft_s": "TTFT", "tpot_s": "TPOT", "e2e_s": "E2E"}
 SECONDS_TO_COMPILE, SECONDS_A_THOUSAND_STEPS, OF_ROWS = 10, 45, 90
@@ -58,7 +59,7 @@ def report(fit: dict) -> str:
 
 def estimate(config: Config) -> str:
     """Rows, what is held out, and a rough time; of tables that are there."""
-    if absent := [path for path in records.split_paths(config.tables) if not Path(path).is_file()]:
+    if absent := [path for path in run_table.split_paths(config.tables) if not Path(path).is_file()]:
         return f"{absent[0]}: not there yet; configs/time_decode.py writes one"
     inputs = law_fitting.load(config)
     held = "none" if inputs.held is None else f"{len(inputs.held)} rows"

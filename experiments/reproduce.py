@@ -5,11 +5,12 @@ from pathlib import Path
 import numpy as np
 
 from ie_scaling import config as config_lib
-from ie_scaling import files, markdown, records, workdir
+from ie_scaling import files, markdown, workdir
 from ie_scaling.laws import forms, least_squares, published, reproduction
 from ie_scaling.laws.config import ReproduceConfig
 from ie_scaling.progress import Progress
 from ie_scaling.report import figures, law_figures
+from ie_scaling.tables import cells
 
 Config = ReproduceConfig
 FIGURES = ("predicted_against_actual", "loss_against_aspect_ratio", "loss_against_n", "loss_against_flops", "isoloss")
@@ -25,10 +26,10 @@ def main(config: ReproduceConfig, directory: Path) -> list[str]:
         tables.read("bian2025")
         with workdir.opened(directory, resolved):
             table = _check(rows, tables, config)
-            records.write_table(directory / "reproduction.csv", table)
+            cells.write_table(directory / "reproduction.csv", table)
             files.write_text(directory / "reproduction.md", _markdown(table))
             _draw(drawn, tables, config, directory / "figures")
-    table = records.read_table(directory / "reproduction.csv")
+    table = cells.read_table(directory / "reproduction.csv")
     print(files.read_text(directory / "reproduction.md"))
     failed = table[table["passed"] != "True"]
     return [f"{row.row}, {row.quantity}: {row.ours}, printed {row.printed}" for row in failed.itertuples()]

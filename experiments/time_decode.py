@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
-from ie_scaling import accounting, records, shapes
+from ie_scaling import accounting
 from ie_scaling.latency import benchmark, workload
 from ie_scaling.latency.config import TimeDecodeConfig as Config
+from ie_scaling.shapes import lookup
+from ie_scaling.tables import latency_table, shape_table
 
 HEADER = (
     f"{'architecture':44} {'size':>8} {'batch':>5} {'TTFT ms':>8} {'TPOT ms':>8} {'p10':>7} {'p90':>7} {'/floor':>6} "
@@ -18,9 +20,9 @@ ASSUMED_COMPILE_S_PER_LAYER = 0.25
 def main(config: Config, directory: Path) -> list[str]:
     """Time them and print the table."""
     failures = benchmark.run(config, directory)
-    frame = records.read_latency(directory / "latency.csv")
+    frame = latency_table.read_latency(directory / "latency.csv")
     print(HEADER)
-    for architecture, row in zip(records.architectures_of(frame), frame.to_dict("records"), strict=True):
+    for architecture, row in zip(shape_table.architectures_of(frame), frame.to_dict("records"), strict=True):
         size = accounting.count_parameters(architecture)
         tpot = [row[f"tpot_s{tail}"] * 1e3 for tail in ("", "_p10", "_p90")]
         print(
@@ -29,7 +31,7 @@ def main(config: Config, directory: Path) -> list[str]:
             f"{row['tokens_per_s']:7.1f} {row['memory_bytes'] / 2**30:5.2f} {int(row['count']):5d}"
         )
     for spec in config.architectures:
-        if note := shapes.note(spec):
+        if note := lookup.note(spec):
             print(f"{spec}: the model itself has {note}")
     print(f"{directory / 'latency.csv'}: {len(frame)} rows; every raw sample in samples.jsonl")
     return failures

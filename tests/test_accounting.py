@@ -14,7 +14,7 @@ from ie_scaling.latency import decode
 from ie_scaling.latency.config import DEFAULT_ARCHITECTURES
 from ie_scaling.latency.weights import make_weights
 from ie_scaling.model import kv_cache, transformer
-from ie_scaling.shapes import PUBLIC_SHAPES
+from ie_scaling.shapes.lookup import PUBLIC_SHAPES
 from ie_scaling.train.config import TrainConfig
 from tests.test_architecture import architectures
 

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from ie_scaling import config as config_lib
-from ie_scaling import environment, files, records, workdir
+from ie_scaling import environment, files, workdir
 from ie_scaling.latency import timing, workload
 from ie_scaling.latency.ceilings import Ceilings, Probe, probe_bytes, typical
 from ie_scaling.latency.config import TimeDecodeConfig
@@ -20,6 +20,7 @@ from ie_scaling.latency.weights import random_weights
 from ie_scaling.latency.workload import Case
 from ie_scaling.model import sharding
 from ie_scaling.progress import Progress
+from ie_scaling.tables import cells, latency_table
 
 USABLE_MEMORY = 0.8
 TOLERATED_DRIFT = 0.05
@@ -51,7 +52,7 @@ def run(config: TimeDecodeConfig, directory: Path) -> list[str]:
 
 def write(directory: Path, timed: Timed) -> None:
     """latency.csv, samples.jsonl and diagnostics.json."""
-    records.write_table(directory / "latency.csv", timed.rows)
+    cells.write_table(directory / "latency.csv", timed.rows)
     files.write_text(directory / "samples.jsonl", "".join(json.dumps(sample) + "\n" for sample in timed.samples))
     files.write_json(directory / "diagnostics.json", {"failures": timed.failures})
 
@@ -237,7 +238,9 @@ def make_row(engine: Engine, samples: Sequence[timing.Sample], by_round: Sequenc
     series = {"ttft_s": ttft_s, "e2e_s": e2e_s, "tokens_per_s": load.batch * load.new_tokens / e2e_s}
     if load.new_tokens > 1:
         series["tpot_s"] = (e2e_s - ttft_s) / (load.new_tokens - 1)
-    timed: dict[str, Any] = {f"{name}{tail}": None for name in records.TIMED for tail in ("", "_p10", "_p90", "_p99")}
+    timed: dict[str, Any] = {
+        f"{name}{tail}": None for name in latency_table.TIMED for tail in ("", "_p10", "_p90", "_p99")
+    }
     for name, values in series.items():
         summary = timing.summarize(values)
         timed |= {name: summary.median, f"{name}_p10": summary.p10, f"{name}_p90": summary.p90}
@@ -245,7 +248,7 @@ def make_row(engine: Engine, samples: Sequence[timing.Sample], by_round: Sequenc
     moved, found = workload.step_bytes(a, load), typical([by_round[sample.round] for sample in samples])
     bandwidth, rate = n_devices * found.bandwidth(moved / n_devices), n_devices * found.flops_per_s
     floor_s = workload.floor_s(a, load, bandwidth, rate)
-    return records.latency_record(
+    return latency_table.latency_record(
         a,
         device_kind=environment.device_kind(),
         n_devices=n_devices,

@@ -2,10 +2,10 @@
 
 import dataclasses
 
-from ie_scaling import shapes
 from ie_scaling.architecture import Architecture
 from ie_scaling.config import require
 from ie_scaling.latency.workload import LENGTHS, Case, Workload
+from ie_scaling.shapes import lookup
 
 DEFAULT_ARCHITECTURES = (
     "d256-n24-h4-k2-c64-f704-v16384-tied",
@@ -65,7 +65,7 @@ class TimeDecodeConfig:
         resolved = []
         for spec in self.architectures:
             try:
-                resolved.append(shapes.resolve(spec))
+                resolved.append(lookup.resolve(spec))
             except ValueError as error:
                 raise ValueError(f"architectures: {error}") from None
         return tuple(resolved)

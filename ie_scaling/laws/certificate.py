@@ -12,7 +12,7 @@ import numpy as np
 from scipy import stats
 
 from ie_scaling import config as config_lib
-from ie_scaling import environment, files, records, workdir
+from ie_scaling import environment, files, workdir
 from ie_scaling.inference import diagnostics
 from ie_scaling.inference.config import NutsConfig
 from ie_scaling.laws import (
@@ -33,6 +33,7 @@ from ie_scaling.laws.law import Law
 from ie_scaling.laws.observations import Observations
 from ie_scaling.laws.posterior import Posterior
 from ie_scaling.progress import Progress
+from ie_scaling.tables import run_table
 
 COVERAGE_90 = (0.80, 0.97)  # what the 90 % intervals of rows left out should cover
 MANY_DIVERGENT = 0.1  # of the simulated tables: ranks that are off may then be the short chains' fault
@@ -47,7 +48,7 @@ def load(config: CertifyConfig) -> tuple[Law, Observations]:
     law = forms.get_law(config.law, config.tie, config.count)
     if "loss_optimal" in law.needs:
         raise ValueError(f"law={law.name!r}: reads the smallest loss at the budget itself, nothing to simulate from")
-    rows = Observations.from_frame(records.read_runs(config.runs, config.where), config.runs)
+    rows = Observations.from_frame(run_table.read_runs(config.runs, config.where), config.runs)
     rows.require(law.needs, law.name)
     if len(rows.model_ids) < 8:
         raise ValueError(f"runs={config.runs!r}: has {len(rows.model_ids)} models; a certificate needs at least 8")

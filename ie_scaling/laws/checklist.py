@@ -5,10 +5,11 @@ from typing import Any
 import numpy as np
 
 from ie_scaling import config as config_lib
-from ie_scaling import environment, markdown, records
+from ie_scaling import environment, markdown
 from ie_scaling.laws.config import FitConfig
 from ie_scaling.laws.law import Law
 from ie_scaling.laws.observations import Observations
+from ie_scaling.tables import run_table
 
 COUNTED = {
     "total": "all parameters, both vocabulary matrices included (one where tied)",
@@ -87,7 +88,7 @@ def _setup(law: Law, rows: Observations) -> dict[str, Any]:
 
 def _data(config: FitConfig, rows: Observations, held: Observations | None, fit: dict) -> dict[str, Any]:
     frame = rows.frame
-    in_table = len(records.read_runs(config.runs))
+    in_table = len(run_table.read_runs(config.runs))
     return {
         "table": config.runs,
         "sha256": fit["runs_sha256"],

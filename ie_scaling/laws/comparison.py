@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ie_scaling import files, markdown, records
+from ie_scaling import files, markdown
 from ie_scaling.laws import forms, least_squares
 from ie_scaling.laws.config import CompareLawsConfig
 from ie_scaling.laws.law import Law
 from ie_scaling.laws.observations import Observations
 from ie_scaling.progress import Progress
+from ie_scaling.tables import cells, run_table
 
 SCORES = ("cross_validation", "extrapolation")
 
@@ -76,7 +77,7 @@ def load(config: CompareLawsConfig) -> dict[str, Observations]:
     """
     tables = {}
     for path in config.tables:
-        rows = Observations.from_frame(records.read_runs(path, config.where), path)
+        rows = Observations.from_frame(run_table.read_runs(path, config.where), path)
         if len(rows.model_ids) < max(config.n_folds, 4):
             raise ValueError(f"{path}: has {len(rows.model_ids)} models; {config.n_folds} folds need as many, and 4")
         for law in laws_of(config):
@@ -100,7 +101,7 @@ def run(config: CompareLawsConfig, directory: Path) -> pd.DataFrame:
                 progress.advance(note=f"{Path(path).stem} {results[-1].name}")
             tables.append(tabulate(Path(path).stem, rows, results, config))
     table = pd.concat(tables, ignore_index=True)
-    records.write_table(directory / "comparison.csv", table)
+    cells.write_table(directory / "comparison.csv", table)
     files.write_text(directory / "comparison.md", to_markdown(table))
     return table
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ie_scaling import files, records
+from ie_scaling import files
 from ie_scaling.inference import diagnostics
 from ie_scaling.laws import (
     assemble,
@@ -30,6 +30,7 @@ from ie_scaling.laws.forecast import Forecast
 from ie_scaling.laws.law import Law
 from ie_scaling.laws.observations import Observations
 from ie_scaling.progress import Progress, say
+from ie_scaling.tables import run_table
 
 STACKED = "bayes stacked"
 SMALL_SCALE = "one small scale"
@@ -65,7 +66,7 @@ def load(config: CompareConfig) -> list[Table]:
         published.check(laws[text])
     tables = []
     for path, where in zip(config.tables, config.wheres, strict=True):
-        rows = Observations.from_frame(records.read_runs(path, where), path)
+        rows = Observations.from_frame(run_table.read_runs(path, where), path)
         if len(rows.model_ids) < max(config.n_folds, 4):
             raise ValueError(f"{path}: has {len(rows.model_ids)} models; {config.n_folds} folds need as many, and 4")
         for law in laws.values():

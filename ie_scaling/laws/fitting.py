@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ie_scaling import config as config_lib
-from ie_scaling import files, records, workdir
+from ie_scaling import files, workdir
 from ie_scaling.inference import diagnostics
 from ie_scaling.laws import (
     assemble,
@@ -28,6 +28,7 @@ from ie_scaling.laws.observations import Observations
 from ie_scaling.laws.posterior import Posterior
 from ie_scaling.laws.posterior import summarise as summarise_draws
 from ie_scaling.progress import Progress, say
+from ie_scaling.tables import cells, run_table
 
 REST = "rest"
 
@@ -64,8 +65,8 @@ def load(config: FitConfig) -> Inputs:
       ValueError: one line that names field or file, row, column and rule.
     """
     law = forms.get_law(config.law, config.tie, config.count)
-    frame = records.read_runs(config.runs)
-    fitted_frame = records.filter_rows(frame, config.where, config.runs)
+    frame = run_table.read_runs(config.runs)
+    fitted_frame = cells.filter_rows(frame, config.where, config.runs)
     fitted = Observations.from_frame(fitted_frame, config.runs)
     fitted.require(law.needs, law.name)
     if len(fitted) < 3:
@@ -83,10 +84,10 @@ def _load_holdout(config: FitConfig, frame: pd.DataFrame, fitted_frame: pd.DataF
     if not config.holdout:
         return None
     if config.holdout.endswith((".csv", ".parquet")):
-        return Observations.from_frame(records.read_runs(config.holdout), config.holdout)
+        return Observations.from_frame(run_table.read_runs(config.holdout), config.holdout)
     chosen = frame
     if config.holdout != REST:
-        chosen = records.filter_rows(frame, config.holdout, config.runs, "holdout")
+        chosen = cells.filter_rows(frame, config.holdout, config.runs, "holdout")
     held = chosen[~chosen.index.isin(fitted_frame.index)]
     if held.empty:
         raise ValueError(f"holdout={config.holdout!r}: every row it keeps of {config.runs} is fitted")
@@ -157,7 +158,7 @@ def _write(config: FitConfig, inputs: Inputs, directory: Path) -> None:
         ]
     found["failures"] += mixed_losses(inputs.fitted)
     table = predict_table(inputs, None if by_bayes else fitted, draws, config.seed)
-    records.write_table(directory / "predictions.csv", table)
+    cells.write_table(directory / "predictions.csv", table)
     files.write_json(directory / "diagnostics.json", _finite(found))
     fit = _finite(summarise(config, inputs, fitted, draws, table, found))
     fit["quantities"] = _finite(describe_quantities(inputs.law, None if by_bayes else fitted, draws, question))
@@ -250,7 +251,7 @@ def summarise(
         "reference": dataclasses.asdict(fitted.reference),
         "n_starts": fitted.n_starts,
         "n_agreeing": fitted.n_agreeing,
-        "runs_sha256": ",".join(files.sha256(Path(path)) for path in records.split_paths(config.runs)),
+        "runs_sha256": ",".join(files.sha256(Path(path)) for path in run_table.split_paths(config.runs)),
     }
 
 

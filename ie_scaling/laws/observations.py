@@ -111,7 +111,7 @@ class Observations:
 
     @classmethod
     def from_frame(cls, frame: pd.DataFrame, name: str = "table") -> "Observations":
-        """Observations of a frame from `records.read_runs`.
+        """Observations of a frame from `run_table.read_runs`.
 
         Raises:
           ValueError: one (run, tokens) stands there with two losses, or N_non exceeds N_total.

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ie_scaling import config as config_lib
-from ie_scaling import files, records, workdir
+from ie_scaling import files, workdir
 from ie_scaling.inference import diagnostics
 from ie_scaling.laws import assemble, forms, pooling
 from ie_scaling.laws.config import PoolConfig
@@ -14,6 +14,7 @@ from ie_scaling.laws.law import Law
 from ie_scaling.laws.observations import Observations
 from ie_scaling.laws.posterior import summarise
 from ie_scaling.progress import Progress
+from ie_scaling.tables import run_table
 
 MIN_ROWS = 3
 
@@ -26,7 +27,7 @@ def load(config: PoolConfig) -> tuple[Law, dict[str, Observations]]:
     """
     law = forms.get_law(config.law, config.tie, config.count)
     pooling.shared_places(law)
-    frame = records.read_runs(config.runs, config.where)
+    frame = run_table.read_runs(config.runs, config.where)
     if config.by not in frame:
         raise ValueError(f"by={config.by!r}: {config.runs} has no such column; it has {', '.join(frame.columns)}")
     families = {}

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ie_scaling import records
 from ie_scaling.laws import comparison, forms, least_squares, published, scoring
 from ie_scaling.laws.config import CompareLawsConfig, ReproduceConfig
 from ie_scaling.laws.law import Law
 from ie_scaling.laws.least_squares import LeastSquaresFit
 from ie_scaling.laws.observations import Observations
+from ie_scaling.tables import run_table
 
 PUBLISHED_FIGURES = {name: f"fit_set.str.contains('{name}')" for name in ("fig7", "fig8", "fig9")}
 STOPPING = "where curve_fit stops: printed value within its spread over orders of the parameters"
@@ -62,7 +62,7 @@ class Tables:
     def read(self, name: str, where: str = "") -> Observations:
         """Rows of data/NAME.csv."""
         path = self.folder / f"{name}.csv"
-        return Observations.from_frame(records.read_runs(path, where), str(path))
+        return Observations.from_frame(run_table.read_runs(path, where), str(path))
 
 
 Row = Callable[[Tables, ReproduceConfig], list[Check]]

@@ -1,8 +1,9 @@
 """The page of public models' shapes: python -m ie_scaling.report.public_shapes > docs/public_shapes.md"""
 
-from ie_scaling import accounting, hf_dialects, markdown
+from ie_scaling import accounting, markdown
 from ie_scaling.architecture import Architecture
-from ie_scaling.public_models import MODELS, SOURCES, PublicModel
+from ie_scaling.shapes import dialects
+from ie_scaling.shapes.public_models import MODELS, SOURCES, PublicModel
 
 _HEADER = (
     "name",
@@ -36,7 +37,7 @@ narrower than its layers, such as opt-350m, has no shape here.
 
 "Parameters" are those of the shape here, "the model's own" those that its publishers count or their weights hold, a
 tied matrix once; a dash: no total was found. The two differ by {largest:.1f} % at most, and exactly by what differs
-(tests/test_public_models.py).
+(tests/shapes/test_public_models.py).
 
 """
 
@@ -44,7 +45,7 @@ tied matrix once; a dash: no total was found. The two differ by {largest:.1f} % 
 def page() -> str:
     """The whole page, in Markdown."""
     rows = sorted(MODELS.items(), key=lambda item: item[1].family.name.lower())
-    model_types = ", ".join(f"`{name}`" for name in hf_dialects.DIALECTS)
+    model_types = ", ".join(f"`{name}`" for name in dialects.DIALECTS)
     sources = "".join(f"- {key}: {text}\n" for key, text in SOURCES.items())
     return (
         _INTRODUCTION.format(model_types=model_types, largest=100 * max(map(_gap, MODELS.values())))

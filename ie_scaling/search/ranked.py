@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ie_scaling import config as config_lib
-from ie_scaling import files, records, workdir
+from ie_scaling import files, workdir
 from ie_scaling.architecture import Architecture
 from ie_scaling.inference import reach
 from ie_scaling.laws import posterior as posterior_lib
@@ -19,6 +19,7 @@ from ie_scaling.laws.posterior import LEVELS, Posterior
 from ie_scaling.progress import Progress
 from ie_scaling.search import space
 from ie_scaling.search.config import RankConfig
+from ie_scaling.tables import cells, run_table, shape_table
 
 FAR = 3.0  # so many times beyond the fitted range a size or a budget is called far; aspect ratios by the half of it
 
@@ -37,7 +38,7 @@ class Belief:
         Raises:
           ValueError: one that is absent, or several that were not fitted to the same rows.
         """
-        posteriors = tuple(posterior_lib.load_fit(name) for name in records.split_paths(fits))
+        posteriors = tuple(posterior_lib.load_fit(name) for name in run_table.split_paths(fits))
         return cls(posteriors, stacking.stack(posteriors) if len(posteriors) > 1 else None)
 
     @property
@@ -89,9 +90,9 @@ def run(config: RankConfig, directory: Path) -> list[str]:
             posterior.require(features_of(architectures[:1], config.n_tokens))
         with workdir.opened(directory, resolved):
             table, answer = rank(config, belief, architectures)
-            records.write_table(directory / "ranking.csv", table)
+            cells.write_table(directory / "ranking.csv", table)
             if belief.stack is not None:
-                records.write_table(directory / "by_law.csv", by_law(config, belief, architectures, answer["best"]))
+                cells.write_table(directory / "by_law.csv", by_law(config, belief, architectures, answer["best"]))
             files.write_json(directory / "rank.json", answer)
     return files.read_json(directory / "rank.json")["warnings"]
 
@@ -107,7 +108,7 @@ def rank(config: RankConfig, belief: Belief, architectures: list[Architecture]) 
     shown = [architectures[index] for index in listed]
     loss_WA = losses_of(np.arange(belief.n_draws), listed)
     probability_AK = summary.rank_probability_AK[listed]
-    table = records.architecture_table(shown, config.n_tokens).assign(
+    table = shape_table.architecture_table(shown, config.n_tokens).assign(
         loss_mean=summary.loss_mean_A[listed],
         loss_lo90=np.quantile(loss_WA, 0.05, axis=0),
         loss_hi90=np.quantile(loss_WA, 0.95, axis=0),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ie_scaling import accounting, files, records, workdir
+from ie_scaling import accounting, files, workdir
 from ie_scaling import config as config_lib
 from ie_scaling.architecture import Architecture
 from ie_scaling.latency.law import posterior as latency_law
@@ -19,6 +19,7 @@ from ie_scaling.laws.observations import features_of
 from ie_scaling.search import decision, ranked, space
 from ie_scaling.search.candidate_latency import Bound, Latency, MeasuredLatency, PredictedLatency
 from ie_scaling.search.config import GridConfig, SelectConfig
+from ie_scaling.tables import cells, latency_table, shape_table
 
 # Candidates × draws, and candidates × candidates: an array of them is 160 MB, and some ten are held at once.
 MOST_CELLS = 20_000_000
@@ -36,7 +37,7 @@ def run(config: SelectConfig, directory: Path) -> list[str]:
         posterior = posterior_lib.load_fit(config.fit)
         table, selection = select(config, posterior, candidates_of(config, posterior.n_draws))
         with workdir.opened(directory, resolved):
-            records.write_table(directory / "candidates.csv", table)
+            cells.write_table(directory / "candidates.csv", table)
             files.write_json(directory / "selection.json", selection)
     return files.read_json(directory / "selection.json")["failures"]
 
@@ -69,7 +70,7 @@ def _timed(config: SelectConfig) -> Candidates:
             )
     table = _timed_rows(config)
     return Candidates(
-        records.architectures_of(table), MeasuredLatency.from_table(table, config.latency_metric), "timed", []
+        shape_table.architectures_of(table), MeasuredLatency.from_table(table, config.latency_metric), "timed", []
     )
 
 
@@ -109,7 +110,7 @@ def _timed_rows(config: SelectConfig) -> pd.DataFrame:
     Raises:
       ValueError: a candidate that was not timed, or one timed under several workloads.
     """
-    table = records.filter_rows(records.read_latency(config.latency), config.where, config.latency)
+    table = cells.filter_rows(latency_table.read_latency(config.latency), config.where, config.latency)
     twice = table.duplicated("architecture")
     if twice.any():
         name = table.loc[twice, "architecture"].iloc[0]
@@ -119,7 +120,7 @@ def _timed_rows(config: SelectConfig) -> pd.DataFrame:
         if name not in table.index:
             raise ValueError(f"candidates={name!r}: not timed in {config.latency}; it has {', '.join(table.index)}")
     chosen = table.loc[list(config.candidates)] if config.candidates else table
-    chosen = chosen[_small_enough(config, records.architectures_of(chosen))]
+    chosen = chosen[_small_enough(config, shape_table.architectures_of(chosen))]
     if chosen[config.latency_metric].isna().any():
         raise ValueError(f"latency_metric={config.latency_metric!r}: blank in {config.latency}")
     return chosen.reset_index(drop=True)
@@ -144,7 +145,7 @@ def select(
         top_k=config.top_k,
         seed=config.seed,
     )
-    table = pd.concat([records.architecture_table(architectures, config.n_tokens), decided], axis=1)
+    table = pd.concat([shape_table.architecture_table(architectures, config.n_tokens), decided], axis=1)
     best = table[table["recommended"]].iloc[0]
     second: dict[str, Any] | None = decision.runner_up(decided, log_loss_WA)
     if second is not None:

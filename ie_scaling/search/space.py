@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ie_scaling import accounting, shapes
+from ie_scaling import accounting
 from ie_scaling.architecture import Architecture
 from ie_scaling.search.config import GridConfig
+from ie_scaling.shapes import lookup
 
 
 def candidates(names: Sequence[str], grid: GridConfig) -> list[Architecture]:
@@ -15,7 +16,7 @@ def candidates(names: Sequence[str], grid: GridConfig) -> list[Architecture]:
     Raises:
       ValueError: a name that means no shape, a grid without shapes, or neither names nor a grid.
     """
-    found = [shapes.resolve(name) for name in names]
+    found = [lookup.resolve(name) for name in names]
     if grid.n_params is not None:
         found += enumerate_grid(grid)
     if not found:

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ie_scaling import files, records
+from ie_scaling import files
 from ie_scaling.architecture import Architecture
 from ie_scaling.laws import posterior as posterior_lib
 from ie_scaling.laws.observations import features_of
 from ie_scaling.study.config import StudyConfig
+from ie_scaling.tables import latency_table, run_table
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,17 +32,17 @@ class Findings:
     @classmethod
     def read(cls, config: StudyConfig, directory: Path) -> "Findings":
         """From the directory of a study whose stages are done."""
-        runs = records.read_runs(directory / "sweep" / "runs.csv")
+        runs = run_table.read_runs(directory / "sweep" / "runs.csv")
         return cls(
             config=config,
             manifest=files.read_json(directory / "corpus" / "manifest.json"),
             runs=runs.assign(training_flops=runs["training_flops"].astype(float)),
-            latency=records.read_latency(directory / "latency" / "latency.csv"),
+            latency=latency_table.read_latency(directory / "latency" / "latency.csv"),
             fits={law: files.read_json(directory / "fit" / law / "fit.json") for law in config.laws},
             posteriors={law: posterior_lib.load_fit(directory / "fit" / law, law) for law in config.laws},
             candidates=pd.read_csv(directory / "select" / config.decision_law / "candidates.csv"),
             selections={law: files.read_json(directory / "select" / law / "selection.json") for law in config.laws},
-            tests=records.read_runs(directory / "test" / "runs.csv"),
+            tests=run_table.read_runs(directory / "test" / "runs.csv"),
         )
 
     def label(self, name: str) -> str:

@@ -8,13 +8,14 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from ie_scaling import accounting, files, records, workdir
+from ie_scaling import accounting, files, workdir
 from ie_scaling import config as config_lib
 from ie_scaling.latency.law import posterior as latency_law
 from ie_scaling.latency.law import table as law_table
 from ie_scaling.latency.law.config import LatencyLawConfig
 from ie_scaling.study.latency_findings import LABELS, LEVEL, Estimate, Finding, percent
 from ie_scaling.study.latency_timings import QUANTILES, Timings
+from ie_scaling.tables import cells, shape_table
 
 PREDICTED = ("tpot_s", "ttft_s", "e2e_s")
 COVERAGE = (0.80, 0.97)
@@ -47,7 +48,7 @@ def run(
             drawn = posterior.predict(rows.cases, kind, seed, sessions=sessions, speeds=rows.speed_2R)
             draws_WA = {metric: getattr(drawn, f"{metric}_WA") for metric in PREDICTED}
             predictions = compare(held_out, draws_WA)
-            records.write_table(directory / "predictions.csv", predictions)
+            cells.write_table(directory / "predictions.csv", predictions)
             failures = [f"law: {failure}" for failure in posterior.failures] + misses(predictions)
             files.write_json(directory / "diagnostics.json", {"failures": failures})
     return files.read_json(directory / "diagnostics.json")["failures"]
@@ -58,7 +59,7 @@ def compare(held_out: Timings, draws_WA: dict[str, np.ndarray]) -> pd.DataFrame:
 
     `error` is predicted over measured, less one.
     """
-    size_A = [accounting.count_parameters(a) for a in records.architectures_of(held_out.table)]
+    size_A = [accounting.count_parameters(a) for a in shape_table.architectures_of(held_out.table)]
     about = held_out.table[["architecture", "batch", "prompt_tokens", "new_tokens"]].assign(n_params_total=size_A)
     parts = []
     for metric, metric_WA in draws_WA.items():

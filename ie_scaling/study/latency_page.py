@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ie_scaling import accounting, files, records
+from ie_scaling import accounting, files
 from ie_scaling import config as config_lib
 from ie_scaling.report import latency_study_figures as figures
 from ie_scaling.report import page
@@ -18,6 +18,7 @@ from ie_scaling.study import latency_findings, latency_law_check
 from ie_scaling.study.latency_config import LatencyStudyConfig
 from ie_scaling.study.latency_findings import LABELS, LINEAR_R2, METRICS, QUANTITIES, Finding
 from ie_scaling.study.latency_timings import Timings
+from ie_scaling.tables import cells, shape_table
 
 TITLES = {
     "depth": "Depth at fixed width",
@@ -52,7 +53,7 @@ def write(
     if predictions is not None:
         found["held_out"] = latency_law_check.judge(predictions, config.n_resamples, config.seed) + found["held_out"]
     table = pd.concat([timings.table for timings in timed.values()], ignore_index=True)
-    records.write_table(directory / "latency.csv", table.assign(session=table["sweep"]))
+    cells.write_table(directory / "latency.csv", table.assign(session=table["sweep"]))
     every = [finding for findings in found.values() for finding in findings]
     lead = headline(table, every)
     row = table.iloc[0]
@@ -85,7 +86,7 @@ def shortened(failures: Sequence[str]) -> list[str]:
 
 def headline(table: pd.DataFrame, found: Sequence[Finding]) -> str:
     """The study in a few sentences, counted from its findings."""
-    size_A = [accounting.count_parameters(a) for a in records.architectures_of(table)]
+    size_A = [accounting.count_parameters(a) for a in shape_table.architectures_of(table)]
     row = table.iloc[0]
     span = " to ".join(f"{size / 1e6:.3g}M" for size in (min(size_A), max(size_A)))
     lines = [f"{len(table)} cases of {span} parameters timed on {row['device_kind']} in {row['dtype']}."]
@@ -115,7 +116,7 @@ def headline(table: pd.DataFrame, found: Sequence[Finding]) -> str:
 
 def shown(timings: Timings) -> pd.DataFrame:
     """The table that a reader wants: shape, size, proportions, and times in milliseconds with 90 % intervals."""
-    table, shapes = timings.table, records.architectures_of(timings.table)
+    table, shapes = timings.table, shape_table.architectures_of(timings.table)
     columns: dict[str, Any] = {
         "series": table["series"],
         "shape (d×n)": [f"{a.d_model}×{a.n_layers}" for a in shapes],

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from ie_scaling import config as config_lib
-from ie_scaling import environment, files, records, workdir
+from ie_scaling import environment, files, workdir
 from ie_scaling.latency import benchmark
 from ie_scaling.latency.config import TimeDecodeConfig
 from ie_scaling.progress import say
@@ -17,6 +17,7 @@ from ie_scaling.study import latency_design, latency_findings, latency_law_check
 from ie_scaling.study.latency_config import LatencyStudyConfig
 from ie_scaling.study.latency_design import HELD_OUT, RANDOM, Sweep
 from ie_scaling.study.latency_timings import Timings
+from ie_scaling.tables import cells
 
 
 def run(config: LatencyStudyConfig, directory: Path) -> list[str]:
@@ -81,7 +82,7 @@ def time_sweep(sweep: Sweep, config: TimeDecodeConfig, directory: Path) -> list[
                 row | {"sweep": sweep.name, "series": point.series, "x": point.x}
                 for row, point in zip(timed.rows, sweep.points, strict=True)
             ]
-            records.write_table(directory / "latency.csv", rows)
+            cells.write_table(directory / "latency.csv", rows)
             lines = "".join(json.dumps(sample) + "\n" for sample in timed.samples)
             files.write_text(directory / "samples.jsonl", lines)
             failures = [f"{sweep.name}: {failure}" for failure in timed.failures]

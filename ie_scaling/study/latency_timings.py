@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ie_scaling import files, records
+from ie_scaling import files
+from ie_scaling.tables import latency_table
 
 NUMBERS = ("x", "ttft_floor_s", "step_bytes", "step_flops", "ceiling_bytes_per_s", "ceiling_flops_per_s")
 CASE = ("architecture", "batch", "prompt_tokens", "new_tokens")  # what tells the cases of one sweep apart
@@ -30,7 +31,7 @@ class Timings:
         Raises:
           ValueError: a file is missing or broken, or a case has no samples.
         """
-        table = records.read_latency(directory / "latency.csv")
+        table = latency_table.read_latency(directory / "latency.csv")
         for column in NUMBERS:
             if column in table:
                 table[column] = pd.to_numeric(table[column], errors="coerce")
@@ -50,7 +51,7 @@ class Timings:
     ) -> "Timings":
         """From the table and the samples of (ttft_s, e2e_s) by `case_key`; each case is resampled by itself."""
         generator = np.random.default_rng(seed)
-        columns: dict[str, list[np.ndarray]] = {metric: [] for metric in records.TIMED}
+        columns: dict[str, list[np.ndarray]] = {metric: [] for metric in latency_table.TIMED}
         for row in table.to_dict("records"):
             key = case_key(row)
             if key not in samples:

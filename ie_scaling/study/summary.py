@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ie_scaling import files, records
+from ie_scaling import files
 from ie_scaling.architecture import Architecture
 from ie_scaling.corpus import prepare
 from ie_scaling.laws import ranking
@@ -17,6 +17,7 @@ from ie_scaling.search import selection
 from ie_scaling.study import curves
 from ie_scaling.study.config import StudyConfig
 from ie_scaling.study.findings import Findings, seed_noise, test_table
+from ie_scaling.tables import cells
 
 CURVE_POINTS = 60
 
@@ -28,7 +29,7 @@ def write(config: StudyConfig, directory: Path, roles: dict[str, str], failures:
     """
     found = Findings.read(config, directory)
     test = test_table(found, roles)
-    records.write_table(directory / "test.csv", test)
+    cells.write_table(directory / "test.csv", test)
     noise = seed_noise(found.runs)
     summary = {
         "recommendation": selection.describe(found.selections[config.decision_law]),

@@ -9,13 +9,14 @@ from typing import Any
 import jax
 import numpy as np
 
-from ie_scaling import accounting, files, records, workdir
+from ie_scaling import accounting, files, workdir
 from ie_scaling import config as config_lib
 from ie_scaling.corpus import pipeline, prepare
 from ie_scaling.corpus.tokens import TokenStore
 from ie_scaling.model import sharding
 from ie_scaling.progress import Progress, say
 from ie_scaling.stopping import Stopped
+from ie_scaling.tables import run_table
 from ie_scaling.train import checkpoint, distributed, metrics, optimizer, step
 from ie_scaling.train.config import RecipeConfig, TrainConfig
 
@@ -59,9 +60,9 @@ def run(
             if distributed.is_primary():
                 say(f"{config.run_id}: validation loss {loss:.4f} nats/token")
                 files.write_json(directory / "evaluation.json", {"loss": loss, "n_tokens": n_tokens})
-                records.append_run(directory / "runs.csv", _row(config, loss))
+                run_table.append_run(directory / "runs.csv", _row(config, loss))
         distributed.barrier("run is done")
-    return records.read_runs(directory / "runs.csv").to_dict("records")[0]
+    return run_table.read_runs(directory / "runs.csv").to_dict("records")[0]
 
 
 @contextlib.contextmanager
@@ -175,7 +176,7 @@ def _row(config: TrainConfig, loss: float) -> dict[str, Any]:
     recipe = config.recipe
     n_tokens = config.n_trained_tokens
     # model_id names the shape: runs of one shape share what the law misses about it (laws: the per-model effect).
-    return records.run_record(
+    return run_table.run_record(
         config.architecture,
         source=recipe.source,
         run_id=config.run_id,

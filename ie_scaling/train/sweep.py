@@ -11,9 +11,10 @@ import jax
 import pandas as pd
 
 from ie_scaling import config as config_lib
-from ie_scaling import files, records, stopping, workdir
+from ie_scaling import files, stopping, workdir
 from ie_scaling.corpus import prepare
 from ie_scaling.progress import Progress, say
+from ie_scaling.tables import cells, run_table
 from ie_scaling.train import loop, metrics
 from ie_scaling.train.config import TrainConfig
 from ie_scaling.train.sweep_config import SweepConfig
@@ -42,7 +43,7 @@ def run(config: SweepConfig, directory: Path) -> pd.DataFrame:
         with workdir.opened(directory, resolved, MAY_CHANGE), stopping.on_signals() as stop:
             execute = run_here if config.executor == "local" else _on_ray
             _collect(config, directory, execute(config, directory, stop))
-    return records.read_runs(directory / "runs.csv")
+    return run_table.read_runs(directory / "runs.csv")
 
 
 def _on_ray(config: SweepConfig, directory: Path, stop: stopping.Stop) -> Iterator[Outcome]:
@@ -62,7 +63,7 @@ def _collect(config: SweepConfig, directory: Path, outcomes: Iterator[Outcome]) 
                 failed.append(config.plans[index].run_id)
                 continue
             rows[index] = row
-            records.write_table(directory / "runs.csv", [rows[done] for done in sorted(rows)])
+            cells.write_table(directory / "runs.csv", [rows[done] for done in sorted(rows)])
     if failed:
         first = files.read_json(directory / "runs" / failed[0] / "FAILED.json")["error"]
         raise FailedRuns(f"{len(failed)} of {len(config.plans)} runs failed; the first, {failed[0]}: {first}")

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from experiments import time_decode
-from ie_scaling import records
 from ie_scaling.latency import benchmark, ceilings
 from ie_scaling.latency.config import TimeDecodeConfig
+from ie_scaling.tables import latency_table
 
 SHAPES = ("d16-n1-h2-k1-c8-f24-v32", "d16-n2-h2-k2-c8-f24-v32-tied")
 CONFIG = TimeDecodeConfig(
@@ -27,7 +27,7 @@ def _quick_ceilings(monkeypatch):
 def test_a_whole_run(tmp_path, mode):
     directory = tmp_path / "run"
     assert all("drift" in failure for failure in benchmark.run(dataclasses.replace(CONFIG, mode=mode), directory))
-    frame = records.read_latency(directory / "latency.csv")
+    frame = latency_table.read_latency(directory / "latency.csv")
     assert list(frame["architecture"]) == list(SHAPES)
     assert set(frame["mode"]) == {mode}
     assert json.loads((directory / "config.json").read_text())["experiment"] == "time_decode"
@@ -52,7 +52,7 @@ def test_a_whole_run(tmp_path, mode):
 
 def test_one_new_token_has_no_time_per_output_token(tmp_path):
     benchmark.run(dataclasses.replace(CONFIG, architectures=SHAPES[:1], new_tokens=1), tmp_path)
-    row = records.read_latency(tmp_path / "latency.csv").iloc[0]
+    row = latency_table.read_latency(tmp_path / "latency.csv").iloc[0]
     assert np.isnan(row["tpot_s"])
     assert row["e2e_s"] >= row["ttft_s"] > 0
 

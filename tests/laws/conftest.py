@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from ie_scaling import records
 from ie_scaling.inference.config import NutsConfig
 from ie_scaling.laws import fitting, forms
 from ie_scaling.laws.config import FitConfig
+from ie_scaling.tables import cells
 from tests.laws.simulated import simulate
 
 
@@ -16,7 +16,7 @@ def fit_config(tmp_path_factory) -> FitConfig:
     """A quick fit, by both methods and the bootstrap, of a noisy simulated table."""
     folder = tmp_path_factory.mktemp("fit")
     frame = simulate(forms.get_law("chinchilla"), seed=3, tau=0.004, sigma=0.006, tokens=(1e8, 3e8, 1e9, 3e9))
-    records.write_table(folder / "runs.csv", frame)
+    cells.write_table(folder / "runs.csv", frame)
     return FitConfig(
         runs=str(folder / "runs.csv"),
         where="n_tokens < 2e9",

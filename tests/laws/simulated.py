@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ie_scaling import records
 from ie_scaling.architecture import Architecture
 from ie_scaling.laws import forms, least_squares
 from ie_scaling.laws.observations import Observations
+from ie_scaling.tables import run_table
 
 DATA = Path(__file__).resolve().parents[2] / "data"
 TRUTH = {
@@ -43,7 +43,7 @@ TRUTH = {
 
 def read(name: str, where: str = "") -> Observations:
     """Observations of a shipped table."""
-    return Observations.from_frame(records.read_runs(DATA / f"{name}.csv", where), name)
+    return Observations.from_frame(run_table.read_runs(DATA / f"{name}.csv", where), name)
 
 
 def shapes() -> list[Architecture]:
@@ -71,12 +71,12 @@ def simulate(
         budgets = [tokens(architecture)] if callable(tokens) else tokens
         for budget in budgets:
             run_id = f"{architecture.name}@{budget:g}"
-            row = records.run_record(
+            row = run_table.run_record(
                 architecture, source="simulated", run_id=run_id, n_tokens=int(budget), loss=1.0, loss_split="validation"
             )
             rows.append(row | {"model_id": architecture.name})
     frame = pd.DataFrame(rows)
-    for column in records.POSITIVE_RUN_COLUMNS:
+    for column in run_table.POSITIVE_RUN_COLUMNS:
         frame[column] = frame[column].astype(float)
     frame["loss_optimal"] = 1.7 + 200 * frame["n_params_total"] ** -0.35 + 900 * frame["n_tokens"] ** -0.4
     blank = Observations.from_frame(frame)

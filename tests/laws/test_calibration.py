@@ -5,10 +5,11 @@ import dataclasses
 import numpy as np
 import pytest
 
-from ie_scaling import files, records
+from ie_scaling import files
 from ie_scaling.laws import calibration, certificate, forms, noise
 from ie_scaling.laws.config import CertifyConfig
 from ie_scaling.laws.observations import Observations
+from ie_scaling.tables import cells
 from tests.laws.simulated import simulate
 
 LAW = forms.get_law("chinchilla")
@@ -65,7 +66,7 @@ def test_the_sampler_is_calibrated_and_a_planted_prior_is_caught(prior_scale):
 
 @pytest.mark.slow
 def test_a_certificate_says_what_failed(tmp_path):
-    records.write_table(tmp_path / "runs.csv", ROWS.frame)
+    cells.write_table(tmp_path / "runs.csv", ROWS.frame)
     config = CertifyConfig(runs=str(tmp_path / "runs.csv"), law="chinchilla", n_tables=20, n_warmup=50, n_samples=50)
     failures = certificate.run(config, tmp_path / "out")
     found = files.read_json(tmp_path / "out" / "certificate.json")

@@ -5,10 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from ie_scaling import records
 from ie_scaling.laws import comparison, forms
 from ie_scaling.laws.config import CompareLawsConfig
 from ie_scaling.laws.observations import Observations
+from ie_scaling.tables import cells
 from tests.laws.simulated import read, simulate
 
 QUICK = CompareLawsConfig(
@@ -60,7 +60,7 @@ def test_the_loss_of_a_row_left_out_does_not_move_its_prediction():
 
 
 def test_the_law_that_made_the_runs_wins_and_differences_are_paired(tmp_path):
-    records.write_table(tmp_path / "runs.csv", ROWS.frame)
+    cells.write_table(tmp_path / "runs.csv", ROWS.frame)
     config = dataclasses.replace(QUICK, tables=(str(tmp_path / "runs.csv"),))
     table = comparison.run(config, tmp_path).set_index("law")
     for score in comparison.SCORES:

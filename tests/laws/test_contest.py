@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ie_scaling import records
 from ie_scaling.inference.config import NutsConfig
 from ie_scaling.laws import contest, contest_scores, forecast, forms, published, scoring
 from ie_scaling.laws.config import CompareConfig
 from ie_scaling.laws.forecast import Forecast
+from ie_scaling.tables import cells
 from tests.laws.simulated import DATA, read, simulate
 
 
@@ -108,7 +108,7 @@ def test_a_table_without_decisions_is_scored_on_losses_alone():
 def test_a_contest_end_to_end(tmp_path):
     law = forms.get_law("chinchilla")
     frame = simulate(law, seed=1, tau=0.003, sigma=0.004)
-    records.write_table(tmp_path / "runs.csv", frame)
+    cells.write_table(tmp_path / "runs.csv", frame)
     config = CompareConfig(
         tables=(str(tmp_path / "runs.csv"),),
         wheres=("",),

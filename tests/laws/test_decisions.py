@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from ie_scaling import records
 from ie_scaling.laws.decisions import Decisions, order_at_one_small_scale, regret
 from ie_scaling.laws.observations import Observations
+from ie_scaling.tables import run_table
 from tests.laws.simulated import DATA
 
 LOSS_R = np.array([3.0, 2.9, 3.1, 2.5, 2.5])
@@ -39,7 +39,7 @@ def test_regret_is_what_the_choice_cost():
 
 
 def test_the_small_scale_answers_by_the_nearest_ratio():
-    rows = Observations.from_frame(records.read_runs(DATA / "bian2025.csv"), "bian2025")
+    rows = Observations.from_frame(run_table.read_runs(DATA / "bian2025.csv"), "bian2025")
     large_R = rows.features.n_total > 1e9
     fitted, asked = rows.take(~large_R), rows.take(large_R)
     stand_in_R = order_at_one_small_scale(fitted, asked)
@@ -53,6 +53,8 @@ def test_the_small_scale_answers_by_the_nearest_ratio():
 
 
 def test_without_two_shapes_at_a_scale_there_is_no_order():
-    rows = Observations.from_frame(records.read_runs(DATA / "gadre2024_models.csv", "loss_split == 'c4_val'"), "gadre")
+    rows = Observations.from_frame(
+        run_table.read_runs(DATA / "gadre2024_models.csv", "loss_split == 'c4_val'"), "gadre"
+    )
     few = rows.take(np.arange(3))
     assert order_at_one_small_scale(few, few) is None

@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 
 from ie_scaling import config as config_lib
-from ie_scaling import files, records
+from ie_scaling import files
 from ie_scaling.laws import fitting, forms, posterior
 from ie_scaling.laws.config import FitConfig
+from ie_scaling.tables import cells
 from tests.laws.simulated import TRUTH, simulate
 
 
@@ -41,7 +42,7 @@ def test_quantities_have_intervals_and_are_saved_beside_the_draws(fit_directory)
 def test_mixed_sources_are_flagged(tmp_path):
     frame = simulate(forms.get_law("chinchilla"), sigma=0.002)
     for name in ("one", "two"):
-        records.write_table(tmp_path / f"{name}.csv", frame.assign(source=name))
+        cells.write_table(tmp_path / f"{name}.csv", frame.assign(source=name))
     runs = f"{tmp_path}/one.csv,{tmp_path}/two.csv"
     config = FitConfig(runs=runs, law="chinchilla", method="least_squares", n_starts=4)
     failures = fitting.run(config, tmp_path / "fit")

@@ -9,13 +9,13 @@ import pytest
 from numpyro.infer.util import log_density
 from scipy import stats
 
-from ie_scaling import records
 from ie_scaling.inference.config import NutsConfig
 from ie_scaling.laws import bayes, effects, forms, least_squares, noise, pooled_fit, pooling
 from ie_scaling.laws import posterior as posterior_lib
 from ie_scaling.laws.config import PoolConfig
 from ie_scaling.laws.descent import prior_of
 from ie_scaling.laws.observations import Observations
+from ie_scaling.tables import cells
 from tests.laws.simulated import DATA, simulate
 
 LAW = forms.get_law("effective")
@@ -91,7 +91,7 @@ def test_bad_input_is_one_line(changes, message):
 def test_two_families_of_one_truth(tmp_path):
     frames = [rows.frame.assign(source=name) for name, rows in zip("ab", FAMILIES, strict=True)]
     frames[1]["loss"] *= 1.15  # another validation set
-    records.write_table(tmp_path / "runs.csv", pd.concat(frames, ignore_index=True))
+    cells.write_table(tmp_path / "runs.csv", pd.concat(frames, ignore_index=True))
     config = PoolConfig(
         runs=str(tmp_path / "runs.csv"), nuts=NutsConfig(n_warmup=300, n_samples=300, max_samples=300, min_ess=100)
     )

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from scipy import special
 
-from ie_scaling import records
 from ie_scaling.inference import diagnostics
 from ie_scaling.inference.config import NutsConfig
 from ie_scaling.laws import assemble, bayes, least_squares, posterior, stacking
 from ie_scaling.laws.observations import Observations
+from ie_scaling.tables import run_table
 
 
 def test_weights_maximise_the_log_score():
@@ -55,7 +55,7 @@ def test_leave_out_scores_are_those_of_refits(fit_directory, fit_config):
     """By importance sampling, against NUTS on the rows of the other models."""
     made = posterior.load(fit_directory / "posterior.nc")
     left = stacking.leave_models_out(made)
-    rows = Observations.from_frame(records.read_runs(fit_config.runs, fit_config.where))
+    rows = Observations.from_frame(run_table.read_runs(fit_config.runs, fit_config.where))
     assert rows.model_ids == made.model_ids
     for model in np.argsort(left.pareto_k_M)[[0, 4, 8]]:
         others, own = rows.take(rows.model_R != model), rows.take(rows.model_R == model)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from ie_scaling import files, records
+from ie_scaling import files
 from ie_scaling.architecture import Architecture
 from ie_scaling.latency.law import model as law_model
 from ie_scaling.latency.law import posterior as latency_law
@@ -20,6 +20,7 @@ from ie_scaling.laws import forms, posterior
 from ie_scaling.laws.observations import Reference
 from ie_scaling.search import selection
 from ie_scaling.search.config import GridConfig, SelectConfig
+from ie_scaling.tables import cells, latency_table
 
 SHAPES = [
     Architecture(d_model=d, n_layers=n, n_heads=4, n_kv_heads=2, d_head=16, d_ff=3 * d, vocab_size=512)
@@ -50,12 +51,12 @@ def inputs(tmp_path):
     for shape in SHAPES:
         measured = {"device_kind": "cpu", "n_devices": 1, "dtype": "float32", "batch": 1, "prompt_tokens": 8}
         measured |= {"new_tokens": 8, "mode": "loop", "compile_s": 1.0, "count": 20, "floor_s": 0.01}
-        for metric in records.TIMED:
+        for metric in latency_table.TIMED:
             middle = SECONDS[shape.name]
             measured |= {metric: middle, f"{metric}_p10": 0.95 * middle, f"{metric}_p90": middle / 0.95}
             measured[f"{metric}_p99"] = 1.1 * middle
-        rows.append(records.latency_record(shape, **measured))
-    records.write_table(tmp_path / "latency.csv", rows)
+        rows.append(latency_table.latency_record(shape, **measured))
+    cells.write_table(tmp_path / "latency.csv", rows)
     return SelectConfig(fit=str(tmp_path / "fit"), latency=str(tmp_path / "latency.csv"), n_tokens=2e6)
 
 

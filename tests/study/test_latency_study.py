@@ -10,7 +10,6 @@ import pytest
 
 from experiments import latency_study as experiment
 from ie_scaling.latency.config import TimeDecodeConfig
-from ie_scaling.records import LATENCY_COLUMNS
 from ie_scaling.study import latency_page, latency_study
 from ie_scaling.study.latency_config import (
     SWEEPS,
@@ -19,6 +18,7 @@ from ie_scaling.study.latency_config import (
     ProportionsConfig,
     RandomConfig,
 )
+from ie_scaling.tables.latency_table import LATENCY_COLUMNS
 
 TINY = LatencyStudyConfig(
     sweeps=("query_group",),

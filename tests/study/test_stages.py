@@ -11,10 +11,10 @@ from ie_scaling.corpus.config import CorpusConfig
 from ie_scaling.latency.config import TimeDecodeConfig
 from ie_scaling.laws import posterior
 from ie_scaling.laws.config import FitConfig
-from ie_scaling.records import LATENCY_COLUMNS
 from ie_scaling.search.config import SelectConfig
 from ie_scaling.study import stages
 from ie_scaling.study.config import StudyConfig
+from ie_scaling.tables.latency_table import LATENCY_COLUMNS
 from ie_scaling.train.config import OptimizerConfig, RecipeConfig
 
 

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 import pytest
 
-from ie_scaling import records
+from ie_scaling.tables import run_table
 from ie_scaling.train import checkpoint, loop, metrics, step
 from ie_scaling.train.runtime_config import CheckpointConfig
 
@@ -57,7 +57,7 @@ def test_a_run_is_recorded_and_learns(plan, whole):
     assert row["n_tokens"] == plan.n_steps * plan.recipe.tokens_per_step
     assert row["model_id"] == plan.architecture.name
     assert (directory / "DONE").exists()
-    assert len(records.read_runs(directory / "runs.csv")) == 1
+    assert len(run_table.read_runs(directory / "runs.csv")) == 1
 
 
 def test_a_finished_run_is_read_back(plan, whole, monkeypatch):

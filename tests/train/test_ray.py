@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from ie_scaling import records
+from ie_scaling.tables import run_table
 from ie_scaling.train import sweep
 from ie_scaling.train.runtime_config import CheckpointConfig, LogConfig, RuntimeConfig
 from ie_scaling.train.sweep_config import RayConfig, SweepConfig
@@ -54,7 +54,7 @@ def test_a_node_dies_and_the_table_is_complete(plan, tmp_path, cluster):
     assert not failures
     assert not running.is_alive()
     wait_for_one_node_left()
-    table = records.read_runs(tmp_path / "ray" / "runs.csv")
+    table = run_table.read_runs(tmp_path / "ray" / "runs.csv")
     assert sorted(table["run_id"]) == sorted(plan.run_id for plan in config.plans)
     assert sweep.status(tmp_path / "ray")["state"].tolist() == ["done"] * 6
     # The runs that were under way come out as if no node had died.

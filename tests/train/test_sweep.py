@@ -6,7 +6,7 @@ import types
 import jax
 import pytest
 
-from ie_scaling import records
+from ie_scaling.tables import run_table
 from ie_scaling.train import loop, sweep
 from ie_scaling.train.runtime_config import LogConfig, MeshConfig, RuntimeConfig
 from ie_scaling.train.sweep_config import SweepConfig
@@ -38,7 +38,7 @@ def test_a_sweep_fills_one_table_and_resumes(config, tmp_path, monkeypatch):
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         trained = interrupted_after_one(patch)
         sweep.run(config, tmp_path)
-    assert records.read_runs(tmp_path / "runs.csv")["run_id"].tolist() == trained
+    assert run_table.read_runs(tmp_path / "runs.csv")["run_id"].tolist() == trained
     assert sweep.status(tmp_path)["state"].tolist() == ["done", "left"]
     table = sweep.run(config, tmp_path)
     assert sorted(table["run_id"]) == sorted(plan.run_id for plan in config.plans)
@@ -81,7 +81,7 @@ def test_a_run_that_fails_is_named_and_does_not_stop_the_others(config, tmp_path
     both = dataclasses.replace(config, runs=(wild, f"{SHAPE}@{tokens}"))
     with pytest.raises(sweep.FailedRuns, match=r"1 of 2 runs failed; the first, .*1e30.*: .* is nan; .*checkpoint"):
         sweep.run(both, tmp_path / "wild")
-    assert records.read_runs(tmp_path / "wild" / "runs.csv")["run_id"].tolist() == [both.plans[1].run_id]
+    assert run_table.read_runs(tmp_path / "wild" / "runs.csv")["run_id"].tolist() == [both.plans[1].run_id]
     status = sweep.status(tmp_path / "wild")
     assert status["state"].tolist() == ["failed", "done"]
     assert "nan" in status["note"][0]

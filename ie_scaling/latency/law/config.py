@@ -2,11 +2,11 @@
 
 import dataclasses
 
-from ie_scaling import shapes
 from ie_scaling.architecture import Architecture
 from ie_scaling.inference.config import NutsConfig
 from ie_scaling.latency.config import DEFAULT_ARCHITECTURES
 from ie_scaling.latency.workload import LENGTHS, Workload
+from ie_scaling.shapes import lookup
 
 FORMS = ("serial", "joint")
 
@@ -103,6 +103,6 @@ class PredictLatencyConfig(RequestConfig):
     def resolve_architectures(self) -> tuple[Architecture, ...]:
         """The architectures, in the order given."""
         try:
-            return tuple(shapes.resolve(spec) for spec in self.architectures)
+            return tuple(lookup.resolve(spec) for spec in self.architectures)
         except ValueError as error:
             raise ValueError(f"architectures: {error}") from None

@@ -9,7 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from ie_scaling import config as config_lib
-from ie_scaling import files, records, workdir
+from ie_scaling import files, workdir
 from ie_scaling.latency.law import model as law_model
 from ie_scaling.latency.law import posterior as latency_law
 from ie_scaling.latency.law import proxy as law_proxy
@@ -18,6 +18,7 @@ from ie_scaling.latency.law.config import FitLatencyConfig
 from ie_scaling.latency.law.posterior import LatencyPosterior
 from ie_scaling.latency.law.proxy import Proxy
 from ie_scaling.latency.law.table import Rows
+from ie_scaling.tables import cells, run_table
 
 TIMES = ("ttft_s", "tpot_s", "e2e_s")
 CASE_COLUMNS = (
@@ -81,7 +82,7 @@ def _write(config: FitLatencyConfig, inputs: Inputs, directory: Path) -> None:
     posterior.save(directory / latency_law.FILE_NAME)
     proxies = {metric: law_proxy.fit(inputs.rows, metric) for metric in ("ttft_s", "tpot_s")}
     table = predict_table(inputs, posterior, proxies, config.seed)
-    records.write_table(directory / "predictions.csv", table)
+    cells.write_table(directory / "predictions.csv", table)
     failures = [f"latency law: {failure}" for failure in gate.failures]
     files.write_json(directory / "diagnostics.json", {"failures": failures, "gate": config_lib.to_plain(gate)})
     fit: dict[str, Any] = {
@@ -97,7 +98,7 @@ def _write(config: FitLatencyConfig, inputs: Inputs, directory: Path) -> None:
         },
         "gate": {"passed": gate.passed, "failures": list(gate.failures)},
         "prior_predictive": check_prior(inputs.rows, config),
-        "tables_sha256": ",".join(files.sha256(Path(path)) for path in records.split_paths(config.tables)),
+        "tables_sha256": ",".join(files.sha256(Path(path)) for path in run_table.split_paths(config.tables)),
     }
     files.write_json(directory / "latency_fit.json", fit)
 

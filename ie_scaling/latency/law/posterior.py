@@ -176,7 +176,7 @@ class LatencyPosterior:
 def fit(table: pd.DataFrame, config: LatencyLawConfig | None = None) -> LatencyPosterior:
     """The posterior of the latency law given rows of latency.csv, of one device or several.
 
-    The table needs what `records.read_latency` gives, the two ceilings, and `session` where there are several.
+    The table needs what `latency_table.read_latency` gives, the two ceilings, and `session` where there are several.
 
     Raises:
       ValueError: fewer than three rows, or a column that the law needs and the table lacks.

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ie_scaling import accounting, files, records, workdir
+from ie_scaling import accounting, files, workdir
 from ie_scaling import config as config_lib
 from ie_scaling.architecture import Architecture
 from ie_scaling.inference import reach
@@ -16,6 +16,7 @@ from ie_scaling.latency.law.config import PredictLatencyConfig, RequestConfig
 from ie_scaling.latency.law.posterior import LatencyPosterior
 from ie_scaling.latency.law.sampling import RANGES
 from ie_scaling.latency.workload import Case
+from ie_scaling.tables import cells
 
 FAR = 3.0  # so many times beyond the fitted range is called far
 
@@ -34,7 +35,7 @@ def run(config: PredictLatencyConfig, directory: Path) -> list[str]:
         with workdir.opened(directory, resolved):
             table = pd.DataFrame([_describe(case, kind) for case in cases])
             table = pd.concat([table, predicted.intervals()], axis=1)
-            records.write_table(directory / "predicted_latency.csv", table)
+            cells.write_table(directory / "predicted_latency.csv", table)
             warnings = [f"latency law: {failure}" for failure in posterior.failures]
             warnings += far_outside(posterior, cases, kind)
             files.write_json(directory / "warnings.json", {"warnings": warnings})

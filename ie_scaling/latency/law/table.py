@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ie_scaling import accounting, records
+from ie_scaling import accounting
 from ie_scaling.config import require
 from ie_scaling.latency import workload as workload_lib
 from ie_scaling.latency.law import features as law_features
 from ie_scaling.latency.law.features import Device, Features
 from ie_scaling.latency.workload import Case, Workload
+from ie_scaling.tables import cells, latency_table, run_table, shape_table
 
 P10_TO_P90 = 2.5631  # of a normal distribution, in standard deviations
 MEDIAN_ERROR = math.sqrt(math.pi / 2)  # standard error of a median, in that of a mean
@@ -57,13 +58,13 @@ def read(paths: str, where: str = "") -> pd.DataFrame:
       ValueError: naming file, row, column, value and rule.
     """
     frames = []
-    for name in records.split_paths(paths):
-        frame = add_columns(records.read_latency(name), name)
+    for name in run_table.split_paths(paths):
+        frame = add_columns(latency_table.read_latency(name), name)
         within = " " + frame["session"].astype(str) if "session" in frame else ""
         frames.append(frame.assign(session=name + within))
     frame = pd.concat(frames, ignore_index=True)
     codes, _ = pd.factorize(frame["architecture"])
-    return records.filter_rows(frame.assign(shape_index=codes), where, paths)
+    return cells.filter_rows(frame.assign(shape_index=codes), where, paths)
 
 
 def add_columns(frame: pd.DataFrame, path: str = "table") -> pd.DataFrame:
@@ -81,12 +82,12 @@ def add_columns(frame: pd.DataFrame, path: str = "table") -> pd.DataFrame:
         if not allowed.all():
             row = int(np.argmin(allowed))
             value = frame[column].iloc[row]
-            said = "blank" if pd.isna(value) or value == "" else repr(value)
+            said = "blank" if pd.isna(value) or value == "" else f"'{value}'"
             raise ValueError(f"{path}: row {row + 1}, column {column}: {said}: must be finite and above zero")
     if (several := frame["n_devices"] != 1).any():
         row = int(several.to_numpy().argmax())
-        raise ValueError(f"{path}: row {row + 1}, column n_devices: {frame['n_devices'].iloc[row]!r} must be 1")
-    timed = [f"{metric}{tail}" for metric in records.TIMED for tail in ("", "_p10", "_p90")]
+        raise ValueError(f"{path}: row {row + 1}, column n_devices: {frame['n_devices'].iloc[row]} must be 1")
+    timed = [f"{metric}{tail}" for metric in latency_table.TIMED for tail in ("", "_p10", "_p90")]
     columns |= {name: pd.to_numeric(frame[name], errors="coerce").astype(float) for name in timed}
     cases = cases_of(frame, path)
     columns["n_params_total"] = [accounting.count_parameters(case.architecture) for case in cases]
@@ -104,7 +105,7 @@ def split(frame: pd.DataFrame, holdout: str) -> tuple[pd.DataFrame, pd.DataFrame
     """
     if not holdout:
         return frame, None
-    held = records.filter_rows(frame, holdout, "the table", "holdout")
+    held = cells.filter_rows(frame, holdout, "the table", "holdout")
     fitted = frame[~frame.index.isin(held.index)]
     if fitted.empty:
         raise ValueError(f"holdout={holdout!r}: keeps every row, leaving none to fit")
@@ -123,13 +124,13 @@ def cases_of(frame: pd.DataFrame, path: str = "table") -> list[Case]:
             loads.append(_workload(row))
         except ValueError as error:
             raise ValueError(f"{path}: row {number}: {error}") from None
-    return [Case(a, load) for a, load in zip(records.architectures_of(frame), loads, strict=True)]
+    return [Case(a, load) for a, load in zip(shape_table.architectures_of(frame), loads, strict=True)]
 
 
 def _workload(row: Mapping[str, Any]) -> Workload:
     values = {}
     for field in dataclasses.fields(Workload):
-        value, is_optional = row.get(field.name, ""), field.name not in records.LATENCY_COLUMNS
+        value, is_optional = row.get(field.name, ""), field.name not in latency_table.LATENCY_COLUMNS
         if is_optional and (pd.isna(value) or value == ""):
             continue
         if field.type in NUMBERS:

@@ -5,13 +5,13 @@ import itertools
 import numpy as np
 import pandas as pd
 
-from ie_scaling import records
 from ie_scaling.architecture import Architecture
 from ie_scaling.latency.law import features as law_features
 from ie_scaling.latency.law import misfit as law_misfit
 from ie_scaling.latency.law import model as law_model
 from ie_scaling.latency.law.features import Device
 from ie_scaling.latency.workload import Case, Workload, step_bytes, step_flops
+from ie_scaling.tables import latency_table
 
 TTFT_NOISE, TPOT_NOISE, MISFIT, RHO, MEDIAN_ERROR = 0.04, 0.03, 0.03, 0.3, 0.01
 POPULATION = {  # where these devices' parameters lie, in standard deviations of the prior
@@ -97,7 +97,7 @@ def _row(case: Case, ttft_s: float, tpot_s: float, of: Device) -> dict:
     spread = {f"{name}_{tail}": value * (1 + side * reach) for name, value in timed.items() for tail, side in TAILS}
     moved = step_bytes(a, load)
     octave = 2.0 ** np.clip(np.round(np.log2(moved)), 22, 30)
-    return records.latency_record(
+    return latency_table.latency_record(
         a,
         device_kind=of.device_kind,
         n_devices=1,

@@ -10,7 +10,6 @@ import pytest
 import xarray as xr
 
 from experiments import fit_latency, predict_latency
-from ie_scaling import records
 from ie_scaling.inference.config import NutsConfig
 from ie_scaling.latency.law import density as law_density
 from ie_scaling.latency.law import features as law_features
@@ -21,6 +20,7 @@ from ie_scaling.latency.law import sampling as law_sampling
 from ie_scaling.latency.law import table as law_table
 from ie_scaling.latency.law.config import FitLatencyConfig, LatencyLawConfig, PredictLatencyConfig
 from ie_scaling.latency.workload import Case, Workload
+from ie_scaling.tables import cells
 from tests.latency.law import new_device, simulated
 
 QUICK = NutsConfig(
@@ -47,7 +47,7 @@ def directory(tmp_path_factory, truth):
         if name == "a":
             other = simulated.table(new, simulated.device(1), truth[:, 1], rng, session)
             table = pd.concat([table, other.assign(held=[int(i >= N_NEW) for i in range(len(new))])])
-        records.write_table(folder / f"{name}.csv", table)
+        cells.write_table(folder / f"{name}.csv", table)
     config = FitLatencyConfig(tables=f"{folder / 'a.csv'},{folder / 'b.csv'}", holdout="held == 1", nuts=QUICK)
     assert fit_latency.main(config, folder / "fit") == []
     return folder / "fit"

@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ie_scaling import accounting, records
+from ie_scaling import accounting
 from ie_scaling.latency import workload
 from ie_scaling.latency.law import density as law_density
 from ie_scaling.latency.law import features as law_features
 from ie_scaling.latency.law import sampling as law_sampling
 from ie_scaling.latency.law import table as law_table
+from ie_scaling.tables import cells
 from tests.latency.law import simulated
 
 DEVICE = simulated.device(0)
@@ -26,7 +27,7 @@ def frame():
 
 @pytest.fixture
 def path(tmp_path, frame):
-    records.write_table(tmp_path / "latency.csv", frame)
+    cells.write_table(tmp_path / "latency.csv", frame)
     return tmp_path / "latency.csv"
 
 
@@ -130,7 +131,7 @@ def test_several_tables_are_several_sessions(path, tmp_path):
 
 def test_what_only_one_table_says_of_its_requests_is_the_default_in_the_other(path, frame, tmp_path):
     other = tmp_path / "other.csv"
-    records.write_table(other, frame.assign(cache_room=2048, temperature=0.5))
+    cells.write_table(other, frame.assign(cache_room=2048, temperature=0.5))
     cases = law_table.rows_of(law_table.read(f"{path},{other}")).cases
     assert [(case.workload.cache_room, case.workload.temperature) for case in cases] == [(0, 0.0)] * 12 + [
         (2048, 0.5)
@@ -138,7 +139,7 @@ def test_what_only_one_table_says_of_its_requests_is_the_default_in_the_other(pa
 
 
 def test_a_table_may_tell_sessions_apart_itself(path, frame):
-    records.write_table(path, frame.assign(session=[1, 2] * 6))
+    cells.write_table(path, frame.assign(session=[1, 2] * 6))
     assert law_table.rows_of(law_table.read(str(path))).sessions == (f"{path} 1", f"{path} 2")
 
 
@@ -162,7 +163,7 @@ def test_a_table_may_tell_sessions_apart_itself(path, frame):
     ],
 )
 def test_a_bad_cell_is_named(path, frame, change, words):
-    records.write_table(path, change(frame))
+    cells.write_table(path, change(frame))
     with pytest.raises(ValueError, match=r"latency\.csv") as caught:
         law_table.read(str(path))
     assert all(word in str(caught.value) for word in words), caught.value

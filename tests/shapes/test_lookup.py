@@ -6,9 +6,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ie_scaling import accounting, shapes
+from ie_scaling import accounting
 from ie_scaling.architecture import Architecture
 from ie_scaling.latency.config import TimeDecodeConfig
+from ie_scaling.shapes import lookup
 
 LLAMA = {
     "model_type": "llama",
@@ -29,26 +30,26 @@ SMALL = "d512-n8-h8-k2-c64-f1536-v50432"
 def test_a_config_json_a_public_name_and_a_shape_name_agree(tmp_path):
     path = tmp_path / "config.json"
     path.write_text(json.dumps(LLAMA))
-    a = shapes.resolve("Llama-3.2-1B")
-    assert shapes.resolve(str(path)) == shapes.from_hugging_face(LLAMA) == a == shapes.resolve(a.name)
+    a = lookup.resolve("Llama-3.2-1B")
+    assert lookup.resolve(str(path)) == lookup.from_hugging_face(LLAMA) == a == lookup.resolve(a.name)
     assert TimeDecodeConfig(architectures=(str(path), SMALL)).resolve_architectures() == (a, Architecture.parse(SMALL))
 
 
-@pytest.mark.parametrize("name", shapes.PUBLIC_SHAPES)
+@pytest.mark.parametrize("name", lookup.PUBLIC_SHAPES)
 def test_every_public_shape_reads_back_under_each_of_its_names(name):
-    model = shapes.MODELS[name]
+    model = lookup.MODELS[name]
     for spec in (name, name.upper(), model.repository, model.name):
         if spec:
-            assert shapes.resolve(spec).name == shapes.PUBLIC_SHAPES[name]
-            assert shapes.note(spec) == "; ".join(model.family.differs)
+            assert lookup.resolve(spec).name == lookup.PUBLIC_SHAPES[name]
+            assert lookup.note(spec) == "; ".join(model.family.differs)
 
 
 def test_a_note_is_empty_where_this_decoder_is_the_model(tmp_path):
-    assert shapes.note(SMALL) == shapes.note("Qwen/Qwen3-0.6B") == ""
-    assert shapes.note("Qwen/Qwen2.5-0.5B") == "biases on queries, keys and values"
+    assert lookup.note(SMALL) == lookup.note("Qwen/Qwen3-0.6B") == ""
+    assert lookup.note("Qwen/Qwen2.5-0.5B") == "biases on queries, keys and values"
     path = tmp_path / "config.json"
     path.write_text(json.dumps(LLAMA | {"attention_bias": True, "mlp_bias": True}))
-    assert shapes.note(str(path)) == "biases in attention; biases in the MLP"
+    assert lookup.note(str(path)) == "biases in attention; biases in the MLP"
 
 
 @pytest.mark.parametrize(
@@ -71,21 +72,21 @@ def test_a_note_is_empty_where_this_decoder_is_the_model(tmp_path):
 )
 def test_an_unknown_name_is_one_line_that_suggests_the_nearest(spec, nearest):
     with pytest.raises(ValueError, match="unknown architecture") as error:
-        shapes.resolve(spec)
+        lookup.resolve(spec)
     message = str(error.value)
     assert message.startswith(f"{spec!r}: unknown architecture; give a shape such as ")
     assert f"or a public model such as {nearest}, " in message
     assert "\n" not in message
 
 
-PUBLISHED = pd.read_csv(Path(__file__).resolve().parent.parent / "data" / "bian2025b_models.csv")
+PUBLISHED = pd.read_csv(Path(__file__).resolve().parent.parent.parent / "data" / "bian2025b_models.csv")
 NAMES = {"Panda-3B-circ (fit on 1B only)": "panda-3b-circ"}
 
 
 @pytest.mark.parametrize("row", PUBLISHED.to_dict("records"), ids=PUBLISHED["model"])
 def test_the_second_papers_shapes_agree_with_its_tables(row):
     """Fields, the printed MLP-to-attention ratio, and the non-embedding count (the table leaves norm gains out)."""
-    a = shapes.resolve(NAMES.get(row["model"], row["model"].lower()))
+    a = lookup.resolve(NAMES.get(row["model"], row["model"].lower()))
     for field in ("d_model", "n_layers", "n_heads", "n_kv_heads", "d_head", "d_ff"):
         assert getattr(a, field) == row[field]
     gains = (2 * a.n_layers + 1) * a.d_model
@@ -97,7 +98,7 @@ def test_the_second_papers_shapes_agree_with_its_tables(row):
 def test_a_file_that_is_no_config(tmp_path):
     path = tmp_path / "config.json"
     with pytest.raises(ValueError, match="no such file"):
-        shapes.resolve(str(path))
+        lookup.resolve(str(path))
     for text, message in (
         ("{", "not valid JSON"),
         ("[1]", "must hold a JSON object"),
@@ -107,13 +108,13 @@ def test_a_file_that_is_no_config(tmp_path):
     ):
         path.write_text(text)
         with pytest.raises(ValueError, match=message) as error:
-            shapes.resolve(str(path))
+            lookup.resolve(str(path))
         assert str(error.value).startswith(f"{path}: ")
         assert "\n" not in str(error.value)
     folder = tmp_path / "folder.json"
     folder.mkdir()
     with pytest.raises(ValueError, match=r"folder\.json: cannot be read"):
-        shapes.resolve(str(folder))
+        lookup.resolve(str(folder))
 
 
 @pytest.mark.parametrize(

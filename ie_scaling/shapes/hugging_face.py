@@ -4,8 +4,8 @@ import reprlib
 from collections.abc import Mapping
 from typing import Any
 
-from ie_scaling import hf_dialects as hf
 from ie_scaling.architecture import Architecture
+from ie_scaling.shapes import dialects as hf
 
 LARGEST = 2**31 - 1
 

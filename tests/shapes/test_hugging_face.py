@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ie_scaling import hf_config, shapes
 from ie_scaling.architecture import Architecture
-from ie_scaling.hf_dialects import DIALECTS
-from ie_scaling.public_models import MODELS
+from ie_scaling.shapes import hugging_face, lookup
+from ie_scaling.shapes.dialects import DIALECTS
+from ie_scaling.shapes.public_models import MODELS
 from tests.test_architecture import architectures
 
 # Of each model the fields that decide, as the sources of public_models.SOURCES print them.
@@ -20,8 +20,8 @@ LLAMA = CONFIGS["llama-3.2-1b"]
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_a_public_models_config_gives_its_row_of_the_table(name):
-    architecture, differs = hf_config.read(CONFIGS[name])
-    assert architecture == shapes.resolve(name)
+    architecture, differs = hugging_face.read(CONFIGS[name])
+    assert architecture == lookup.resolve(name)
     assert sorted(differs) == sorted(MODELS[name].family.differs)
 
 
@@ -32,14 +32,14 @@ def test_every_model_type_that_is_read_has_such_a_model():
 def test_absent_fields_are_those_of_transformers():
     absent = ("head_dim", "num_key_value_heads", "rope_theta", "rope_scaling")
     fields = {key: value for key, value in LLAMA.items() if key not in absent}
-    a, differs = hf_config.read(fields | {"rope_parameters": {"rope_theta": 7e5, "rope_type": "default"}})
+    a, differs = hugging_face.read(fields | {"rope_parameters": {"rope_theta": 7e5, "rope_type": "default"}})
     assert (a.d_head, a.n_kv_heads, a.rope_base, differs) == (64, 32, 7e5, ())
-    assert hf_config.read(LLAMA | {"head_dim": 128})[0].d_head == 128  # not hidden_size / heads
+    assert hugging_face.read(LLAMA | {"head_dim": 128})[0].d_head == 128  # not hidden_size / heads
     gemma = {key: value for key, value in CONFIGS["gemma-3-1b"].items() if key != "rope_theta"}
     nested = {"full_attention": {"rope_theta": 2e6, "rope_type": "linear"}, "sliding_attention": {"rope_theta": 1e4}}
-    a, differs = hf_config.read(gemma | {"rope_parameters": nested})
+    a, differs = hugging_face.read(gemma | {"rope_parameters": nested})
     assert (a.rope_base, a.tied_embeddings, "rescaled rotary frequencies" in differs) == (2e6, True, True)
-    assert hf_config.read(gemma)[0].rope_base == 1e6
+    assert hugging_face.read(gemma)[0].rope_base == 1e6
 
 
 @pytest.mark.parametrize(
@@ -56,19 +56,19 @@ def test_absent_fields_are_those_of_transformers():
 )
 def test_the_base_and_the_tying_that_a_model_type_leaves_unsaid(name, base, tied):
     fields = {key: value for key, value in CONFIGS[name].items() if key not in ("rope_theta", "tie_word_embeddings")}
-    a = hf_config.read(fields)[0]
+    a = hugging_face.read(fields)[0]
     assert (a.rope_base, a.tied_embeddings) == (base, tied)
 
 
 @pytest.mark.parametrize("older", [None, {}])
 def test_rope_parameters_come_before_older_names(older):
     both = {"rope_theta": 3e4, "rope_scaling": older, "rope_parameters": {"rope_theta": 4e4}}
-    assert hf_config.read(LLAMA | both)[0].rope_base == 4e4
+    assert hugging_face.read(LLAMA | both)[0].rope_base == 4e4
 
 
 @pytest.mark.parametrize(("longest", "matters"), [(2047, False), (2048, True)])
 def test_a_window_as_long_as_the_longest_context_is_none(longest, matters):
-    differs = hf_config.read(CONFIGS["phi-3-mini"] | {"max_position_embeddings": longest})[1]
+    differs = hugging_face.read(CONFIGS["phi-3-mini"] | {"max_position_embeddings": longest})[1]
     assert bool(differs) == matters
 
 
@@ -90,13 +90,13 @@ def test_a_window_as_long_as_the_longest_context_is_none(longest, matters):
     ],
 )
 def test_a_feature_that_this_decoder_lacks_is_named(name, change, words):
-    before, after = (set(hf_config.read(CONFIGS[name] | new)[1]) for new in ({}, change))
+    before, after = (set(hugging_face.read(CONFIGS[name] | new)[1]) for new in ({}, change))
     assert after - before == {words}
 
 
 @pytest.mark.parametrize(("width", "own"), [(8192, 5461), (3072, 2048), (10240, 6827), (1, 1), (2, 1)])
 def test_two_matrices_become_a_swiglu_of_as_many_parameters(width, own):
-    d_ff = hf_config.read(CONFIGS["pythia-1b"] | {"intermediate_size": width})[0].d_ff
+    d_ff = hugging_face.read(CONFIGS["pythia-1b"] | {"intermediate_size": width})[0].d_ff
     assert d_ff == own
     assert abs(3 * d_ff - 2 * width) <= 1  # of no other width nearer
 
@@ -135,7 +135,7 @@ def test_two_matrices_become_a_swiglu_of_as_many_parameters(width, own):
 )
 def test_a_malformed_config_is_one_clear_line(change, message):
     with pytest.raises(ValueError, match=message) as error:
-        hf_config.read(LLAMA | change, "some/config.json")
+        hugging_face.read(LLAMA | change, "some/config.json")
     assert_is_one_line(error.value, "some/config.json")
 
 
@@ -152,7 +152,7 @@ ABSENT = [("mistral-7b-v0.3", "num_key_value_heads"), ("qwen3-0.6b", "head_dim")
 def test_a_field_that_no_default_stands_for_must_be_there(name, absent):
     fields = {key: value for key, value in CONFIGS[name].items() if key != absent}
     with pytest.raises(ValueError, match=f"config.json: {absent} is missing"):
-        hf_config.read(fields)
+        hugging_face.read(fields)
 
 
 @given(architectures())
@@ -169,7 +169,7 @@ def test_a_shape_written_as_a_config_reads_back(a):
         "tie_word_embeddings": a.tied_embeddings,
         "rope_theta": a.rope_base,
     }
-    assert hf_config.read(json.loads(json.dumps(fields))) == (a, ())
+    assert hugging_face.read(json.loads(json.dumps(fields))) == (a, ())
 
 
 VALUES = st.recursive(
@@ -185,7 +185,7 @@ OBJECTS = st.dictionaries(st.sampled_from(FIELDS) | st.text(max_size=9), VALUES,
 @given(st.sampled_from([{}, *CONFIGS.values()]), OBJECTS)
 def test_any_object_gives_a_shape_or_one_line(known, changed):
     try:
-        architecture, differs = hf_config.read(known | changed, "c.json")
+        architecture, differs = hugging_face.read(known | changed, "c.json")
     except ValueError as error:
         assert_is_one_line(error, "c.json")
     else:
@@ -196,4 +196,4 @@ def test_any_object_gives_a_shape_or_one_line(known, changed):
 @given(VALUES.filter(lambda value: not isinstance(value, dict)))
 def test_what_is_no_object_is_one_line(value):
     with pytest.raises(ValueError, match=r"^config\.json: must hold a JSON object$"):
-        hf_config.read(value)
+        hugging_face.read(value)

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from ie_scaling import hf_dialects as hf
+from ie_scaling.shapes import dialects as hf
 
 # What `checked` abbreviates. Between them, the sources of a family hold every field of its models.
 SOURCES = {

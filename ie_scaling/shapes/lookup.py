@@ -4,9 +4,10 @@ import difflib
 from pathlib import Path
 from typing import Any
 
-from ie_scaling import files, hf_config
+from ie_scaling import files
 from ie_scaling.architecture import Architecture
-from ie_scaling.public_models import MODELS
+from ie_scaling.shapes import hugging_face
+from ie_scaling.shapes.public_models import MODELS
 
 PUBLIC_SHAPES = {name: model.shape for name, model in MODELS.items()}
 # Both names of a model, its own and that on the Hub, each with and without the organisation.
@@ -37,13 +38,13 @@ def note(spec: str) -> str:
 
 
 def from_hugging_face(fields: Any, source: str = "config.json") -> Architecture:
-    """The shape in a Hugging Face config: see `hf_config.read`."""
-    return hf_config.read(fields, source)[0]
+    """The shape in a Hugging Face config: see `hugging_face.read`."""
+    return hugging_face.read(fields, source)[0]
 
 
 def _look_up(spec: str) -> tuple[Architecture, tuple[str, ...]]:
     if spec.endswith(".json"):
-        return hf_config.read(_read_json(spec), spec)
+        return hugging_face.read(_read_json(spec), spec)
     if key := _NAMES.get(spec.lower()):
         return Architecture.parse(PUBLIC_SHAPES[key]), MODELS[key].family.differs
     try:

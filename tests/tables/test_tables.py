@@ -6,17 +6,18 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ie_scaling import accounting, records
-from ie_scaling.architecture import Architecture
+from ie_scaling import accounting
+from ie_scaling.architecture import SHAPE_FIELDS, Architecture
 from ie_scaling.laws.observations import Observations
+from ie_scaling.tables import cells, latency_table, run_table, shape_table
 
-DATA = Path(__file__).parent.parent / "data"
+DATA = Path(__file__).parent.parent.parent / "data"
 SHAPE = Architecture(d_model=34, n_layers=3, n_heads=6, n_kv_heads=2, d_head=10, d_ff=37, vocab_size=53)
 HEADER = "run_id,model_id,n_params_total,n_tokens,loss\n"
 
 
 def row(run_id: str, loss: float) -> dict:
-    return records.run_record(SHAPE, source="test", run_id=run_id, n_tokens=1000, loss=loss, loss_split="v", seed=7)
+    return run_table.run_record(SHAPE, source="test", run_id=run_id, n_tokens=1000, loss=loss, loss_split="v", seed=7)
 
 
 @pytest.mark.parametrize(
@@ -24,7 +25,7 @@ def row(run_id: str, loss: float) -> dict:
     [("bian2025", 76, 35), ("gemstones_cooldown", 199, 20), ("chinchilla", 245, 43), ("gadre2024_models", 832, 104)],
 )
 def test_public_tables_are_read_whole(name, n_rows, n_models):
-    frame = records.read_runs(DATA / f"{name}.csv")
+    frame = run_table.read_runs(DATA / f"{name}.csv")
     assert len(frame) == n_rows
     assert frame["model_id"].nunique() == n_models
     assert (frame["loss"] > 0).all()
@@ -32,8 +33,8 @@ def test_public_tables_are_read_whole(name, n_rows, n_models):
 
 def test_published_parameter_counts_equal_ours():
     """All 76 rows of bian2025 give both counts and the shape they belong to."""
-    for row in records.read_runs(DATA / "bian2025.csv").to_dict("records"):
-        architecture = Architecture.from_fields({field: int(row[field]) for field in records.SHAPE_FIELDS})
+    for row in run_table.read_runs(DATA / "bian2025.csv").to_dict("records"):
+        architecture = Architecture.from_fields({field: int(row[field]) for field in SHAPE_FIELDS})
         assert accounting.count_parameters(architecture) == row["n_params_total"]
         assert accounting.count_non_embedding_parameters(architecture) == row["n_params_non_embedding"]
 
@@ -41,8 +42,8 @@ def test_published_parameter_counts_equal_ours():
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
 def test_run_table_round_trip_keeps_digits_and_extra_columns(tmp_path, ending):
     path = tmp_path / f"runs.{ending}"
-    records.write_table(path, [row("a", math.pi), row("b", 1 / 3)])
-    frame = records.read_runs(path)
+    cells.write_table(path, [row("a", math.pi), row("b", 1 / 3)])
+    frame = run_table.read_runs(path)
     assert frame["loss"].tolist() == [math.pi, 1 / 3]
     assert frame["seed"].astype(int).tolist() == [7, 7]
     assert frame["n_params_total"].tolist() == [accounting.count_parameters(SHAPE)] * 2
@@ -51,8 +52,8 @@ def test_run_table_round_trip_keeps_digits_and_extra_columns(tmp_path, ending):
 def test_several_tables_are_told_apart_by_source(tmp_path):
     for name, run_id in (("one", "a"), ("two", "b")):
         table = [row(run_id, 2.0) | {"source": "", "model_id": "same"}, row("other", 3.0) | {"source": ""}]
-        records.write_table(tmp_path / f"{name}.csv", table)
-    frame = records.read_runs(f"{tmp_path}/one.csv,{tmp_path}/two.csv")
+        cells.write_table(tmp_path / f"{name}.csv", table)
+    frame = run_table.read_runs(f"{tmp_path}/one.csv,{tmp_path}/two.csv")
     assert frame["source"].tolist() == ["one", "one", "two", "two"]
     assert frame["model_id"].tolist() == ["one/same", "one/other", "two/same", "two/other"]
     assert frame["table_row"].tolist() == [1, 2, 1, 2]
@@ -64,8 +65,8 @@ def test_several_tables_are_told_apart_by_source(tmp_path):
 def test_append_run_replaces_a_row_of_the_same_id(tmp_path):
     path = tmp_path / "runs.csv"
     for run_id, loss in (("a", 1.0), ("b", 2.0), ("a", 3.0)):
-        records.append_run(path, row(run_id, loss))
-    frame = records.read_runs(path).set_index("run_id")
+        run_table.append_run(path, row(run_id, loss))
+    frame = run_table.read_runs(path).set_index("run_id")
     assert frame["loss"].to_dict() == {"a": 3.0, "b": 2.0}
 
 
@@ -86,7 +87,7 @@ def test_a_bad_table_is_one_line_that_names_the_cell(tmp_path, text, words):
     path = tmp_path / "runs.csv"
     path.write_text(text)
     with pytest.raises(ValueError, match=r"runs\.csv") as caught:
-        records.read_runs(path)
+        run_table.read_runs(path)
     message = str(caught.value)
     assert "\n" not in message
     assert all(word in message for word in words), message
@@ -94,33 +95,35 @@ def test_a_bad_table_is_one_line_that_names_the_cell(tmp_path, text, words):
 
 def test_a_missing_table_and_a_bad_filter_are_named(tmp_path):
     with pytest.raises(ValueError, match="no such file"):
-        records.read_runs(tmp_path / "nowhere.csv")
+        run_table.read_runs(tmp_path / "nowhere.csv")
     with pytest.raises(ValueError, match="where='nonsense >'"):
-        records.read_runs(DATA / "bian2025.csv", "nonsense >")
+        run_table.read_runs(DATA / "bian2025.csv", "nonsense >")
     with pytest.raises(ValueError, match="keeps no row"):
-        records.read_runs(DATA / "bian2025.csv", "n_tokens > 1e30")
+        run_table.read_runs(DATA / "bian2025.csv", "n_tokens > 1e30")
 
 
 def test_where_keeps_the_rows_of_a_figure():
-    assert len(records.read_runs(DATA / "bian2025.csv", "fit_set.str.contains('fig7')")) == 27
+    assert len(run_table.read_runs(DATA / "bian2025.csv", "fit_set.str.contains('fig7')")) == 27
 
 
 def test_latency_round_trip(tmp_path):
-    measured = dict.fromkeys(records.LATENCY_COLUMNS, 0.25) | dict.fromkeys(records.WHOLE_LATENCY_COLUMNS, 1)
-    for name in ("architecture", *records.ARCHITECTURE_COLUMNS):
+    measured = dict.fromkeys(latency_table.LATENCY_COLUMNS, 0.25) | dict.fromkeys(
+        latency_table.WHOLE_LATENCY_COLUMNS, 1
+    )
+    for name in ("architecture", *shape_table.ARCHITECTURE_COLUMNS):
         measured.pop(name)
     qk = Architecture.from_fields(SHAPE.to_fields() | {"qk_norm": True})
     path = tmp_path / "latency.csv"
-    records.write_table(path, [records.latency_record(shape, **measured) for shape in (SHAPE, qk)])
-    frame = records.read_latency(path)
-    assert records.architectures_of(frame) == [SHAPE, qk]
+    cells.write_table(path, [latency_table.latency_record(shape, **measured) for shape in (SHAPE, qk)])
+    frame = latency_table.read_latency(path)
+    assert shape_table.architectures_of(frame) == [SHAPE, qk]
     assert frame["e2e_s_p90"].tolist() == [0.25, 0.25]
     with pytest.raises(ValueError, match="missing"):
-        records.latency_record(SHAPE, ttft_s=1.0)
+        latency_table.latency_record(SHAPE, ttft_s=1.0)
 
 
 def test_a_latency_table_without_its_columns_is_refused(tmp_path):
     path = tmp_path / "latency.csv"
     pd.DataFrame({"architecture": ["x"]}).to_csv(path, index=False)
     with pytest.raises(ValueError, match="column d_model is missing"):
-        records.read_latency(path)
+        latency_table.read_latency(path)

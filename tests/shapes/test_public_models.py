@@ -2,9 +2,10 @@
 
 import pytest
 
-from ie_scaling import accounting, hf_dialects
+from ie_scaling import accounting
 from ie_scaling.architecture import Architecture
-from ie_scaling.public_models import MODELS, SOURCES
+from ie_scaling.shapes import dialects
+from ie_scaling.shapes.public_models import MODELS, SOURCES
 
 
 def beyond(key, a):
@@ -18,7 +19,7 @@ def beyond(key, a):
         return mlp_of_four_d + linear_biases + d + a.vocab_size
     if key in ("gemma-2b", "stablelm-2-1.6b"):
         return {"gemma-2b": 0, "stablelm-2-1.6b": norm_biases + qkv_biases}[key]
-    if hf_dialects.WIDE_QK_NORM in family.differs:
+    if dialects.WIDE_QK_NORM in family.differs:
         return n * a.d_head * (a.n_heads + a.n_kv_heads - 2)
     return {
         "Falcon": mlp_of_four_d + d,  # one LayerNorm a layer
@@ -27,7 +28,7 @@ def beyond(key, a):
         "OLMo": -norm_biases,
         "OPT": mlp_of_four_d + linear_biases + norm_biases + 2050 * d,
         "Pythia": mlp_of_four_d + linear_biases + norm_biases,
-        "Qwen": qkv_biases if hf_dialects.QKV_BIASES in family.differs else 0,
+        "Qwen": qkv_biases if dialects.QKV_BIASES in family.differs else 0,
         "StableLM": norm_biases,
     }.get(family.name, 0)
 

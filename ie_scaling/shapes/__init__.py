@@ -1,0 +1,1 @@
+"""Architectures by name: public models, Hugging Face configs, grids written out."""
