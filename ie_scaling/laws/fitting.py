@@ -28,7 +28,7 @@ from ie_scaling.laws.observations import Observations
 from ie_scaling.laws.posterior import Posterior
 from ie_scaling.laws.posterior import summarise as summarise_draws
 from ie_scaling.progress import Progress, say
-from ie_scaling.tables import cells, run_table
+from ie_scaling.tables import cells, filters, run_table
 
 REST = "rest"
 
@@ -66,7 +66,7 @@ def load(config: FitConfig) -> Inputs:
     """
     law = forms.get_law(config.law, config.tie, config.count)
     frame = run_table.read_runs(config.runs)
-    fitted_frame = cells.filter_rows(frame, config.where, config.runs)
+    fitted_frame = filters.filter_rows(frame, config.where, config.runs)
     fitted = Observations.from_frame(fitted_frame, config.runs)
     fitted.require(law.needs, law.name)
     if len(fitted) < 3:
@@ -87,7 +87,7 @@ def _load_holdout(config: FitConfig, frame: pd.DataFrame, fitted_frame: pd.DataF
         return Observations.from_frame(run_table.read_runs(config.holdout), config.holdout)
     chosen = frame
     if config.holdout != REST:
-        chosen = cells.filter_rows(frame, config.holdout, config.runs, "holdout")
+        chosen = filters.filter_rows(frame, config.holdout, config.runs, "holdout")
     held = chosen[~chosen.index.isin(fitted_frame.index)]
     if held.empty:
         raise ValueError(f"holdout={config.holdout!r}: every row it keeps of {config.runs} is fitted")

@@ -19,7 +19,7 @@ from ie_scaling.laws.observations import features_of
 from ie_scaling.search import decision, ranked, space
 from ie_scaling.search.candidate_latency import Bound, Latency, MeasuredLatency, PredictedLatency
 from ie_scaling.search.config import GridConfig, SelectConfig
-from ie_scaling.tables import cells, latency_table, shape_table
+from ie_scaling.tables import cells, filters, latency_table, shape_table
 
 # Candidates × draws, and candidates × candidates: an array of them is 160 MB, and some ten are held at once.
 MOST_CELLS = 20_000_000
@@ -110,7 +110,7 @@ def _timed_rows(config: SelectConfig) -> pd.DataFrame:
     Raises:
       ValueError: a candidate that was not timed, or one timed under several workloads.
     """
-    table = cells.filter_rows(latency_table.read_latency(config.latency), config.where, config.latency)
+    table = filters.filter_rows(latency_table.read_latency(config.latency), config.where, config.latency)
     twice = table.duplicated("architecture")
     if twice.any():
         name = table.loc[twice, "architecture"].iloc[0]

@@ -1,4 +1,4 @@
-"""Tables as CSV and Parquet, in and out, with errors that name the cell; row filters."""
+"""Tables as CSV and Parquet, in and out, with errors that name the cell."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -8,20 +8,7 @@ from typing import Any
 import pandas as pd
 
 from ie_scaling import files
-
-
-def filter_rows(frame: pd.DataFrame, where: str, path: Path | str = "table", field: str = "where") -> pd.DataFrame:
-    """The rows for which the pandas query `where` is true; none left is an error."""
-    if not where:
-        return frame
-    try:
-        kept = frame.query(where, engine="python")
-    except Exception as error:  # pandas raises whatever the expression does
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ValueError(f"{field}={where!r}: not a row filter for {path} ({reason})") from None
-    if not isinstance(kept, pd.DataFrame) or kept.empty:
-        raise ValueError(f"{field}={where!r}: keeps no row of {path}")
-    return kept
+from ie_scaling.errors import InputError
 
 
 def write_table(path: Path, table: pd.DataFrame | Sequence[Mapping[str, Any]]) -> None:
@@ -42,20 +29,20 @@ def read_table(path: Path) -> pd.DataFrame:
 def read_frame(path: Path) -> pd.DataFrame:
     """Cells as text for CSV (converted later, so that an error can quote them), typed for Parquet."""
     if not path.is_file():
-        raise ValueError(f"{path}: no such file")
+        raise InputError(f"{path}: no such file")
     try:
         if path.suffix == ".parquet":
             return pd.read_parquet(path)
         if path.suffix == ".csv":
             return pd.read_csv(path, dtype=str, keep_default_na=False)
     except Exception as error:  # parser errors come in many classes
-        raise ValueError(f"{path}: cannot be read as {path.suffix[1:]} ({str(error).splitlines()[0]})") from None
-    raise ValueError(f"{path}: must end in .csv or .parquet")
+        raise InputError(f"{path}: cannot be read as {path.suffix[1:]} ({str(error).splitlines()[0]})") from None
+    raise InputError(f"{path}: must end in .csv or .parquet")
 
 
 def require_columns(path: Path, frame: pd.DataFrame, columns: Sequence[str]) -> None:
     if missing := [column for column in columns if column not in frame]:
-        raise ValueError(f"{path}: column {missing[0]} is missing; needed are {', '.join(columns)}")
+        raise InputError(f"{path}: column {missing[0]} is missing; needed are {', '.join(columns)}")
 
 
 def positive(path: Path, frame: pd.DataFrame, column: str, required: bool) -> pd.Series:
@@ -77,4 +64,4 @@ def refuse(path: Path, cells: pd.Series, broken: pd.Series, rule: str) -> None:
     """Where any cell of a column is broken, the first of them as an error."""
     if broken.any():
         row = int(broken.to_numpy().argmax())
-        raise ValueError(f"{path}: row {row + 1}, column {cells.name}: {cells.iloc[row]!r} {rule}")
+        raise InputError(f"{path}: row {row + 1}, column {cells.name}: {cells.iloc[row]!r} {rule}")

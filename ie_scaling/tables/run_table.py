@@ -9,7 +9,7 @@ import pandas as pd
 
 from ie_scaling import accounting
 from ie_scaling.architecture import SHAPE_FIELDS, Architecture
-from ie_scaling.tables import cells
+from ie_scaling.tables import cells, filters
 
 TEXT_COLUMNS = ("source", "run_id", "model_id", "loss_split", "fit_set", "notes")
 RUN_COLUMNS = (
@@ -67,7 +67,7 @@ def read_runs(paths: str | Path, where: str = "") -> pd.DataFrame:
     n_sources = frame.groupby("model_id")["source"].transform("nunique")
     shared = n_sources > 1
     frame.loc[shared, "model_id"] = frame.loc[shared, "source"] + "/" + frame.loc[shared, "model_id"]
-    return cells.filter_rows(frame, where, str(paths))
+    return filters.filter_rows(frame, where, str(paths))
 
 
 def split_paths(paths: str | Path) -> list[str]:

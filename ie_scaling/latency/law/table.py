@@ -14,7 +14,7 @@ from ie_scaling.latency import workload as workload_lib
 from ie_scaling.latency.law import features as law_features
 from ie_scaling.latency.law.features import Device, Features
 from ie_scaling.latency.workload import Case, Workload
-from ie_scaling.tables import cells, latency_table, run_table, shape_table
+from ie_scaling.tables import filters, latency_table, run_table, shape_table
 
 P10_TO_P90 = 2.5631  # of a normal distribution, in standard deviations
 MEDIAN_ERROR = math.sqrt(math.pi / 2)  # standard error of a median, in that of a mean
@@ -64,7 +64,7 @@ def read(paths: str, where: str = "") -> pd.DataFrame:
         frames.append(frame.assign(session=name + within))
     frame = pd.concat(frames, ignore_index=True)
     codes, _ = pd.factorize(frame["architecture"])
-    return cells.filter_rows(frame.assign(shape_index=codes), where, paths)
+    return filters.filter_rows(frame.assign(shape_index=codes), where, paths)
 
 
 def add_columns(frame: pd.DataFrame, path: str = "table") -> pd.DataFrame:
@@ -105,7 +105,7 @@ def split(frame: pd.DataFrame, holdout: str) -> tuple[pd.DataFrame, pd.DataFrame
     """
     if not holdout:
         return frame, None
-    held = cells.filter_rows(frame, holdout, "the table", "holdout")
+    held = filters.filter_rows(frame, holdout, "the table", "holdout")
     fitted = frame[~frame.index.isin(held.index)]
     if fitted.empty:
         raise ValueError(f"holdout={holdout!r}: keeps every row, leaving none to fit")
