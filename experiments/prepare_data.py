@@ -3,13 +3,15 @@
 import dataclasses
 from pathlib import Path
 
+from ie_scaling import stopping
 from ie_scaling.corpus import pool, prepare
 from ie_scaling.corpus.config import CorpusConfig as Config
 
 
 def main(config: Config, directory: Path) -> list[str]:
     """Prepare the corpus in `directory` (config.directory is for experiments that read one)."""
-    manifest = prepare.prepare(dataclasses.replace(config, directory=str(directory)))
+    with stopping.broken_off():
+        manifest = prepare.prepare(dataclasses.replace(config, directory=str(directory)))
     print(prepare.describe(manifest))
     return []
 

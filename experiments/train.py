@@ -11,7 +11,8 @@ from ie_scaling.train.config import TrainConfig as Config
 def main(config: Config, directory: Path) -> list[str]:
     """Train, and print the row of the run table."""
     if config.runtime.distributed.mode == "off":
-        prepare.prepare(config.recipe.corpus)  # it may be long, and a signal may break it off where it stands
+        with stopping.broken_off():
+            prepare.prepare(config.recipe.corpus)
     with stopping.on_signals() as stop:
         distributed.start(config.runtime.distributed)
         row = loop.run(config, directory, stop)

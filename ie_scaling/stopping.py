@@ -1,11 +1,20 @@
-"""Asked to stop: signals become an event that long work looks at between steps, so that it can save first."""
+"""Graceful shutdown on SIGTERM and SIGINT: an event that long work polls, and a watchdog for work that cannot poll."""
 
 import contextlib
+import os
 import signal
+import socket
+import sys
 import threading
-from collections.abc import Generator
+import time
+from collections.abc import Callable, Generator
 
 from ie_scaling.progress import say
+
+GRACE_S = 8.0  # after a signal, for work that holds nothing worth saving: it may be inside XLA's compiler for minutes
+SECOND_GRACE_S = 1.5  # after a second signal, for an orderly end
+ECHO_S = 0.3  # batch systems send one signal to the process and to its group: within this it is the same one
+POLL_S = 0.1
 
 
 class Stopped(Exception):
@@ -22,31 +31,139 @@ class Stop(threading.Event):
 
     signal_number = 0
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._lock, self._n_unsaved = threading.Lock(), 0
+
+    @contextlib.contextmanager
+    def saving_first(self) -> Generator[None]:
+        """A block that holds state worth saving, and polls: a first signal leaves it all the time it needs."""
+        with self._lock:
+            self._n_unsaved += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._n_unsaved -= 1
+
+    @property
+    def has_unsaved(self) -> bool:
+        """Whether some thread is inside `saving_first`."""
+        return self._n_unsaved > 0
+
 
 @contextlib.contextmanager
 def on_signals() -> Generator[Stop]:
-    """A Stop that SIGTERM (preemption) or a first Ctrl-C sets; a second Ctrl-C interrupts at once.
+    """A Stop that SIGTERM (preemption) or a first Ctrl-C sets; a second signal of either kind ends the process.
+
+    Python runs its handlers between bytecodes of the main thread alone, which may be inside the compiler. A watchdog
+    ends the process with the signal's exit status where the block has not ended GRACE_S after the signal and nothing
+    waits to be saved, or SECOND_GRACE_S after a second one. Files appear whole or not at all, so that this is safe.
 
     Outside the main thread, where Python allows no handlers, it is set by nobody.
     """
     stop = Stop()
 
     def handle(number: int, _: object) -> None:
-        if number == signal.SIGINT and stop.is_set():
+        if stop.is_set() and number == signal.SIGINT:
             raise KeyboardInterrupt
-        stop.signal_number = number
+        stop.signal_number = stop.signal_number or number
         stop.set()
-        say(f"{signal.Signals(number).name}: saving, then stopping" + " (again: at once)" * (number == signal.SIGINT))
 
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
+    with _watched(stop), _handled(handle):
+        try:
+            yield stop
+        except Stopped as stopped:
+            stopped.signal_number = stop.signal_number
+            raise
+
+
+@contextlib.contextmanager
+def broken_off() -> Generator[None]:
+    """A block that cannot poll and may be broken off anywhere: a signal raises Stopped in it, at once.
+
+    Raises:
+      Stopped: a signal came; also where the block was inside a library that does not return (see `on_signals`).
+    """
+
+    def handle(number: int, _: object) -> None:
+        stopped = Stopped(f"{signal.Signals(number).name}: stopped")
+        stopped.signal_number = number
+        raise stopped
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    with _watched(Stop()), _handled(handle):
+        yield
+
+
+@contextlib.contextmanager
+def _handled(handle: Callable[[int, object], None]) -> Generator[None]:
+    """Both signals handled so; the handlers before come back at the end."""
     earlier = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        yield stop
-    except Stopped as stopped:
-        stopped.signal_number = stop.signal_number
-        raise
+        yield
     finally:
         for number, handler in earlier.items():
             signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _watched(stop: Stop) -> Generator[None]:
+    """A thread beside the block that hears of signals from C, whatever the main thread does, and ends the process."""
+    heard, told = socket.socketpair()
+    heard.settimeout(POLL_S)
+    told.setblocking(False)
+    ended = threading.Event()
+    watchdog = threading.Thread(target=_watch, args=(heard, stop, ended), name="signal watchdog", daemon=True)
+    earlier = signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
+    watchdog.start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(earlier)
+        ended.set()
+        watchdog.join()
+        heard.close()
+        told.close()
+
+
+def _watch(heard: socket.socket, stop: Stop, ended: threading.Event) -> None:
+    first: tuple[int, float] | None = None
+    second_at: float | None = None
+    while not ended.is_set():
+        now = time.monotonic()
+        for number in _signals(heard):
+            if first is None:
+                first = number, now
+                say(f"{signal.Signals(number).name}: saving what there is, then stopping (again: at once)")
+            elif second_at is None and now - first[1] > ECHO_S:
+                second_at = now
+        if first is None:
+            continue
+        patient = second_at is None and (stop.has_unsaved or now - first[1] < GRACE_S)
+        if not patient and (second_at is None or now - second_at >= SECOND_GRACE_S):
+            _exit(first[0], ended, again=second_at is not None)
+
+
+def _signals(heard: socket.socket) -> list[int]:
+    """The signals that have come, waited for POLL_S at most."""
+    try:
+        received = heard.recv(64)
+    except TimeoutError:
+        return []
+    return [number for number in received if number in (signal.SIGTERM, signal.SIGINT)]
+
+
+def _exit(number: int, ended: threading.Event, again: bool) -> None:
+    if ended.is_set():
+        return
+    reason = "a second signal" if again else "nothing to save since the last checkpoint"
+    say(f"{signal.Signals(number).name}: stopped ({reason}); the same command goes on from here")
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(128 + number)

@@ -4,7 +4,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,10 @@ import jax
 import jax.numpy as jnp
 from orbax.checkpoint import v1 as ocp
 
+from ie_scaling.errors import InputError
 from ie_scaling.progress import say
 from ie_scaling.train import distributed
+from ie_scaling.train.run_identity import RunIdentity
 from ie_scaling.train.runtime_config import CheckpointConfig
 from ie_scaling.train.step import TrainState
 
@@ -23,14 +25,25 @@ _LOCK = threading.Lock()
 _under_way: Any = None
 
 
+class _Strange(ValueError):
+    """A checkpoint of another step than its name says."""
+
+
 class Checkpoints:
     """The latest checkpoints in one directory, saved in the background when due by time or by steps.
 
     Orbax writes under a temporary name and renames when whole, so an interrupted save is never taken for a checkpoint.
     """
 
-    def __init__(self, directory: Path, policy: CheckpointConfig, clock: Callable[[], float] = time.monotonic):
+    def __init__(
+        self,
+        directory: Path,
+        policy: CheckpointConfig,
+        clock: Callable[[], float] = time.monotonic,
+        identity: RunIdentity | None = None,
+    ):
         self._directory, self._policy, self._clock = directory.resolve(), policy, clock
+        self._identity = identity
         self._last_time, self._saving = clock(), None
         self._orbax = self._open()
 
@@ -60,7 +73,9 @@ class Checkpoints:
         """
         global _under_way
         self._check()
-        metadata = {"fingerprint": fingerprint(state)}
+        metadata = {"fingerprint": fingerprint(state), "step": step}
+        if self._identity is not None:
+            metadata |= self._identity.metadata
         with _LOCK:
             if _under_way is not None:
                 with contextlib.suppress(Exception):  # its own run hears of it
@@ -89,37 +104,68 @@ class Checkpoints:
     def restore_newest(self, like: TrainState) -> tuple[TrainState, int] | None:
         """The newest whole checkpoint, placed as the abstract state `like` says, and its step; None: there is none.
 
-        Broken ones are named, and set aside in a directory beside.
+        Broken ones, and those of another step or run than their name and place say, are named, and set aside in a
+        directory beside, where no pruning deletes them.
+
+        Raises:
+          InputError: every checkpoint that can be read is of another step, run or corpus.
         """
-        broken = []
-        for step in reversed(self.steps):
+        metadata = {step: self._metadata(step) for step in self.steps}
+        bad = {step: "is broken (its metadata)" for step, said in metadata.items() if "fingerprint" not in said}
+        strange = {step: reason for step, said in metadata.items() if (reason := self._strangeness(step, said))}
+        found = None
+        for step in sorted(metadata.keys() - bad.keys() - strange.keys(), reverse=True):
             try:
-                state = self._restore(step, like)
+                found = self._restore(step, like), step
+                break
+            except _Strange as error:
+                strange[step] = str(error)
             except Exception as error:  # what is broken shows itself in many classes
-                say(f"checkpoint at step {step} is broken ({_reason(error)}): skipped")
-                broken.append(step)
-            else:
-                self._set_aside(broken)
-                return state, step
-        self._set_aside(broken)
-        return None
+                bad[step] = f"is broken ({_reason(error)})"
+        if found is None and strange:
+            step, reason = max(strange.items())
+            rule = "none is this run's; put the right ones back, or remove them to start anew"
+            raise InputError(f"{self._directory}: the checkpoint at step {step} {reason}; {rule}")
+        for step, reason in sorted((bad | strange).items(), reverse=True):
+            say(f"checkpoint at step {step} {reason}: skipped")
+        self._set_aside(sorted(bad | strange))
+        return found
+
+    def _strangeness(self, step: int, metadata: Mapping[str, Any]) -> str:
+        """What the metadata of the checkpoint at `step` say against it; "" for nothing, as where there are none."""
+        at = metadata.get("step", step)
+        if at != step:
+            return f"holds step {at}: copied or renamed"
+        return "" if self._identity is None or not metadata else self._identity.contradiction(step, metadata)
+
+    def _metadata(self, step: int) -> Mapping[str, Any]:
+        """The custom metadata, empty where they cannot be read: then it is broken, or of a user's own making."""
+        try:
+            found = self._orbax.metadata(step).custom_metadata
+        except Exception:  # what is broken shows itself in many classes
+            return {}
+        return found if isinstance(found, Mapping) else {}
 
     def _restore(self, step: int, like: TrainState) -> TrainState:
         state = TrainState(**self._orbax.load(step, _as_tree(like)))
-        expected = self._orbax.metadata(step).custom_metadata["fingerprint"]
+        metadata = self._metadata(step)
+        expected = metadata["fingerprint"]
         found = fingerprint(state)
         wrong = [name for name, value in expected.items() if found.get(name) != value]
         if wrong or found.keys() != expected.keys():
             raise ValueError(f"{wrong[0] if wrong else 'its tree'} is not what was saved")
+        at = int(jax.device_get(state.step))
+        if at != step and (self._identity is not None or "step" not in metadata):
+            raise _Strange(f"holds step {at}: copied or renamed")
         return state
 
-    def _set_aside(self, broken: list[int]) -> None:
+    def _set_aside(self, bad: list[int]) -> None:
         """Out of Orbax's sight, which would count them among those to keep."""
-        if not broken:
+        if not bad:
             return
         self._orbax.close()
         if distributed.is_primary():
-            for step in broken:
+            for step in bad:
                 aside = self._directory.with_name(f"{self._directory.name}_broken") / f"{step}-{time.time_ns()}"
                 aside.parent.mkdir(exist_ok=True)
                 (self._directory / str(step)).rename(aside)
@@ -140,10 +186,10 @@ class Checkpoints:
 
 
 @contextlib.contextmanager
-def opened(directory: Path, policy: CheckpointConfig) -> Generator[Checkpoints]:
+def opened(directory: Path, policy: CheckpointConfig, identity: RunIdentity | None = None) -> Generator[Checkpoints]:
     """The checkpoints in `directory`, waited for when the block ends, however it ends."""
     logging.getLogger("absl").addFilter(_own_words)
-    checkpoints = Checkpoints(directory, policy)
+    checkpoints = Checkpoints(directory, policy, identity=identity)
     try:
         yield checkpoints
     except BaseException:

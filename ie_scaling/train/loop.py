@@ -15,12 +15,11 @@ from ie_scaling.corpus import pipeline, prepare
 from ie_scaling.corpus.tokens import TokenStore
 from ie_scaling.model import sharding
 from ie_scaling.progress import Progress, say
-from ie_scaling.stopping import Stopped
+from ie_scaling.stopping import Stop, Stopped
 from ie_scaling.tables import run_table
 from ie_scaling.train import checkpoint, distributed, metrics, optimizer, step
 from ie_scaling.train.config import RecipeConfig, TrainConfig
-
-MAY_CHANGE = ("runtime",)  # what a run that is taken up again need not have in common with its first start
+from ie_scaling.train.run_identity import MAY_CHANGE, RunIdentity
 
 
 def run(
@@ -81,6 +80,11 @@ class Corpora:
         self.train = [(TokenStore.open(place, "train"), weight) for place, weight in places.items()]
         self.validation = TokenStore.open(Path(recipe.corpus.directory), "validation")
 
+    @property
+    def stores(self) -> list[TokenStore]:
+        """All of them."""
+        return [*(store for store, _ in self.train), self.validation]
+
 
 def open_corpora(recipe: RecipeConfig, vocab_size: int) -> Corpora:
     """The recipe's corpora, the first prepared where it is not there yet.
@@ -90,7 +94,7 @@ def open_corpora(recipe: RecipeConfig, vocab_size: int) -> Corpora:
     """
     distributed.by_primary(lambda: prepare.prepare(recipe.corpus))
     corpora = Corpora(recipe)
-    for store in (*(store for store, _ in corpora.train), corpora.validation):
+    for store in corpora.stores:
         store.require_vocabulary(vocab_size)
     return corpora
 
@@ -101,7 +105,12 @@ def _train(
     """Every step from the newest whole checkpoint (or from nothing) to the last one."""
     n_steps = config.n_steps
     rates = optimizer.learning_rates(config.recipe.optimizer, n_steps)
-    with checkpoint.opened(directory / "checkpoints", config.runtime.checkpoint) as saved:
+    with (
+        contextlib.ExitStack() as unsaved,
+        checkpoint.opened(
+            directory / "checkpoints", config.runtime.checkpoint, RunIdentity.of(config, corpora.stores)
+        ) as saved,
+    ):
         state, first = _begin(config, program, saved)
         batches = _batches(config, program, corpora, first)
         with (
@@ -116,9 +125,12 @@ def _train(
                     log.require_good(index)
                     saved.save(index, state)
                 if asked:
-                    raise Stopped(f"{config.run_id}: stopped at step {index} of {n_steps}, saved")
+                    said = "saved" if index > first else "nothing new to save"
+                    raise Stopped(f"{config.run_id}: stopped at step {index} of {n_steps}, {said}")
                 profiler.before(index, state)
                 state, measured = program.train(state, program.place_batch(next(batches)), rates[index])
+                if index == first and isinstance(stop, Stop):  # before, a signal may end the compiler where it stands
+                    unsaved.enter_context(stop.saving_first())
                 progress.advance(note=log.push(index + 1, measured, rates[index]))
             log.flush()
         if first < n_steps:

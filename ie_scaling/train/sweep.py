@@ -39,7 +39,8 @@ def run(config: SweepConfig, directory: Path) -> pd.DataFrame:
     """
     resolved = {"experiment": "sweep"} | config_lib.to_plain(config)
     if not workdir.is_done(directory, resolved, MAY_CHANGE):
-        prepare.prepare(config.recipe.corpus)
+        with stopping.broken_off():
+            prepare.prepare(config.recipe.corpus)
         with workdir.opened(directory, resolved, MAY_CHANGE), stopping.on_signals() as stop:
             execute = run_here if config.executor == "local" else _on_ray
             _collect(config, directory, execute(config, directory, stop))

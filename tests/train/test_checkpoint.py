@@ -1,6 +1,7 @@
 """Checkpoints: whole or passed over, kept as long as asked, saved when due, and never mixed up between runs."""
 
 import concurrent.futures
+import dataclasses
 import os
 import shutil
 
@@ -9,7 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from ie_scaling.errors import InputError
 from ie_scaling.train import checkpoint
+from ie_scaling.train.run_identity import RunIdentity
 from ie_scaling.train.runtime_config import CheckpointConfig
 from ie_scaling.train.step import TrainState
 
@@ -149,3 +152,78 @@ def test_a_save_that_cannot_be_written_says_so_and_loses_nothing(tmp_path, monke
         saved.save(6, state(6))
         saved.save(9, state(9))
     assert newest(tmp_path)[1] == 3
+
+
+def copy(directory, step, number):
+    shutil.copytree(directory / str(step), directory / str(number))
+
+
+@pytest.mark.parametrize("number", [2, 9999])
+def test_a_copy_under_another_number_is_not_believed_and_not_deleted(tmp_path, capsys, number):
+    directory = tmp_path / "checkpoints"
+    save(directory, (3, 6))
+    copy(directory, 6, number)
+    _, step, steps = newest(directory)
+    assert (step, steps) == (6, [3, 6])
+    assert f"checkpoint at step {number} holds step 6: copied or renamed: skipped" in capsys.readouterr().err
+    assert len(list((tmp_path / "checkpoints_broken").iterdir())) == 1
+
+
+def test_with_renamed_checkpoints_alone_nothing_is_begun_anew_unasked(tmp_path):
+    directory = tmp_path / "checkpoints"
+    save(directory, (6,))
+    (directory / "6").rename(directory / "9")
+    with pytest.raises(InputError, match=r"step 9 holds step 6: copied or renamed; none is this run's"):
+        newest(directory)
+    assert (directory / "9").exists()
+
+
+OWN = RunIdentity(n_steps=8, run="own", data="text")
+
+
+def newest_of(identity, directory):
+    with checkpoint.opened(directory, KEEP_THREE, identity) as saved:
+        return saved.restore_newest(LIKE)
+
+
+def save_as(identity, directory, step, holds=None):
+    with checkpoint.opened(directory, KEEP_THREE, identity) as saved:
+        saved.save(step, state(step if holds is None else holds))
+
+
+def test_a_checkpoint_beyond_the_run_or_of_another_run_is_not_believed(tmp_path, capsys):
+    directory = tmp_path / "checkpoints"
+    save_as(OWN, directory, 3)
+    save_as(dataclasses.replace(OWN, run="other"), directory, 6)
+    save_as(dataclasses.replace(OWN, n_steps=20), directory, 12)
+    assert newest_of(OWN, directory)[1] == 3
+    said = capsys.readouterr().err
+    assert "step 6 is another run's: skipped" in said
+    assert "step 12 is beyond the run's 8 steps: skipped" in said
+
+
+def test_the_step_inside_the_state_must_be_the_name(tmp_path, capsys):
+    directory = tmp_path / "checkpoints"
+    save_as(OWN, directory, 3)
+    save_as(OWN, directory, 6, holds=5)
+    assert newest_of(OWN, directory)[1] == 3
+    assert "step 6 holds step 5" in capsys.readouterr().err
+
+
+def test_a_run_does_not_go_on_on_another_text(tmp_path):
+    save_as(OWN, tmp_path / "checkpoints", 3)
+    with pytest.raises(InputError, match=r"to step 3 on tokens text, the corpus now holds other;"):
+        newest_of(dataclasses.replace(OWN, data="other"), tmp_path / "checkpoints")
+
+
+def test_what_a_user_put_beside_the_checkpoints_stays(tmp_path):
+    directory = tmp_path / "checkpoints"
+    save(directory, (3,))
+    for name in ("2", "007", "notes"):
+        (directory / name).mkdir()
+        (directory / name / "notes.txt").write_text("mine")
+    (directory / "9").write_text("mine")
+    assert newest(directory)[1] == 3
+    save(directory, (10, 11, 12, 13))
+    texts = [path for path in tmp_path.rglob("*") if path.is_file() and path.read_bytes() == b"mine"]
+    assert len(texts) == 4

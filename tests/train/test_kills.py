@@ -137,3 +137,43 @@ def test_a_full_disk_is_one_line_and_loses_nothing(long_plan, whole, tmp_path):
     assert status == 0, said
     assert "resumed at step" in said
     assert_same(long_plan, tmp_path / "run", whole)
+
+
+def compiling(plan, directory):
+    """A run inside XLA's compiler, which will not return for minutes: 200 layers, unrolled."""
+    deep = dataclasses.replace(plan, architecture=dataclasses.replace(plan.architecture, n_layers=200))
+    process = launched.start(deep, directory, scan_layers=False)
+    while not (directory / "metrics.jsonl").exists():
+        assert process.poll() is None, launched.finish(process)
+        time.sleep(0.1)
+    time.sleep(15)  # initialisation is compiled by now, the step is not
+    assert process.poll() is None
+    assert not (directory / "metrics.jsonl").read_text()
+    return process
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_during_compilation_ends_the_run_within_30_s(plan, tmp_path, how, capsys):
+    process = compiling(plan, tmp_path / "run")
+    began = time.monotonic()
+    process.send_signal(how)
+    status, said = launched.finish(process)
+    took = time.monotonic() - began
+    with capsys.disabled():
+        print(f"\n{how.name} during compilation: {took:.1f} s")
+    assert status == 128 + how
+    assert took < 30
+    assert "the same command goes on from here" in said
+
+
+@pytest.mark.slow
+def test_a_second_signal_during_compilation_ends_the_run_at_once(plan, tmp_path):
+    process = compiling(plan, tmp_path / "run")
+    began = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    time.sleep(1)
+    process.send_signal(signal.SIGTERM)
+    status, _ = launched.finish(process)
+    assert status == 143
+    assert time.monotonic() - began < 6
