@@ -1,87 +1,277 @@
-"""One experiment's directory: its lock, config.json, environment.json, and DONE last."""
+"""One experiment's directory: its lock, config.json, inputs.json, environment.json, and DONE last.
+
+A directory is known by its configuration *and* by the content of what was read: the same command on another run table
+is another experiment. `inputs` maps a name that a person understands to the file that was read, or to the sha256 of
+what is no single file:
+
+  inputs = {"runs data/bian2025.csv": Path("data/bian2025.csv"), "corpus runs/corpus": digest}
+"""
 
 import contextlib
 import fcntl
+import os
+import reprlib
 import time
-from collections.abc import Collection, Generator, Mapping
+from collections.abc import Collection, Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ie_scaling import environment, files
+from ie_scaling import environment, files, identity
+from ie_scaling.errors import InputError
+from ie_scaling.progress import say
 
 LOCK_TRIES, LOCK_WAIT_S = 4, 0.05  # `is_locked` holds a free lock for the instant in which it looks
+RECORDS = ("config.json", "inputs.json", "environment.json")
+
+Inputs = identity.Inputs
+named = identity.named
 
 
 @contextlib.contextmanager
-def opened(directory: Path, config: Mapping[str, Any], may_change: Collection[str] = ()) -> Generator[Path]:
-    """Hold `directory` for one experiment: lock it, record config and environment, and mark it DONE at a clean end.
+def opened(
+    directory: Path,
+    config: Mapping[str, Any],
+    may_change: Collection[str] = (),
+    inputs: Inputs | None = None,
+    may_hold: Collection[str] = (),
+) -> Generator[Path]:
+    """Hold `directory` for one experiment: lock it, record what it is, and mark it DONE at a clean end.
+
+    A start that fails before any result leaves nothing behind.
 
     Args:
-      directory: made if absent. One left unfinished by the same config is taken up again.
+      directory: made if absent. One left unfinished by the same config and inputs is taken up again.
       config: the resolved configuration, JSON-ready; it must equal that of an earlier start in the same place.
       may_change: fields in which it need not, such as how the work is run.
+      inputs: what is read, by name: a file, or a sha256 of what is not one file.
+      may_hold: names that the directory may hold before its first start.
 
     Raises:
-      ValueError: another process holds the directory, or it was started with another configuration.
+      InputError: another process holds the directory, it holds something else, or it cannot be written.
     """
-    directory.mkdir(parents=True, exist_ok=True)
-    with _locked(directory):
-        _match_config(directory, config, may_change)
-        files.write_json(directory / "config.json", config)
-        files.write_json(directory / "environment.json", environment.describe())
-        yield directory
-        files.write_text(directory / "DONE", "")
+    with _made(directory), _locked(directory):
+        check(directory, config, may_change, inputs, may_hold)
+        is_new = not (directory / "config.json").exists()
+        try:
+            (directory / "DONE").unlink(missing_ok=True)
+            _tidy(directory)
+            files.write_json(directory / "config.json", config)
+            files.write_json(directory / "inputs.json", identity.digests_of(inputs))
+            files.write_json(directory / "environment.json", environment.describe())
+            yield directory
+            files.write_text(directory / "DONE", "")
+        except BaseException:
+            if is_new:
+                _withdraw(directory)
+            raise
 
 
-def is_done(directory: Path, config: Mapping[str, Any], may_change: Collection[str] = ()) -> bool:
-    """Whether `directory` holds the finished results of this very configuration.
+def is_done(
+    directory: Path, config: Mapping[str, Any], may_change: Collection[str] = (), inputs: Inputs | None = None
+) -> bool:
+    """Whether `directory` holds the finished results of this very configuration and content; it writes nothing.
+
+    An input that is no longer there is remarked on: the results are still what they were.
 
     Raises:
-      ValueError: it holds those of another one.
+      InputError: it holds those of another one.
     """
-    if not (directory / "DONE").exists():
+    if not is_finished(directory):
         return False
-    _match_config(directory, config, may_change)
+    identity.match_config(directory, config, may_change)
+    for warning in identity.match_inputs(directory, inputs):
+        say(f"warning: {warning}")
     return True
 
 
+def check(
+    directory: Path,
+    config: Mapping[str, Any],
+    may_change: Collection[str] = (),
+    inputs: Inputs | None = None,
+    may_hold: Collection[str] = (),
+) -> None:
+    """Raise whatever `opened` and `is_done` would refuse; writes nothing, and does not ask for the lock.
+
+    Raises:
+      InputError: `directory` is no directory, holds something else, or cannot be written.
+    """
+    if is_done(directory, config, may_change, inputs):
+        return
+    identity.digests_of(inputs)
+    _require_place(directory)
+    if not directory.exists():
+        return
+    if not (directory / "config.json").exists():
+        _require_empty(directory, may_hold)
+        return
+    identity.match_config(directory, config, may_change)
+    for warning in identity.match_inputs(directory, inputs):
+        say(f"warning: {warning}")
+
+
+def is_finished(directory: Path) -> bool:
+    """Whether `directory` has its DONE.
+
+    Raises:
+      InputError: DONE is no file.
+    """
+    done = directory / "DONE"
+    if _exists(done) and not done.is_file():
+        raise InputError(f"{done}: is no file that this program wrote; {identity.WAY_ON}")
+    return done.is_file()
+
+
+def require_done(directory: str | Path, allow_unfinished: bool = False) -> list[str]:
+    """Warnings about a directory that another verb wrote and that is about to be read.
+
+    The parts of one (NAME/posterior.nc of `pool`) are as finished as the whole.
+
+    Raises:
+      InputError: it is not there, or it is not finished and that is not allowed.
+    """
+    directory = Path(directory)
+    if not directory.is_dir():
+        raise InputError(f"{directory}: no such directory")
+    whole = next((place for place in (directory, directory.parent) if (place / "config.json").exists()), directory)
+    if is_finished(whole):
+        return []
+    unfinished = f"{directory}: is not finished (no DONE)"
+    if allow_unfinished:
+        return [f"{unfinished}; what it holds so far is used"]
+    raise InputError(f"{unfinished}; run its command again to finish it, or set --config.allow_unfinished=True")
+
+
+def require_whole(paths: Sequence[str | Path], allow_unfinished: bool = False) -> list[str]:
+    """Warnings about files to be read that lie in a work directory without DONE (a sweep's runs.csv half way).
+
+    Raises:
+      InputError: there is one, and that is not allowed.
+    """
+    folders = dict.fromkeys(Path(path).parent for path in paths)
+    ours = [folder for folder in folders if identity.experiment_of(folder) is not None]
+    return [warning for folder in ours for warning in require_done(folder, allow_unfinished)]
+
+
 def is_locked(directory: Path) -> bool:
-    """Whether a process holds `directory` now."""
-    if not (directory / ".lock").exists():
-        return False
+    """Whether a process holds `directory` now; writes nothing."""
     try:
-        with _locked(directory):
-            return False
-    except ValueError:
+        with (directory / ".lock").open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
         return True
+    except OSError:
+        return False
+    return False
+
+
+@contextlib.contextmanager
+def _made(directory: Path) -> Generator[None]:
+    """`directory` with its parents; those made here and still empty go again when the block fails."""
+    _require_place(directory)
+    absent = [folder for folder in (directory, *directory.parents) if not folder.exists()]
+    with _writing(directory):
+        directory.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):
+            for folder in absent:
+                folder.rmdir()
+        raise
 
 
 @contextlib.contextmanager
 def _locked(directory: Path) -> Generator[None]:
-    with (directory / ".lock").open("a+") as lock:
-        for left in reversed(range(LOCK_TRIES)):
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if not left:
-                    message = "in use by another process; wait for it or choose another"
-                    raise ValueError(f"workdir={directory}: {message}") from None
-                time.sleep(LOCK_WAIT_S)
+    """Hold .lock, which is gone afterwards."""
+    path = directory / ".lock"
+    for left in reversed(range(LOCK_TRIES)):
+        with _writing(directory):
+            lock = path.open("a+")
+        with lock:
+            if _lock(lock.fileno()) and _is_same_file(path, lock.fileno()):
+                try:
+                    yield
+                finally:
+                    path.unlink(missing_ok=True)
+                return
+        if not left:
+            raise InputError(f"workdir={directory}: in use by another process; wait for it or choose another")
+        time.sleep(LOCK_WAIT_S)
+
+
+def _lock(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_same_file(path: Path, handle: int) -> bool:
+    """Whether `path` still is the open file: whoever held the lock before has removed it."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(handle))
+    except FileNotFoundError:
+        return False
+
+
+@contextlib.contextmanager
+def _writing(directory: Path) -> Generator[None]:
+    try:
         yield
+    except OSError as error:
+        raise InputError(f"workdir={directory}: cannot be written ({error.strerror})") from None
 
 
-def _match_config(directory: Path, config: Mapping[str, Any], may_change: Collection[str]) -> None:
-    path = directory / "config.json"
-    if not path.exists():
-        return
-    earlier = files.read_json(path)
-    if earlier != config:
-        names = sorted((set(earlier) | set(config)) - set(may_change))
-        name = next((name for name in names if earlier.get(name) != config.get(name)), None)
-        if name is None:
-            return
-        raise ValueError(
-            f"workdir={directory}: started with {name}={earlier.get(name)!r}, now {config.get(name)!r}; "
-            "choose another --workdir or remove this one"
-        )
+def _require_place(directory: Path) -> None:
+    """What is there already, or the nearest parent that is, must be a directory that can be written."""
+    nearest = next(place for place in (directory, *directory.parents) if _exists(place))
+    if not nearest.is_dir():
+        raise InputError(f"workdir={directory}: {nearest} is no directory")
+    if not os.access(nearest, os.W_OK):
+        raise InputError(f"workdir={directory}: {nearest} cannot be written")
+
+
+def _exists(path: Path) -> bool:
+    """Whether there is anything of this name.
+
+    Raises:
+      InputError: there can be nothing of this name.
+    """
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except (OSError, ValueError) as error:  # a name too long, or with a NUL
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"workdir={reprlib.repr(str(path))}: no usable path ({reason})") from None
+    return True
+
+
+def _require_empty(directory: Path, may_hold: Collection[str]) -> None:
+    others = sorted(set(os.listdir(directory)) - {".lock", *may_hold})
+    others = [name for name in others if not files.is_temporary(name)]
+    if others:
+        shown = ", ".join(others[:3]) + f" and {len(others) - 3} more" * (len(others) > 3)
+        raise InputError(f"workdir={directory}: holds {shown}, which this program did not write; choose another one")
+
+
+def _tidy(directory: Path) -> None:
+    """Remove temporaries of writers that are dead, here and in the folders of results."""
+    folders = [entry for entry in directory.iterdir() if entry.is_dir() and not (entry / "config.json").exists()]
+    for folder in (directory, *folders):
+        for path in folder.glob(".*.tmp"):
+            if files.is_leftover(path):
+                path.unlink(missing_ok=True)
+
+
+def _withdraw(directory: Path) -> None:
+    """Remove the records of a start that has no results; with results, or anything else, all stays."""
+    with contextlib.suppress(OSError):
+        _tidy(directory)
+        for folder in [entry for entry in directory.iterdir() if entry.is_dir()]:
+            folder.rmdir()  # an empty one; any other ends this
+        if set(os.listdir(directory)) <= {*RECORDS, ".lock"}:
+            for name in RECORDS:
+                (directory / name).unlink(missing_ok=True)

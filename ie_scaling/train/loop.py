@@ -68,7 +68,9 @@ def run(
 def _held(directory: Path, resolved: dict[str, Any]) -> Generator[None]:
     """The work directory, held by the first process for all."""
     with contextlib.ExitStack() as held:
-        distributed.by_primary(lambda: held.enter_context(workdir.opened(directory, resolved, MAY_CHANGE)))
+        distributed.by_primary(
+            lambda: held.enter_context(workdir.opened(directory, resolved, MAY_CHANGE, may_hold=("FAILED.json",)))
+        )
         yield
 
 
