@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from ie_scaling.train import pricing, sweep
+from ie_scaling.train import pricing, run_identity, sweep
 from ie_scaling.train.sweep_config import SweepConfig as Config
 
 
 def main(config: Config, directory: Path) -> list[str]:
-    """Run what is not done yet, and print the table."""
+    """Run what is not done yet, and print the table; returns what its corpora warn of."""
     runs = sweep.run(config, directory)
     print(runs[["run_id", "n_params_total", "n_tokens", "loss"]].to_string(index=False))
-    return []
+    return run_identity.corpus_warnings(plan.recipe for plan in config.plans)
 
 
 def estimate(config: Config) -> str:

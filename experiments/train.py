@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from ie_scaling import stopping
+from ie_scaling import stopping, workdir
 from ie_scaling.corpus import prepare
-from ie_scaling.train import distributed, loop, pricing
+from ie_scaling.train import distributed, loop, pricing, run_identity
 from ie_scaling.train.config import TrainConfig as Config
 
 
 def main(config: Config, directory: Path) -> list[str]:
-    """Train, and print the row of the run table."""
-    if config.runtime.distributed.mode == "off":
+    """Train, and print the row of the run table; returns what its corpora warn of."""
+    if config.runtime.distributed.mode == "off" and not workdir.is_finished(directory):
         with stopping.broken_off():
             prepare.prepare(config.recipe.corpus)
     with stopping.on_signals() as stop:
@@ -20,7 +20,7 @@ def main(config: Config, directory: Path) -> list[str]:
         return []
     print(f"{row['run_id']}: {row['n_params_total']:,.0f} parameters, {row['n_tokens']:,.0f} tokens, ", end="")
     print(f"loss {row['loss']:.4f} nats/token on {row['loss_split']}")
-    return []
+    return run_identity.corpus_warnings([config.recipe])
 
 
 def estimate(config: Config) -> str:

@@ -83,7 +83,7 @@ def _load_holdout(config: FitConfig, frame: pd.DataFrame, fitted_frame: pd.DataF
     """Rows that `holdout` names (a table, a row filter, or `rest`), those fitted left out."""
     if not config.holdout:
         return None
-    if cells.is_table(config.holdout):
+    if config.holdout.endswith((".csv", ".parquet")):
         return Observations.from_frame(run_table.read_runs(config.holdout), config.holdout)
     chosen = frame
     if config.holdout != REST:

@@ -73,9 +73,8 @@ class Checkpoints:
         """
         global _under_way
         self._check()
-        metadata = {"fingerprint": fingerprint(state), "step": step}
-        if self._identity is not None:
-            metadata |= self._identity.metadata
+        own = {} if self._identity is None else self._identity.metadata
+        metadata = {"fingerprint": fingerprint(state), "step": step, **own}
         with _LOCK:
             if _under_way is not None:
                 with contextlib.suppress(Exception):  # its own run hears of it

@@ -13,13 +13,16 @@ from ie_scaling import accounting, files, workdir
 from ie_scaling import config as config_lib
 from ie_scaling.corpus import pipeline, prepare
 from ie_scaling.corpus.tokens import TokenStore
+from ie_scaling.errors import InputError
 from ie_scaling.model import sharding
 from ie_scaling.progress import Progress, say
 from ie_scaling.stopping import Stop, Stopped
-from ie_scaling.tables import run_table
-from ie_scaling.train import checkpoint, distributed, metrics, optimizer, step
+from ie_scaling.tables import cells, run_table
+from ie_scaling.train import checkpoint, distributed, metrics, metrics_file, optimizer, run_identity, step
 from ie_scaling.train.config import RecipeConfig, TrainConfig
 from ie_scaling.train.run_identity import MAY_CHANGE, RunIdentity
+
+FAILED = "FAILED.json"
 
 
 def run(
@@ -43,8 +46,9 @@ def run(
       OSError: a checkpoint could not be written.
     """
     resolved = {"experiment": "train"} | config_lib.to_plain(config)
-    if not workdir.is_done(directory, resolved, MAY_CHANGE):
+    if not workdir.is_done(directory, resolved, MAY_CHANGE, run_identity.corpora(config.recipe)):
         metrics.check(config.runtime.log)
+        check_results(directory)
         corpora = open_corpora(config.recipe, config.architecture.vocab_size)
         program = step.build(
             config.architecture, config.recipe, config.runtime, corpora.train[0][0].end_of_text_id, devices
@@ -53,7 +57,8 @@ def run(
             corpora.validation, config.recipe.sequence_length, config.recipe.batch_size, config.recipe.eval_tokens
         )
         _batches(config, program, corpora, 0)  # what cannot be trained on is refused before anything is written
-        with _held(directory, resolved):
+        with _held(config, directory, resolved):
+            (directory / FAILED).unlink(missing_ok=True)  # of an earlier attempt
             state = _train(config, program, corpora, directory, stop or threading.Event())
             loss, n_tokens = evaluate(program, state, held_out), held_out[..., 1:].size
             if distributed.is_primary():
@@ -65,13 +70,27 @@ def run(
 
 
 @contextlib.contextmanager
-def _held(directory: Path, resolved: dict[str, Any]) -> Generator[None]:
+def _held(config: TrainConfig, directory: Path, resolved: dict[str, Any]) -> Generator[None]:
     """The work directory, held by the first process for all."""
+    inputs = run_identity.corpora(config.recipe)
     with contextlib.ExitStack() as held:
         distributed.by_primary(
-            lambda: held.enter_context(workdir.opened(directory, resolved, MAY_CHANGE, may_hold=("FAILED.json",)))
+            lambda: held.enter_context(workdir.opened(directory, resolved, MAY_CHANGE, inputs, may_hold=(FAILED,)))
         )
         yield
+
+
+def check_results(directory: Path) -> None:
+    """Raise an InputError where what an earlier start left in `directory` cannot be gone on with."""
+    checkpoints, table = directory / "checkpoints", directory / "runs.csv"
+    if checkpoints.exists() and not checkpoints.is_dir():
+        raise InputError(f"{checkpoints}: must be a directory of checkpoints; move it away, and the command goes on")
+    metrics_file.read(directory)
+    if table.exists():
+        cells.require_columns(table, cells.read_frame(table), ("run_id",))
+    evaluation = directory / "evaluation.json"
+    if evaluation.is_dir():
+        raise InputError(f"{evaluation}: must be a file; move it away, and the command goes on")
 
 
 class Corpora:
@@ -109,9 +128,7 @@ def _train(
     rates = optimizer.learning_rates(config.recipe.optimizer, n_steps)
     with (
         contextlib.ExitStack() as unsaved,
-        checkpoint.opened(
-            directory / "checkpoints", config.runtime.checkpoint, RunIdentity.of(config, corpora.stores)
-        ) as saved,
+        checkpoint.opened(directory / "checkpoints", config.runtime.checkpoint, RunIdentity.of(config)) as saved,
     ):
         state, first = _begin(config, program, saved)
         batches = _batches(config, program, corpora, first)

@@ -7,14 +7,14 @@ import math
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
 
 from ie_scaling import accounting, files
-from ie_scaling.train import pricing
+from ie_scaling.train import metrics_file, pricing
 from ie_scaling.train.config import TrainConfig
 from ie_scaling.train.runtime_config import LogConfig
 
@@ -30,20 +30,22 @@ class MetricsLog:
 
     def __init__(self, directory: Path, config: TrainConfig, first_step: int, writes: bool = True):
         self._config, self._first_step, self.last_good_step = config, first_step, first_step
-        self._path, self._resources = directory / "metrics.jsonl", contextlib.ExitStack()
-        earlier = _kept_lines(self._path, first_step)
+        self._path, self._resources = directory / metrics_file.NAME, contextlib.ExitStack()
+        earlier = metrics_file.read(directory).up_to(first_step)
         self._mean: float | None = None
-        for line in earlier:
-            self._judge(json.loads(line))
+        for entry in earlier.entries:
+            self._count(entry)
         self._writers = self._open(directory, earlier) if writes else []
         self._timed_from: tuple[int, float] | None = None
         self._newest: dict[str, jax.Array] = {}
         self._pending: tuple[int, dict[str, jax.Array], float] | None = None
         self._note = ""
 
-    def _open(self, directory: Path, earlier: list[str]) -> list[Writer]:
+    def _open(self, directory: Path, earlier: metrics_file.MetricsFile) -> list[Writer]:
         log = self._config.runtime.log
-        files.write_text(self._path, "".join(f"{line}\n" for line in earlier))
+        if earlier.damage:
+            metrics_file.keep_damaged(directory, earlier.damage)
+        files.write_text(self._path, "".join(f"{line}\n" for line in earlier.lines))
         stream = self._resources.enter_context(self._path.open("a", encoding="utf-8"))
 
         def write_line(step: int, values: dict[str, float]) -> None:
@@ -93,7 +95,7 @@ class MetricsLog:
         self.flush()
         _require_finite(n_done, jax.device_get(self._newest))
 
-    def _judge(self, entry: dict[str, Any]) -> None:
+    def _judge(self, entry: Mapping[str, Any]) -> None:
         _require_finite(entry["step"], entry)
         loss, limit = entry["loss"], self._config.runtime.spike_nats
         if self._mean is not None and limit and loss > self._mean + limit:
@@ -101,6 +103,10 @@ class MetricsLog:
                 f"step {entry['step']}: loss {loss:.3f} is a spike, more than runtime.spike_nats={limit:g} above its "
                 f"running mean {self._mean:.3f}"
             )
+        self._count(entry)
+
+    def _count(self, entry: Mapping[str, Any]) -> None:
+        loss = entry["loss"]
         self._mean = loss if self._mean is None else SMOOTHING * self._mean + (1 - SMOOTHING) * loss
         self.last_good_step = entry["step"]
 
@@ -120,7 +126,7 @@ class MetricsLog:
         return speed
 
 
-def _require_finite(step: int, metrics: dict[str, Any]) -> None:
+def _require_finite(step: int, metrics: Mapping[str, Any]) -> None:
     for name in ("loss", "grad_norm"):
         if name in metrics and not math.isfinite(float(metrics[name])):
             raise FloatingPointError(f"step {step}: {name} is {float(metrics[name])}")
@@ -168,23 +174,9 @@ class Profiler:
 
 
 def newest_entry(directory: Path) -> dict[str, Any]:
-    """The last whole line of a run's metrics.jsonl; empty where there is none."""
-    lines = _kept_lines(directory / "metrics.jsonl", sys.maxsize)
-    return json.loads(lines[-1]) if lines else {}
-
-
-def _kept_lines(path: Path, first_step: int) -> list[str]:
-    """The lines of an earlier start up to the checkpoint that is resumed."""
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    return [line for line in lines if _step_of(line) <= first_step]
-
-
-def _step_of(line: str) -> float:
-    """The step of a metrics line; infinite for a line cut off by an interruption."""
-    try:
-        return json.loads(line)["step"]
-    except (ValueError, KeyError, TypeError):
-        return math.inf
+    """The newest metrics in a run's metrics.jsonl; empty where there are none."""
+    entries = metrics_file.read(directory).entries
+    return entries[-1] if entries else {}
 
 
 def _tensorboard(directory: Path, first_step: int, resources: contextlib.ExitStack) -> Writer:

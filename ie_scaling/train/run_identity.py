@@ -1,15 +1,18 @@
-"""What a run's checkpoints must have come from: its configuration and the content of its corpora."""
+"""What a run and its checkpoints came from: the configuration, and the content of the corpora."""
 
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from ie_scaling import config as config_lib
-from ie_scaling.corpus.tokens import TokenStore
+from ie_scaling import files
+from ie_scaling.corpus.documents import SPLITS
+from ie_scaling.corpus.prepare import MANIFEST
 from ie_scaling.errors import InputError
-from ie_scaling.train.config import TrainConfig
+from ie_scaling.train.config import RecipeConfig, TrainConfig
 
 MAY_CHANGE = ("runtime",)  # what a run that is taken up again need not have in common with its first start
 
@@ -23,10 +26,10 @@ class RunIdentity:
     data: str
 
     @classmethod
-    def of(cls, config: TrainConfig, stores: Sequence[TokenStore]) -> "RunIdentity":
-        """That of `config` trained on `stores`."""
+    def of(cls, config: TrainConfig) -> "RunIdentity":
+        """That of `config` trained on its corpora as they are now."""
         fields = {name: value for name, value in config_lib.to_plain(config).items() if name not in MAY_CHANGE}
-        return cls(config.n_steps, _digest(fields), data_digest(stores))
+        return cls(config.n_steps, _digest(fields), _digest([str(one) for one in corpora(config.recipe).values()]))
 
     @property
     def metadata(self) -> dict[str, str]:
@@ -52,9 +55,35 @@ class RunIdentity:
         return ""
 
 
-def data_digest(stores: Sequence[TokenStore]) -> str:
-    """SHA-256 over the hashes of tokenizer and shards, in their order; not over where they lie."""
-    return _digest([[store.split, store.tokenizer_sha256, [sha256 for _, sha256 in store.shards]] for store in stores])
+def corpora(recipe: RecipeConfig) -> dict[str, Path | str]:
+    """The inputs of a run for its work directory: "corpus DIRECTORY" -> digest of its tokenizer and shards.
+
+    One that is not prepared stands for itself by the path of the manifest that it lacks.
+
+    Raises:
+      InputError: a manifest that is none.
+    """
+    return {f"corpus {directory}": _content(Path(directory) / MANIFEST) for directory in recipe.mixture_weights}
+
+
+def corpus_warnings(recipes: Iterable[RecipeConfig]) -> list[str]:
+    """What the manifests of the corpora warn of, each once: it bears on every loss measured on them."""
+    places = {directory: None for recipe in recipes for directory in recipe.mixture_weights}
+    manifests = [Path(directory) / MANIFEST for directory in places]
+    read = [files.read_json(path) for path in manifests if path.is_file()]
+    found = [warning for manifest in read if isinstance(manifest, dict) for warning in manifest.get("warnings") or []]
+    return list(dict.fromkeys(map(str, found)))
+
+
+def _content(manifest: Path) -> Path | str:
+    if not manifest.is_file():
+        return manifest
+    found = files.read_json(manifest)
+    try:
+        hashes = [[shard["sha256"] for shard in found["splits"][split]["shards"]] for split in SPLITS]
+        return _digest([found["tokenizer_sha256"], hashes])
+    except (KeyError, TypeError, IndexError):
+        raise InputError(f"{manifest}: does not list the hashes of a corpus; prepare the corpus anew") from None
 
 
 def _digest(value: Any) -> str:

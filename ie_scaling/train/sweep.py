@@ -1,6 +1,7 @@
 """A sweep: a list of runs over one recipe, run here or on a Ray cluster, into one run table."""
 
 import concurrent.futures
+import math
 import queue
 import traceback
 from collections.abc import Iterator
@@ -13,9 +14,10 @@ import pandas as pd
 from ie_scaling import config as config_lib
 from ie_scaling import files, stopping, workdir
 from ie_scaling.corpus import prepare
+from ie_scaling.errors import InputError
 from ie_scaling.progress import Progress, say
 from ie_scaling.tables import cells, run_table
-from ie_scaling.train import loop, metrics
+from ie_scaling.train import loop, metrics_file, run_identity
 from ie_scaling.train.config import TrainConfig
 from ie_scaling.train.sweep_config import SweepConfig
 
@@ -24,7 +26,7 @@ STATES = ("done", "running", "failed", "stopped", "left")
 Outcome = tuple[int, dict[str, Any] | None]  # which run; its row, or None where it failed
 
 
-class FailedRuns(ValueError):
+class FailedRuns(InputError):
     """Some runs of a sweep failed; the others are in its table, and the same call tries the failed ones again."""
 
 
@@ -38,10 +40,11 @@ def run(config: SweepConfig, directory: Path) -> pd.DataFrame:
       Stopped: a signal asked for it.
     """
     resolved = {"experiment": "sweep"} | config_lib.to_plain(config)
-    if not workdir.is_done(directory, resolved, MAY_CHANGE):
+    if not workdir.is_done(directory, resolved, MAY_CHANGE, run_identity.corpora(config.recipe)):
         with stopping.broken_off():
             prepare.prepare(config.recipe.corpus)
-        with workdir.opened(directory, resolved, MAY_CHANGE), stopping.on_signals() as stop:
+        inputs = run_identity.corpora(config.recipe)
+        with workdir.opened(directory, resolved, MAY_CHANGE, inputs), stopping.on_signals() as stop:
             execute = run_here if config.executor == "local" else _on_ray
             _collect(config, directory, execute(config, directory, stop))
     return run_table.read_runs(directory / "runs.csv")
@@ -66,7 +69,7 @@ def _collect(config: SweepConfig, directory: Path, outcomes: Iterator[Outcome]) 
             rows[index] = row
             cells.write_table(directory / "runs.csv", [rows[done] for done in sorted(rows)])
     if failed:
-        first = files.read_json(directory / "runs" / failed[0] / "FAILED.json")["error"]
+        first = _state(directory / "runs" / failed[0])[1] or "it is under way in another process"
         raise FailedRuns(f"{len(failed)} of {len(config.plans)} runs failed; the first, {failed[0]}: {first}")
 
 
@@ -130,41 +133,92 @@ def attempt(
                 mark_failed(place, error)
                 return None
         else:
-            (place / "FAILED.json").unlink(missing_ok=True)
             return row
     return None
 
 
 def mark_failed(place: Path, error: BaseException) -> None:
-    """Leave FAILED.json in a run's directory: the error in one line, and where it came from."""
+    """Leave FAILED.json in a run's directory: the error in one line, and where it came from.
+
+    Not where the run is under way in another process, which is no failure of it.
+    """
+    if workdir.is_locked(place) or (place / "DONE").exists():
+        return
     lines = str(error).strip().splitlines() or [type(error).__name__]
     report = {"error": lines[0], "traceback": "".join(traceback.format_exception(error))}
-    files.write_json(place / "FAILED.json", report)
+    files.write_json(place / loop.FAILED, report)
 
 
 def status(directory: Path) -> pd.DataFrame:
     """Where each run of the sweep in `directory` stands: done, running, failed, stopped (to be resumed) or left.
 
+    What a run's files cannot say, its note does.
+
     Raises:
-      ValueError: no sweep there.
+      InputError: no sweep there, or one that this version does not understand.
     """
-    values = files.read_json(directory / "config.json")
-    if values.pop("experiment", None) != "sweep":
-        raise ValueError(f"sweep={str(directory)!r}: holds no sweep")
-    plans = config_lib.build(SweepConfig, values, "sweep").plans
+    path = directory / "config.json"
+    values = files.read_json(path)
+    if not isinstance(values, dict) or values.pop("experiment", None) != "sweep":
+        raise InputError(f"sweep={str(directory)!r}: holds no sweep")
+    try:
+        plans = config_lib.build(SweepConfig, values, "sweep").plans
+    except ValueError as error:
+        raise InputError(f"{path}: not a sweep of this version ({error})") from None
     return pd.DataFrame([_status(plan, directory / "runs" / plan.run_id) for plan in plans])
 
 
 def _status(plan: TrainConfig, place: Path) -> dict[str, Any]:
     row = {"run_id": plan.run_id, "state": "left", "step": 0, "n_steps": plan.n_steps, "loss": None, "note": ""}
-    if newest := metrics.newest_entry(place):
-        row |= {"step": newest["step"], "loss": newest["loss"]}
-    if (place / "DONE").exists():
-        row |= {"state": "done", "loss": files.read_json(place / "evaluation.json")["loss"]}
-    elif workdir.is_locked(place):
-        row |= {"state": "running"}
-    elif (place / "FAILED.json").exists():
-        row |= {"state": "failed", "note": files.read_json(place / "FAILED.json")["error"]}
-    elif place.exists():
-        row |= {"state": "stopped"}
-    return row
+    notes: list[str] = []
+    try:
+        logged = metrics_file.read(place)
+        if newest := logged.up_to(plan.n_steps).entries:
+            row |= {"step": newest[-1]["step"], "loss": newest[-1]["loss"]}
+        notes.append(logged.damage)
+    except InputError as error:
+        notes.append(str(error))
+    state, detail = _state(place)
+    row["state"] = state
+    if isinstance(detail, float):
+        row["loss"] = detail
+    else:
+        notes.append(str(detail))
+    return row | {"note": "; ".join(note for note in notes if note)}
+
+
+def _state(place: Path) -> tuple[str, float | str]:
+    """One of STATES with the final loss or, in words, what is wrong ("")."""
+    try:
+        if (place / "DONE").is_file():
+            return "done", _field(place / "evaluation.json", "loss", float)
+        if workdir.is_locked(place):
+            return "running", ""
+        if _failed_last(place):
+            return "failed", _field(place / loop.FAILED, "error", str)
+    except InputError as error:
+        return ("done" if (place / "DONE").is_file() else "failed"), str(error)
+    begun = any((place / name).exists() for name in ("config.json", metrics_file.NAME))
+    return ("stopped" if begun else "left"), ""
+
+
+def _failed_last(place: Path) -> bool:
+    """Whether FAILED.json is of the newest attempt: each begins with a new environment.json, and logs."""
+    failed = place / loop.FAILED
+    begun = [place / name for name in ("environment.json", metrics_file.NAME)]
+    return failed.exists() and all(
+        path.stat().st_mtime_ns <= failed.stat().st_mtime_ns for path in begun if path.exists()
+    )
+
+
+def _field(path: Path, name: str, kind: type) -> Any:
+    """A field of one of a run's own JSON files.
+
+    Raises:
+      InputError: it is not there, or of another type.
+    """
+    values = files.read_json(path)
+    value = values.get(name) if isinstance(values, dict) else None
+    if not isinstance(value, kind) or (isinstance(value, float) and not math.isfinite(value)):
+        raise InputError(f"{path}: does not say its {name}; it is not what was written")
+    return value

@@ -1,11 +1,16 @@
 """Sweeps: one table, each row once, a failed run alone, and where every run stands."""
 
 import dataclasses
+import os
+import shutil
 import types
 
 import jax
 import pytest
 
+from ie_scaling import config as config_lib
+from ie_scaling import files, workdir
+from ie_scaling.errors import InputError
 from ie_scaling.tables import run_table
 from ie_scaling.train import loop, sweep
 from ie_scaling.train.runtime_config import LogConfig, MeshConfig, RuntimeConfig
@@ -130,3 +135,99 @@ def test_ray_that_is_not_there_is_one_line(config, tmp_path, monkeypatch):
 def test_bad_sweeps_are_named(recipe, runs, message):
     with pytest.raises(ValueError, match=message):
         SweepConfig(runs=runs, recipe=recipe)
+
+
+@pytest.fixture
+def planned(config, tmp_path):
+    """A sweep that was begun: its directory and that of its first run."""
+    files.write_json(tmp_path / "config.json", {"experiment": "sweep"} | config_lib.to_plain(config))
+    place = tmp_path / "runs" / config.plans[0].run_id
+    place.mkdir(parents=True)
+    return tmp_path, place
+
+
+def first(directory):
+    return sweep.status(directory).iloc[0]
+
+
+def test_a_failure_of_an_earlier_attempt_is_not_shown(planned):
+    directory, place = planned
+    sweep.mark_failed(place, ValueError("no space"))
+    assert (first(directory)["state"], first(directory)["note"]) == ("failed", "no space")
+    later = (place / "FAILED.json").stat().st_mtime_ns + 10**9
+    (place / "metrics.jsonl").write_text('{"step": 2, "loss": 4.0}\n')
+    os.utime(place / "metrics.jsonl", ns=(later, later))
+    assert (first(directory)["state"], first(directory)["step"], first(directory)["note"]) == ("stopped", 2, "")
+    with workdir.opened(place, {"experiment": "train"}, may_hold=("FAILED.json", "metrics.jsonl")):
+        assert first(directory)["state"] == "running"
+
+
+def test_a_new_attempt_forgets_the_failure_before(plan, tmp_path, monkeypatch):
+    sweep.mark_failed(tmp_path, ValueError("no space"))
+
+    def train(*args):
+        assert not (tmp_path / "FAILED.json").exists()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(loop, "_train", train)
+    with pytest.raises(KeyboardInterrupt):
+        loop.run(plan, tmp_path)
+    assert not (tmp_path / "FAILED.json").exists()
+
+
+def test_a_run_in_use_elsewhere_has_not_failed(planned):
+    directory, place = planned
+    with workdir.opened(place, {"experiment": "train"}):
+        sweep.mark_failed(place, ValueError("in use by another process"))
+        assert not (place / "FAILED.json").exists()
+        assert first(directory)["state"] == "running"
+
+
+@pytest.mark.parametrize("content", [b"[]", b"4", b"\xff\xfe", b"", b'{"loss": "low"}', b'{"loss": NaN}'])
+def test_results_of_the_wrong_type_are_noted_by_status(planned, content):
+    directory, place = planned
+    (place / "DONE").write_text("")
+    (place / "evaluation.json").write_bytes(content)
+    (place / "metrics.jsonl").write_bytes(content + b"\n")
+    row = first(directory)
+    assert row["state"] == "done"
+    assert "evaluation.json" in row["note"]
+
+
+@pytest.mark.parametrize("content", [b"[]", b"\xff", b'{"error": 4}'])
+def test_a_failure_that_cannot_be_read_is_noted(planned, content):
+    directory, place = planned
+    (place / "FAILED.json").write_bytes(content)
+    assert first(directory)["state"] == "failed"
+    assert "FAILED.json" in first(directory)["note"]
+
+
+def test_steps_beyond_the_run_are_not_believed(planned):
+    directory, place = planned
+    (place / "metrics.jsonl").write_text('{"step": 2, "loss": 4.0}\n{"step": 9999, "loss": 1.0}\n')
+    assert first(directory)["step"] == 2
+
+
+@pytest.mark.parametrize(
+    "content", [b"[]", b"4", b"\xff", b'{"experiment": "sweep", "nruns": 3}', b'{"experiment": []}']
+)
+def test_the_config_of_another_version_is_one_line(tmp_path, content):
+    (tmp_path / "config.json").write_bytes(content)
+    with pytest.raises(InputError) as raised:
+        sweep.status(tmp_path)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_sweep_whose_text_changed_is_another_sweep(config, tmp_path):
+    """Half of it on one text, half on another, would be one table."""
+    corpus = dataclasses.replace(config.recipe.corpus, directory=str(tmp_path / "corpus"))
+    shutil.copytree(config.recipe.corpus.directory, corpus.directory)
+    changed = dataclasses.replace(config, recipe=dataclasses.replace(config.recipe, corpus=corpus))
+    manifest = files.read_json(tmp_path / "corpus" / "manifest.json")
+    sweep.run(changed, tmp_path / "sweep")
+    manifest["splits"]["train"]["shards"][0]["sha256"] = "0" * 64
+    files.write_json(tmp_path / "corpus" / "manifest.json", manifest)
+    with pytest.raises(InputError, match=r"made from other content of corpus .*sha256 \w+, now \w+"):
+        sweep.run(changed, tmp_path / "sweep")
+    shutil.rmtree(corpus.directory)
+    assert len(sweep.run(changed, tmp_path / "sweep")) == 2  # finished, and its text no longer needed
