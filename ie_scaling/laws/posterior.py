@@ -1,7 +1,7 @@
 """Posterior: draws of one law's parameters and noise, their predictions, and their file.
 
   load(path)                          the Posterior in a netCDF file: posterior.nc, or bootstrap.nc of the same layout
-  load_fit(directory)                 whichever of the two a fit directory holds
+  load_fit(directory)                 whichever of the two a fit directory's configuration asked for
   predict(architectures, n_tokens, level, seed)   paired draws of their losses in nats per token, [W, A]
   log_losses(features, level, seed, model_ids)    the same in ln(nats), of anything with the features of an architecture
   losses_of(features, level, seed, model_ids)     the same in pieces, for more architectures than memory holds
@@ -17,10 +17,8 @@ shape that was among the fitted models keeps its own u where `model_ids` names i
 
 import dataclasses
 import functools
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -28,14 +26,13 @@ import numpy as np
 import xarray as xr
 
 from ie_scaling.architecture import Architecture
-from ie_scaling.inference import draws_file, numerics
-from ie_scaling.laws import forms, noise, tokens
+from ie_scaling.inference import numerics
+from ie_scaling.laws import noise, posterior_file, tokens
 from ie_scaling.laws.law import Law
 from ie_scaling.laws.least_squares import predict_draws
 from ie_scaling.laws.observations import Features, Reference, features_of
 
 LEVELS = ("law", "shape", "new_run")
-REFERENCE_FIELDS = tuple(field.name for field in dataclasses.fields(Reference))
 MANY = 4096
 
 
@@ -198,63 +195,26 @@ class Posterior:
 
     def save(self, path: Path) -> None:
         """Write the netCDF file that `arviz.from_netcdf` and `load` read, whole or not at all."""
-        coords = {"model": np.array(self.model_ids, dtype=str)}
-        variables: dict[str, Any] = {
-            name: (("chain", "draw"), values) for name, values in (self.derived | self.draws).items()
-        }
-        variables["u"] = (("chain", "draw", "model"), self.effects_CSM)
-        posterior = xr.Dataset(variables, coords=coords | _draw_coords(self.draws["tau"].shape))
-        tree = {"posterior": posterior, **self.groups}
-        attributes = {
-            "law": self.law.name,
-            "tie": self.law.tie,
-            "count": self.law.count,
-            "method": self.method,
-            "failures": json.dumps(self.failures),
-        } | {name: float(getattr(self.reference, name)) for name in REFERENCE_FIELDS}
-        draws_file.write(path, tree, attributes)
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        posterior_file.write(path, variables=self.derived | fields.pop("draws"), **fields)
 
 
 def load(path: str | Path, law: str = "") -> Posterior:
-    """The posterior in a netCDF file that `Posterior.save` wrote.
-
-    Args:
-      law: the law that it must be of; "" takes any.
+    """The posterior in a netCDF file that `Posterior.save` wrote, of this law ("" takes any).
 
     Raises:
-      ValueError: no such file, not such a file, another law's, or one without its reference point.
+      InputError: no such file, not such a file, another law's, or one whose draws cannot be that law's.
     """
-    data, groups = draws_file.read(Path(path))
-    absent = [name for name in ("law", "tie", "count", "method", *REFERENCE_FIELDS) if name not in data.attrs]
-    if absent:
-        raise ValueError(f"{path}: attribute {absent[0]!r} is missing; it must hold the law and its reference point")
-    if law and data.attrs["law"] != law:
-        raise ValueError(f"{path}: is of law {data.attrs['law']!r}, not {law!r}")
-    form = forms.get_law(data.attrs["law"], data.attrs["tie"], data.attrs["count"])
-    names = (*form.names, *noise.NAMES)
-    if lost := [name for name in (*names, "u") if name not in data]:
-        raise ValueError(f"{path}: posterior has no {lost[0]!r}, law {form.name!r} needs it")
-    return Posterior(
-        law=form,
-        reference=Reference(**{name: float(data.attrs[name]) for name in REFERENCE_FIELDS}),
-        method=data.attrs["method"],
-        draws={name: data[name].to_numpy() for name in names},
-        effects_CSM=data["u"].to_numpy(),
-        model_ids=tuple(str(name) for name in data["model"].to_numpy()),
-        failures=tuple(json.loads(data.attrs.get("failures", "[]"))),
-        groups=groups,
-    )
+    return Posterior(**posterior_file.read(Path(path), law))
 
 
 def load_fit(directory: str | Path, law: str = "") -> Posterior:
-    """The posterior of a fit directory: posterior.nc, or bootstrap.nc where there is no other."""
-    directory = Path(directory)
-    for name in ("posterior.nc", "bootstrap.nc"):
-        if (directory / name).is_file():
-            return load(directory / name, law)
-    raise ValueError(
-        f"{directory}: has neither posterior.nc nor bootstrap.nc; fit with method bayes, or with n_bootstrap"
-    )
+    """The draws of a fit directory: of the posterior or the bootstrap, whichever its configuration asked for.
+
+    Raises:
+      InputError: they are not there, or as `load`.
+    """
+    return load(posterior_file.choose(Path(directory)), law)
 
 
 def summarise(values: np.ndarray) -> dict[str, float]:
@@ -262,10 +222,6 @@ def summarise(values: np.ndarray) -> dict[str, float]:
     low, middle, high = np.quantile(values, (0.05, 0.5, 0.95))
     pairs = {"mean": values.mean(), "sd": values.std(), "lo90": low, "median": middle, "hi90": high}
     return {name: float(value) for name, value in pairs.items()}
-
-
-def _draw_coords(shape: tuple[int, int]) -> dict[str, np.ndarray]:
-    return {"chain": np.arange(shape[0]), "draw": np.arange(shape[1])}
 
 
 @functools.partial(jax.jit, static_argnums=0)

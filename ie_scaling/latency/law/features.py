@@ -11,6 +11,14 @@ from ie_scaling.architecture import Architecture
 from ie_scaling.latency import workload as workload_lib
 from ie_scaling.latency.workload import Case, Workload
 
+RANGES = (
+    "n_layers",
+    "batch",
+    "step_bytes",
+    "step_flops",
+    "prefill_flops",
+)  # of Features: what a case is far outside of
+
 
 @dataclasses.dataclass(frozen=True)
 class Features:

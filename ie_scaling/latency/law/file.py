@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,15 +11,23 @@ import numpy as np
 import xarray as xr
 
 from ie_scaling import config as config_lib
+from ie_scaling.errors import InputError
 from ie_scaling.inference import draws_file
-from ie_scaling.latency.law.features import Device
-from ie_scaling.latency.law.misfit import Misfit
+from ie_scaling.latency.law import model as law_model
+from ie_scaling.latency.law.config import FORMS
+from ie_scaling.latency.law.features import RANGES, Device
+from ie_scaling.latency.law.misfit import LENGTHS_2I, Misfit
+from ie_scaling.latency.workload import DTYPE_BYTES, MODES
 
 KIND = "latency law"
 NEEDED = ("noise_correlation",)
 TIMES = ("ttft_s", "tpot_s")  # of the sessions' effects and of the misfit
 APART = ("u", "misfit_weights")  # in the file's posterior, but not draws of parameters
 CONSTANTS = ("misfit_sizes", "misfit_device")
+DIMS, N_TIMES = ("chain", "draw", "device"), len(TIMES)
+SUPPORTS = {"log": (0.0, math.inf), "logit": (0.0, 1.0), "log_above_one": (1.0, math.inf)}
+SUPPORTS |= {"identity": (-math.inf, math.inf)}
+REST = {"noise_correlation": (-1.0, 1.0), "device_spread": (0.0, math.inf), "session_spread": (0.0, math.inf)}
 
 
 def write(
@@ -35,8 +44,7 @@ def write(
 ) -> None:
     """Write the file, whole or not at all; every group carries what `read` needs as attributes."""
     shape, n_effects = draws["noise_correlation"].shape, effects_CS2N.shape[-1]
-    dims = ("chain", "draw", "device")
-    variables: dict[str, Any] = {name: (dims[: values.ndim], values) for name, values in draws.items()}
+    variables: dict[str, Any] = {name: (DIMS[: values.ndim], values) for name, values in draws.items()}
     coords = {"chain": np.arange(shape[0]), "draw": np.arange(shape[1])}
     coords |= {"device": np.array([device.name for device in devices], dtype=str)}
     variables["misfit_weights"] = (("chain", "draw", "time", "row"), misfit.weights_CS2R)
@@ -57,28 +65,102 @@ def write(
     draws_file.write(path, tree, attributes)
 
 
-def read(path: Path, names: tuple[str, ...]) -> dict[str, Any]:
-    """What `write` was given; `names` are the parameters of a device that must be there.
+def read(path: Path) -> dict[str, Any]:
+    """What `write` was given.
 
     Raises:
-      ValueError: no such file, not netCDF, of something else, or without one of these parameters.
+      InputError: no such file, not such a file, or one whose contents cannot be a latency law's.
     """
     data, groups = draws_file.read(path)
     if data.attrs.get("kind") != KIND:
-        raise ValueError(f"{path}: is not the posterior of a {KIND}")
-    draws = {str(name): values.to_numpy() for name, values in data.items() if name not in APART}
+        raise InputError(f"{path}: is not the posterior of a {KIND}")
+    form = draws_file.text(path, data, "form")
+    if form not in FORMS:
+        raise InputError(f"{path}: attribute form={form!r} must be one of {', '.join(FORMS)}")
+    devices = tuple(_device(path, fields) for fields in draws_file.items(path, data, "devices", dict))
+    sessions = tuple(draws_file.items(path, data, "sessions", str))
+    draws = _draws(path, data, len(devices))
     constant = groups.get("constant_data", xr.Dataset())
-    known = {**data, **constant}
-    if lost := [name for name in (*names, *NEEDED, "misfit_weights", *CONSTANTS) if name not in known]:
-        raise ValueError(f"{path}: posterior has no {lost[0]!r}, which the latency law needs")
-    devices = json.loads(data.attrs["devices"])
     return {
-        "form": data.attrs["form"],
-        "devices": tuple(config_lib.build(Device, fields, f"{path}: device") for fields in devices),
-        "sessions": tuple(json.loads(data.attrs["sessions"])),
+        "form": form,
+        "devices": devices,
+        "sessions": sessions,
         "draws": draws,
-        "effects_CS2N": data["u"].to_numpy() if "u" in data else np.zeros((*draws[NEEDED[0]].shape, 2, 0)),
-        "misfit": Misfit(*(known[name].to_numpy() for name in (*CONSTANTS, "misfit_weights"))),
-        "failures": tuple(json.loads(data.attrs["failures"])),
+        "effects_CS2N": _effects(path, data, draws, len(sessions)),
+        "misfit": _misfit(path, data, constant, len(devices)),
+        "failures": tuple(draws_file.items(path, data, "failures", str)),
         "groups": groups | {"constant_data": constant.drop_vars(CONSTANTS)},
     }
+
+
+def _device(path: Path, fields: Mapping[str, Any]) -> Device:
+    """One of the devices, whose ceilings can be ceilings."""
+    try:
+        device = config_lib.build(Device, fields, f"{path}: device")
+    except ValueError as error:
+        raise InputError(str(error)) from None
+    by_size = (device.sizes, device.bytes_per_s)
+    by_session = (device.sessions, device.bandwidth_factors, device.rate_factors)
+    numbers = (*device.sizes, *device.bytes_per_s, device.flops_per_s, *by_session[1], *by_session[2])
+    rules = {
+        "sizes and bytes_per_s must be as many, and at least one": len({len(each) for each in by_size}) == 1
+        and len(device.sizes) > 0,
+        "sizes must ascend": list(device.sizes) == sorted(set(device.sizes)),
+        "sessions and their two factors must be as many": len({len(each) for each in by_session}) == 1,
+        "every ceiling and factor must be finite and above zero": all(0 < number < math.inf for number in numbers),
+        "errors must be two, finite and not negative": len(device.errors) == N_TIMES
+        and all(0 <= error < math.inf for error in device.errors),
+        f"dtype must be one of {', '.join(DTYPE_BYTES)}": device.dtype in DTYPE_BYTES,
+        f"mode must be one of {', '.join(MODES)}": device.mode in MODES,
+    }
+    if broken := [rule for rule, holds in rules.items() if not holds]:
+        raise InputError(f"{path}: device {device.name}: {broken[0]}")
+    return device
+
+
+def _draws(path: Path, data: xr.Dataset, n_devices: int) -> dict[str, np.ndarray]:
+    """Every draw of a parameter, within its support."""
+    known = {parameter.name: parameter for parameter in law_model.PARAMETERS}
+    names = [str(name) for name in data.data_vars if name not in APART]
+    found = {}
+    for name in dict.fromkeys((*known, *NEEDED, *names)):
+        dims = DIMS if name in known else DIMS[:2]
+        if name not in data:
+            raise InputError(f"{path}: posterior has no {name!r}, which the latency law needs")
+        found[name] = draws_file.variable(path, data, name, dims)
+        least, most = SUPPORTS[known[name].link] if name in known else REST.get(name, (-math.inf, math.inf))
+        if found[name].min() < least or found[name].max() > most:
+            out = found[name].min() if found[name].min() < least else found[name].max()
+            raise InputError(f"{path}: {name!r} has a draw of {out:g}, outside [{least:g}, {most:g}]")
+    if data.sizes["device"] != n_devices:
+        raise InputError(f"{path}: has draws of {data.sizes['device']} devices, attribute devices names {n_devices}")
+    return found
+
+
+def _effects(path: Path, data: xr.Dataset, draws: Mapping[str, np.ndarray], n_sessions: int) -> np.ndarray:
+    """The effects of the sessions, of which one alone has none."""
+    if "u" not in data:
+        return np.zeros((*draws[NEEDED[0]].shape, N_TIMES, 0))
+    effects_CS2N = draws_file.variable(path, data, "u", ("chain", "draw", "time", "session"))
+    if effects_CS2N.shape[2:] != (N_TIMES, n_sessions) or "session_spread" not in draws:
+        raise InputError(f"{path}: 'u' {effects_CS2N.shape} is not of {n_sessions} sessions, or has no session_spread")
+    return effects_CS2N
+
+
+def _misfit(path: Path, data: xr.Dataset, constant: xr.Dataset, n_devices: int) -> Misfit:
+    """The misfit of the rows, and that the rows' own columns are there."""
+    sizes_2RI = draws_file.variable(path, constant, "misfit_sizes", ("time", "row", "size"))
+    device_R = draws_file.variable(path, constant, "misfit_device", ("row",))
+    weights_CS2R = draws_file.variable(path, data, "misfit_weights", ("chain", "draw", "time", "row"))
+    if (
+        sizes_2RI.shape != (N_TIMES, len(device_R), LENGTHS_2I.shape[1])
+        or weights_CS2R.shape[2:] != sizes_2RI.shape[:2]
+    ):
+        raise InputError(f"{path}: misfits of {weights_CS2R.shape[2:]} do not belong to sizes of {sizes_2RI.shape}")
+    if device_R.dtype.kind not in "iu" or device_R.min() < 0 or device_R.max() >= n_devices:
+        raise InputError(f"{path}: 'misfit_device' must number the {n_devices} devices")
+    for name in RANGES:
+        draws_file.variable(path, constant, name, ("row",))
+    if "device" not in constant or constant["device"].dims != ("row",):
+        raise InputError(f"{path}: has no 'device' of its rows, which is needed")
+    return Misfit(sizes_2RI, device_R, weights_CS2R)

@@ -17,6 +17,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from ie_scaling.architecture import Architecture
+from ie_scaling.errors import InputError
 from ie_scaling.inference import diagnostics
 from ie_scaling.latency.law import features as law_features
 from ie_scaling.latency.law import file as law_file
@@ -29,7 +31,7 @@ from ie_scaling.latency.law.config import LatencyLawConfig
 from ie_scaling.latency.law.features import Device
 from ie_scaling.latency.law.misfit import Misfit
 from ie_scaling.latency.law.table import Rows
-from ie_scaling.latency.workload import Case
+from ie_scaling.latency.workload import Case, Workload
 from ie_scaling.progress import Progress
 
 METRICS = ("ttft_s", "tpot_s", "e2e_s", "tokens_per_s")
@@ -37,6 +39,8 @@ LEVELS = ("law", "new_measurement")
 FILE_NAME = "latency_posterior.nc"
 LEAST_ROWS = 3
 BLOCK = 1024  # cases whose times are computed at once
+TYPICAL_SHAPE = Architecture(d_model=512, n_layers=8, n_heads=8, n_kv_heads=4, d_head=64, d_ff=1536, vocab_size=32768)
+TYPICAL_LOAD = {"batch": 1, "prompt_tokens": 128, "new_tokens": 32}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -215,14 +219,28 @@ def load(path: str | Path) -> LatencyPosterior:
     """The posterior in a netCDF file that `LatencyPosterior.save` wrote.
 
     Raises:
-      ValueError: no such file, or not such a file.
+      InputError: no such file, not such a file, or one whose draws predict no time.
     """
-    return LatencyPosterior(**law_file.read(Path(path), law_model.NAMES))
+    posterior = LatencyPosterior(**law_file.read(Path(path)))
+    _check_predictions(path, posterior)
+    return posterior
 
 
 def load_fit(directory: str | Path) -> LatencyPosterior:
     """The posterior of a directory that `configs/fit_latency.py` wrote."""
     return load(Path(directory) / FILE_NAME)
+
+
+def _check_predictions(path: str | Path, posterior: LatencyPosterior) -> None:
+    """Every draw predicts a time on every device."""
+    for device in posterior.devices:
+        load = Workload(**TYPICAL_LOAD, dtype=device.dtype, mode=device.mode)
+        with np.errstate(all="ignore"):
+            e2e_s_W = posterior.predict([Case(TYPICAL_SHAPE, load)], device.device_kind).e2e_s_WA[:, 0]
+        known_W = np.isfinite(e2e_s_W) & (e2e_s_W > 0)
+        if not known_W.all():
+            draw = int(np.argmin(known_W))
+            raise InputError(f"{path}: draw {draw} predicts no time of a typical shape on {device.name}; fit again")
 
 
 def _blocks(place_A: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:

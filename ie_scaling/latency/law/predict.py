@@ -13,8 +13,8 @@ from ie_scaling.inference import reach
 from ie_scaling.latency.law import features as law_features
 from ie_scaling.latency.law import posterior as latency_law
 from ie_scaling.latency.law.config import PredictLatencyConfig, RequestConfig
+from ie_scaling.latency.law.features import RANGES
 from ie_scaling.latency.law.posterior import LatencyPosterior
-from ie_scaling.latency.law.sampling import RANGES
 from ie_scaling.latency.workload import Case
 from ie_scaling.tables import cells
 

@@ -22,9 +22,9 @@ from ie_scaling.latency.law import density as law_density
 from ie_scaling.latency.law import model as law_model
 from ie_scaling.latency.law.config import LatencyLawConfig
 from ie_scaling.latency.law.density import Timed
+from ie_scaling.latency.law.features import RANGES
 from ie_scaling.latency.law.table import Rows
 
-RANGES = ("n_layers", "batch", "step_bytes", "step_flops", "prefill_flops")  # what a case is far outside of
 NOISES, MISFITS = (
     [law_model.NAMES.index(f"{metric}_{kind}") for metric in ("ttft", "tpot")] for kind in ("noise", "misfit")
 )

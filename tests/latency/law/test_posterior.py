@@ -10,6 +10,7 @@ import pytest
 import xarray as xr
 
 from experiments import fit_latency, predict_latency
+from ie_scaling.inference import draws_file
 from ie_scaling.inference.config import NutsConfig
 from ie_scaling.latency.law import density as law_density
 from ie_scaling.latency.law import features as law_features
@@ -209,7 +210,7 @@ def test_bad_questions_are_one_clear_line(posterior, tmp_path):
     (tmp_path / "text.nc").write_text("no")
     with pytest.raises(ValueError, match="not a netCDF posterior"):
         latency_law.load(tmp_path / "text.nc")
-    xr.DataTree.from_dict({"posterior": xr.Dataset({"E": 1.0})}).to_netcdf(tmp_path / "loss.nc", engine="h5netcdf")
+    draws_file.write(tmp_path / "loss.nc", {"posterior": xr.Dataset({"E": 1.0})}, {"law": "chinchilla"})
     with pytest.raises(ValueError, match="is not the posterior of a latency law"):
         latency_law.load(tmp_path / "loss.nc")
 
