@@ -36,8 +36,11 @@ from ml_collections import config_flags
 
 from ie_scaling import config as config_lib
 from ie_scaling import host_memory
+from ie_scaling import workdir as workdir_lib
+from ie_scaling.errors import InputError
 from ie_scaling.stopping import Stopped
 
+NO_WORKDIR = ("status",)
 ROOT = Path(__file__).resolve().parent
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "Path of a config file.", lock_config=False, accept_new_attributes=True
@@ -81,15 +84,26 @@ def _run(rest: Sequence[str]) -> int:
     experiment = importlib.import_module(f"experiments.{name}")
     config = config_lib.build(experiment.Config, values)
     workdir = Path(_WORKDIR.value or _default_workdir(config_flags.get_config_filename(flags.FLAGS["config"])))
+    inputs = experiment.inputs_of(config) if hasattr(experiment, "inputs_of") else {}
     if _DRY_RUN.value:
-        resolved = {"experiment": name, "workdir": str(workdir)} | config_lib.to_plain(config)
-        print(json.dumps(resolved, indent=2))
+        plain = config_lib.to_plain(config)
+        if name not in NO_WORKDIR:
+            _check_workdir(workdir, {"experiment": name} | plain, getattr(experiment, "MAY_CHANGE", ()), inputs)
+        print(json.dumps({"experiment": name, "workdir": str(workdir)} | plain, indent=2))
         print(experiment.estimate(config))
         return 0
     failures = experiment.main(config, workdir)
+    if name not in NO_WORKDIR:
+        failures = [*workdir_lib.warnings(workdir, inputs), *failures]
     for failure in failures:
         print(f"warning: {failure}", file=sys.stderr)
     return 1 if failures and _STRICT.value else 0
+
+
+def _check_workdir(workdir: Path, config: dict, may_change: Sequence[str], inputs: workdir_lib.Inputs) -> None:
+    workdir_lib.check(workdir, config, may_change, inputs)
+    if workdir_lib.is_locked(workdir):
+        raise InputError(f"workdir={workdir}: in use by another process; wait for it or choose another")
 
 
 def _default_workdir(filename: str) -> str:

@@ -7,6 +7,8 @@ from ie_scaling.laws import certificate
 from ie_scaling.laws.config import CertifyConfig as Config
 from ie_scaling.report import figures, law_figures
 
+inputs_of = certificate.inputs_of
+
 SECONDS_A_TABLE = 1.5
 
 

@@ -5,22 +5,27 @@ from pathlib import Path
 import pandas as pd
 
 from ie_scaling import config as config_lib
-from ie_scaling import files, workdir
+from ie_scaling import files, identity, workdir
 from ie_scaling.laws import contest, contest_scores
 from ie_scaling.laws.config import CompareConfig
 from ie_scaling.report import figures, law_figures
-from ie_scaling.tables import cells
+from ie_scaling.tables import cells, run_table
 
 Config = CompareConfig
 SECONDS_A_POSTERIOR = 45
 
 
+def inputs_of(config: CompareConfig) -> workdir.Inputs:
+    """What it reads, by name."""
+    return identity.named("tables", [path for entry in config.tables for path in run_table.split_paths(entry)])
+
+
 def main(config: CompareConfig, directory: Path) -> list[str]:
     """Contest, tabulate, draw, and print the paragraph and the tables; what failed of the stacked posteriors."""
     resolved = {"experiment": "compare"} | config_lib.to_plain(config)
-    if not workdir.is_done(directory, resolved):
+    if not workdir.is_done(directory, resolved, inputs=inputs_of(config)):
         contest.load(config)
-        with workdir.opened(directory, resolved):
+        with workdir.opened(directory, resolved, inputs=inputs_of(config)):
             scores = contest_scores.tabulate(contest.run(config, directory), config.n_resamples, config.seed)
             cells.write_table(directory / "contest.csv", scores)
             files.write_text(directory / "contest.md", contest_scores.to_markdown(scores))

@@ -5,21 +5,27 @@ from pathlib import Path
 import pandas as pd
 
 from ie_scaling import config as config_lib
-from ie_scaling import files, workdir
+from ie_scaling import files, identity, workdir
 from ie_scaling.laws import comparison
 from ie_scaling.laws.config import CompareLawsConfig
 from ie_scaling.report import figures
+from ie_scaling.tables import run_table
 
 Config = CompareLawsConfig
 SECONDS_A_FIT = 5
 
 
+def inputs_of(config: CompareLawsConfig) -> workdir.Inputs:
+    """What it reads, by name."""
+    return identity.named("tables", [path for entry in config.tables for path in run_table.split_paths(entry)])
+
+
 def main(config: CompareLawsConfig, directory: Path) -> list[str]:
     """Contest, tabulate, draw, and print the table."""
     resolved = {"experiment": "compare_laws"} | config_lib.to_plain(config)
-    if not workdir.is_done(directory, resolved):
+    if not workdir.is_done(directory, resolved, inputs=inputs_of(config)):
         comparison.load(config)
-        with workdir.opened(directory, resolved):
+        with workdir.opened(directory, resolved, inputs=inputs_of(config)):
             table = comparison.run(config, directory)
             figures.save(figures.law_contest(table), directory / "figures" / "contest.png")
     print(files.read_text(directory / "comparison.md"))

@@ -7,6 +7,7 @@ from ie_scaling.laws import fitting
 from ie_scaling.laws.config import FitConfig
 
 Config = FitConfig
+inputs_of = fitting.inputs_of
 SECONDS_LEAST_SQUARES, SECONDS_BAYES, BOOTSTRAPS_A_SECOND = 5, 40, 1000
 
 

@@ -12,6 +12,8 @@ from ie_scaling.latency.law import sampling as law_sampling
 from ie_scaling.latency.law.config import FitLatencyConfig as Config
 from ie_scaling.tables import run_table
 
+inputs_of = law_fitting.inputs_of
+
 LABELS = {"ttft_s": "TTFT", "tpot_s": "TPOT", "e2e_s": "E2E"}
 SECONDS_TO_COMPILE, SECONDS_A_THOUSAND_STEPS, OF_ROWS = 10, 45, 90
 

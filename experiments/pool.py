@@ -7,6 +7,8 @@ from ie_scaling.laws import pooled_fit
 from ie_scaling.laws.config import PoolConfig as Config
 from ie_scaling.report import figures, law_figures
 
+inputs_of = pooled_fit.inputs_of
+
 SECONDS_A_ROW = 0.5
 
 

@@ -8,6 +8,8 @@ from ie_scaling.latency import workload
 from ie_scaling.latency.law import predict
 from ie_scaling.latency.law.config import PredictLatencyConfig as Config
 
+inputs_of = predict.inputs_of
+
 SHOWN = {"ttft_s": ("TTFT ms", 1e3), "tpot_s": ("TPOT ms", 1e3), "e2e_s": ("E2E ms", 1e3), "tokens_per_s": ("tok/s", 1)}
 
 

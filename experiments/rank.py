@@ -10,6 +10,8 @@ from ie_scaling.report import figures
 from ie_scaling.search import ranked, space
 from ie_scaling.search.config import RankConfig as Config
 
+inputs_of = ranked.inputs_of
+
 SHOWN = ("architecture", "n_params_total", "loss_mean", "loss_lo90", "loss_hi90", "p_best", "p_top_k")
 SHOWN += ("expected_rank", "expected_regret", "expected_regret_percent")
 N_PRINTED = 20

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from ie_scaling import config as config_lib
-from ie_scaling import files, markdown, workdir
+from ie_scaling import files, identity, markdown, workdir
 from ie_scaling.laws import forms, least_squares, published, reproduction
 from ie_scaling.laws.config import ReproduceConfig
 from ie_scaling.progress import Progress
@@ -17,14 +17,19 @@ FIGURES = ("predicted_against_actual", "loss_against_aspect_ratio", "loss_agains
 SECONDS_A_ROW = 3
 
 
+def inputs_of(config: ReproduceConfig) -> workdir.Inputs:
+    """What it reads, by name."""
+    return identity.within("data", config.data, [f"{name}.csv" for name in reproduction.Tables.NAMES])
+
+
 def main(config: ReproduceConfig, directory: Path) -> list[str]:
     """Check every row, draw every figure, and print the table."""
     resolved = {"experiment": "reproduce"} | config_lib.to_plain(config)
     rows, drawn = chosen(config)
-    if not workdir.is_done(directory, resolved):
+    if not workdir.is_done(directory, resolved, inputs=inputs_of(config)):
         tables = reproduction.Tables(Path(config.data))
         tables.read("bian2025")
-        with workdir.opened(directory, resolved):
+        with workdir.opened(directory, resolved, inputs=inputs_of(config)):
             table = _check(rows, tables, config)
             cells.write_table(directory / "reproduction.csv", table)
             files.write_text(directory / "reproduction.md", _markdown(table))

@@ -8,6 +8,8 @@ from ie_scaling.latency.config import TimeDecodeConfig as Config
 from ie_scaling.shapes import lookup
 from ie_scaling.tables import latency_table, shape_table
 
+inputs_of = benchmark.inputs_of
+
 HEADER = (
     f"{'architecture':44} {'size':>8} {'batch':>5} {'TTFT ms':>8} {'TPOT ms':>8} {'p10':>7} {'p90':>7} {'/floor':>6} "
     f"{'tok/s':>7} {'GiB':>5} {'count':>5}"

@@ -16,8 +16,13 @@ Inputs = Mapping[str, Path | str]
 
 
 def named(field: str, paths: Sequence[str | Path]) -> dict[str, Path]:
-    """The `inputs` of files that one field names."""
+    """The `inputs` of files that one field names; one that is absent is not recorded, and must be absent again."""
     return {f"{field} {path}": Path(path) for path in paths}
+
+
+def within(field: str, directory: str | Path, names: Sequence[str]) -> dict[str, Path]:
+    """The `inputs` of what is read of a directory that another verb wrote."""
+    return named(field, [Path(directory) / name for name in names])
 
 
 def match_config(directory: Path, config: Mapping[str, Any], may_change: Collection[str]) -> None:
@@ -71,7 +76,7 @@ def match_inputs(directory: Path, inputs: Inputs | None) -> list[str]:
     now, warnings = {name: _digest(value) for name, value in (inputs or {}).items()}, []
     for name in sorted({*earlier, *now}):
         before, after = earlier.get(name), now.get(name)
-        if after is None and name in now and before is not None:
+        if after is None and before is not None:
             warnings.append(f"{name}: is no longer there; the result was made from content {before[:SHORT]}")
         elif before != after:
             was, is_now = (digest[:SHORT] if digest else "absent" for digest in (before, after))
@@ -82,14 +87,8 @@ def match_inputs(directory: Path, inputs: Inputs | None) -> list[str]:
 
 
 def digests_of(inputs: Inputs | None) -> dict[str, str]:
-    """The sha256 of every input.
-
-    Raises:
-      InputError: one is not there.
-    """
+    """The sha256 of every input that is there."""
     digests = {name: _digest(value) for name, value in (inputs or {}).items()}
-    if absent := [name for name, digest in digests.items() if digest is None]:
-        raise InputError(f"{absent[0]}: no such file")
     return {name: digest for name, digest in digests.items() if digest is not None}
 
 

@@ -12,7 +12,7 @@ import fcntl
 import os
 import reprlib
 import time
-from collections.abc import Collection, Generator, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,9 @@ from ie_scaling.errors import InputError
 from ie_scaling.progress import say
 
 LOCK_TRIES, LOCK_WAIT_S = 4, 0.05  # `is_locked` holds a free lock for the instant in which it looks
-RECORDS = ("config.json", "inputs.json", "environment.json")
+RECORDS = ("config.json", "inputs.json", "unfinished.json", "environment.json")
 
 Inputs = identity.Inputs
-named = identity.named
 
 
 @contextlib.contextmanager
@@ -51,12 +50,14 @@ def opened(
     """
     with _made(directory), _locked(directory):
         check(directory, config, may_change, inputs, may_hold)
-        is_new = not (directory / "config.json").exists()
+        is_new, unfinished = not (directory / "config.json").exists(), _unfinished(config, inputs)
         try:
             (directory / "DONE").unlink(missing_ok=True)
             _tidy(directory)
             files.write_json(directory / "config.json", config)
-            files.write_json(directory / "inputs.json", identity.digests_of(inputs))
+            if inputs:
+                files.write_json(directory / "inputs.json", identity.digests_of(inputs))
+            _record(directory / "unfinished.json", unfinished)
             files.write_json(directory / "environment.json", environment.describe())
             yield directory
             files.write_text(directory / "DONE", "")
@@ -71,16 +72,14 @@ def is_done(
 ) -> bool:
     """Whether `directory` holds the finished results of this very configuration and content; it writes nothing.
 
-    An input that is no longer there is remarked on: the results are still what they were.
-
     Raises:
-      InputError: it holds those of another one.
+      InputError: it holds those of another one; or it holds none, and what is to be read is not finished itself.
     """
     if not is_finished(directory):
+        _unfinished(config, inputs)
         return False
     identity.match_config(directory, config, may_change)
-    for warning in identity.match_inputs(directory, inputs):
-        say(f"warning: {warning}")
+    identity.match_inputs(directory, inputs)
     return True
 
 
@@ -98,7 +97,6 @@ def check(
     """
     if is_done(directory, config, may_change, inputs):
         return
-    identity.digests_of(inputs)
     _require_place(directory)
     if not directory.exists():
         return
@@ -106,8 +104,13 @@ def check(
         _require_empty(directory, may_hold)
         return
     identity.match_config(directory, config, may_change)
-    for warning in identity.match_inputs(directory, inputs):
-        say(f"warning: {warning}")
+    identity.match_inputs(directory, inputs)
+
+
+def warnings(directory: Path, inputs: Inputs | None = None) -> list[str]:
+    """What there is to say against the inputs of the finished results in `directory`."""
+    path = directory / "unfinished.json"
+    return identity.match_inputs(directory, inputs) + (files.read_json(path) if path.exists() else [])
 
 
 def is_finished(directory: Path) -> bool:
@@ -133,8 +136,7 @@ def require_done(directory: str | Path, allow_unfinished: bool = False) -> list[
     directory = Path(directory)
     if not directory.is_dir():
         raise InputError(f"{directory}: no such directory")
-    whole = next((place for place in (directory, directory.parent) if (place / "config.json").exists()), directory)
-    if is_finished(whole):
+    if is_finished(_whole(directory)):
         return []
     unfinished = f"{directory}: is not finished (no DONE)"
     if allow_unfinished:
@@ -142,15 +144,20 @@ def require_done(directory: str | Path, allow_unfinished: bool = False) -> list[
     raise InputError(f"{unfinished}; run its command again to finish it, or set --config.allow_unfinished=True")
 
 
-def require_whole(paths: Sequence[str | Path], allow_unfinished: bool = False) -> list[str]:
-    """Warnings about files to be read that lie in a work directory without DONE (a sweep's runs.csv half way).
+def _unfinished(config: Mapping[str, Any], inputs: Inputs | None) -> list[str]:
+    """Warnings about inputs that lie in a work directory without DONE, such as a sweep's runs.csv half way.
 
     Raises:
-      InputError: there is one, and that is not allowed.
+      InputError: there is one, and the configuration does not allow it.
     """
-    folders = dict.fromkeys(Path(path).parent for path in paths)
-    ours = [folder for folder in folders if identity.experiment_of(folder) is not None]
-    return [warning for folder in ours for warning in require_done(folder, allow_unfinished)]
+    folders = dict.fromkeys(value.parent for value in (inputs or {}).values() if isinstance(value, Path))
+    ours = [folder for folder in folders if folder.is_dir() and identity.experiment_of(_whole(folder)) is not None]
+    return [warning for folder in ours for warning in require_done(folder, bool(config.get("allow_unfinished")))]
+
+
+def _whole(directory: Path) -> Path:
+    """The work directory that `directory` is or is a part of."""
+    return next((place for place in (directory, directory.parent) if (place / "config.json").exists()), directory)
 
 
 def is_locked(directory: Path) -> bool:
@@ -255,6 +262,15 @@ def _require_empty(directory: Path, may_hold: Collection[str]) -> None:
     if others:
         shown = ", ".join(others[:3]) + f" and {len(others) - 3} more" * (len(others) > 3)
         raise InputError(f"workdir={directory}: holds {shown}, which this program did not write; choose another one")
+
+
+def _record(path: Path, found: list[str]) -> None:
+    """Leave warnings at `path`, said at once as well; no file for none."""
+    path.unlink(missing_ok=True)
+    if found:
+        files.write_json(path, found)
+    for warning in found:
+        say(f"warning: {warning}")
 
 
 def _tidy(directory: Path) -> None:

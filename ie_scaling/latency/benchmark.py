@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from ie_scaling import config as config_lib
-from ie_scaling import environment, files, workdir
+from ie_scaling import environment, files, identity, workdir
 from ie_scaling.latency import timing, workload
 from ie_scaling.latency.ceilings import Ceilings, Probe, probe_bytes, typical
 from ie_scaling.latency.config import TimeDecodeConfig
@@ -20,6 +20,7 @@ from ie_scaling.latency.weights import random_weights
 from ie_scaling.latency.workload import Case
 from ie_scaling.model import sharding
 from ie_scaling.progress import Progress
+from ie_scaling.shapes import lookup
 from ie_scaling.tables import cells, latency_table
 
 USABLE_MEMORY = 0.8
@@ -44,10 +45,15 @@ def run(config: TimeDecodeConfig, directory: Path) -> list[str]:
     cases = config.resolve_cases(default_dtype())
     groups_by_memory(cases, config.tensor)
     stored = {"experiment": "time_decode"} | config_lib.to_plain(config)
-    if not workdir.is_done(directory, stored):
-        with workdir.opened(directory, stored):
+    if not workdir.is_done(directory, stored, inputs=inputs_of(config)):
+        with workdir.opened(directory, stored, inputs=inputs_of(config)):
             write(directory, time_cases(cases, config))
     return files.read_json(directory / "diagnostics.json")["failures"]
+
+
+def inputs_of(config: TimeDecodeConfig) -> workdir.Inputs:
+    """What it reads, by name."""
+    return identity.named("architectures", lookup.files_of(config.architectures))
 
 
 def write(directory: Path, timed: Timed) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from scipy import stats
 
 from ie_scaling import config as config_lib
-from ie_scaling import environment, files, workdir
+from ie_scaling import environment, files, identity, workdir
 from ie_scaling.inference import diagnostics
 from ie_scaling.inference.config import NutsConfig
 from ie_scaling.laws import (
@@ -39,6 +39,11 @@ COVERAGE_90 = (0.80, 0.97)  # what the 90 % intervals of rows left out should co
 MANY_DIVERGENT = 0.1  # of the simulated tables: ranks that are off may then be the short chains' fault
 
 
+def inputs_of(config: CertifyConfig) -> workdir.Inputs:
+    """What it reads, by name."""
+    return identity.named("runs", run_table.split_paths(config.runs))
+
+
 def load(config: CertifyConfig) -> tuple[Law, Observations]:
     """The law and the rows, checked.
 
@@ -58,9 +63,9 @@ def load(config: CertifyConfig) -> tuple[Law, Observations]:
 def run(config: CertifyConfig, directory: Path) -> list[str]:
     """Write certificate.json; returns what failed."""
     resolved = {"experiment": "certify"} | config_lib.to_plain(config)
-    if not workdir.is_done(directory, resolved):
+    if not workdir.is_done(directory, resolved, inputs=inputs_of(config)):
         law, rows = load(config)
-        with workdir.opened(directory, resolved):
+        with workdir.opened(directory, resolved, inputs=inputs_of(config)):
             simulated = _kept(directory / "parts" / "calibration.json", lambda: calibrate(config, law, rows))
             forward = _kept(directory / "parts" / "rolled_forward.json", lambda: roll_forward(law, rows, config.seed))
             own = _kept(directory / "parts" / "short.json", lambda: of_all_rows(law, rows, config.seed))

@@ -44,6 +44,7 @@ class CompareLawsConfig:
     n_starts: int = 64
     n_fold_starts: int = 8
     n_bootstrap: int = 4000
+    allow_unfinished: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -88,6 +89,7 @@ class CompareConfig:
     extrapolate: float = 0.25
     n_bootstrap: int = 1000
     n_resamples: int = 2000
+    allow_unfinished: bool = False
     seed: int = 0
     nuts: NutsConfig = NutsConfig(n_warmup=500, n_samples=500, max_samples=2000, target_accept=0.95)
 
@@ -130,6 +132,9 @@ class FitConfig:
     every row that is not fitted). `count` names which N the law uses; an empty `tie` or `count` means the law's own
     default. `resample` says what a bootstrap draws: whole models, or rows where every row is a run of its own.
 
+    A table in the directory of a sweep that is not finished is refused, or taken with a warning where
+    `allow_unfinished` says so.
+
     Quantities that follow from the law are reported with intervals: the best aspect ratio and the difference in ln L
     between the two of `aspect_pair`, at the geometric means of N_total and D; and N and D of least loss for each of
     `flop_budgets` (6·N_total·D; none means ten times the largest of the table) among shapes of `aspect_ratio` (0 means
@@ -151,6 +156,7 @@ class FitConfig:
     flop_budgets: tuple[float, ...] = ()
     aspect_ratio: float = 0.0
     aspect_pair: tuple[float, ...] = (32.0, 256.0)
+    allow_unfinished: bool = False
     seed: int = 0
     nuts: NutsConfig = NutsConfig()
 
@@ -184,6 +190,7 @@ class PoolConfig:
     law: str = "effective"
     tie: str = ""
     count: str = ""
+    allow_unfinished: bool = False
     seed: int = 0
     nuts: NutsConfig = NutsConfig()
 
@@ -208,6 +215,7 @@ class CertifyConfig:
     thin: int = 5
     target_accept: float = 0.9
     prior_scale: float = 1.0
+    allow_unfinished: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:

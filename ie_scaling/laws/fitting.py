@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ie_scaling import config as config_lib
-from ie_scaling import files, workdir
+from ie_scaling import files, identity, workdir
 from ie_scaling.inference import diagnostics
 from ie_scaling.laws import (
     assemble,
@@ -31,6 +31,7 @@ from ie_scaling.progress import Progress, say
 from ie_scaling.tables import cells, filters, run_table
 
 REST = "rest"
+TABLES = (".csv", ".parquet")  # how the path of a table ends
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -51,11 +52,17 @@ def run(config: FitConfig, directory: Path) -> list[str]:
       ValueError: bad input, before anything is written.
     """
     resolved = {"experiment": "fit"} | config_lib.to_plain(config)
-    if not workdir.is_done(directory, resolved):
+    if not workdir.is_done(directory, resolved, inputs=inputs_of(config)):
         inputs = load(config)
-        with workdir.opened(directory, resolved):
+        with workdir.opened(directory, resolved, inputs=inputs_of(config)):
             _write(config, inputs, directory)
     return files.read_json(directory / "diagnostics.json")["failures"]
+
+
+def inputs_of(config: FitConfig) -> workdir.Inputs:
+    """What it reads, by name."""
+    tables = [config.holdout] if config.holdout.endswith(TABLES) else []
+    return identity.named("runs", run_table.split_paths(config.runs)) | identity.named("holdout", tables)
 
 
 def load(config: FitConfig) -> Inputs:
@@ -83,7 +90,7 @@ def _load_holdout(config: FitConfig, frame: pd.DataFrame, fitted_frame: pd.DataF
     """Rows that `holdout` names (a table, a row filter, or `rest`), those fitted left out."""
     if not config.holdout:
         return None
-    if config.holdout.endswith((".csv", ".parquet")):
+    if config.holdout.endswith(TABLES):
         return Observations.from_frame(run_table.read_runs(config.holdout), config.holdout)
     chosen = frame
     if config.holdout != REST:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ie_scaling import config as config_lib
-from ie_scaling import files, workdir
+from ie_scaling import files, identity, workdir
 from ie_scaling.inference import diagnostics
 from ie_scaling.laws import assemble, forms, pooling
 from ie_scaling.laws.config import PoolConfig
@@ -17,6 +17,11 @@ from ie_scaling.progress import Progress
 from ie_scaling.tables import run_table
 
 MIN_ROWS = 3
+
+
+def inputs_of(config: PoolConfig) -> workdir.Inputs:
+    """What it reads, by name."""
+    return identity.named("runs", run_table.split_paths(config.runs))
 
 
 def load(config: PoolConfig) -> tuple[Law, dict[str, Observations]]:
@@ -45,9 +50,9 @@ def load(config: PoolConfig) -> tuple[Law, dict[str, Observations]]:
 def run(config: PoolConfig, directory: Path) -> list[str]:
     """Write pool.json, and NAME/posterior.nc for each family; returns what failed of the convergence gate."""
     resolved = {"experiment": "pool"} | config_lib.to_plain(config)
-    if not workdir.is_done(directory, resolved):
+    if not workdir.is_done(directory, resolved, inputs=inputs_of(config)):
         law, families = load(config)
-        with workdir.opened(directory, resolved):
+        with workdir.opened(directory, resolved, inputs=inputs_of(config)):
             files.write_json(directory / "pool.json", _fit(config, law, families, directory))
     return files.read_json(directory / "pool.json")["failures"]
 

@@ -208,6 +208,9 @@ def load(path: str | Path, law: str = "") -> Posterior:
     return Posterior(**posterior_file.read(Path(path), law))
 
 
+FILES = ("posterior.nc", "bootstrap.nc", "certificate.json", "diagnostics.json")  # what is read of a fit
+
+
 def load_fit(directory: str | Path, law: str = "") -> Posterior:
     """The draws of a fit directory: of the posterior or the bootstrap, whichever its configuration asked for.
 

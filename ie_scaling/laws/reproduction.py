@@ -57,6 +57,7 @@ class Tables:
     """The shipped run tables, read once."""
 
     folder: Path
+    NAMES = ("bian2025", "chinchilla", "gadre2024_models", "gemstones_cooldown")
 
     @functools.cache  # noqa: B019
     def read(self, name: str, where: str = "") -> Observations:

@@ -74,6 +74,7 @@ class SelectConfig:
     min_p_feasible: float = 0.9
     level: str = "shape"
     top_k: int = 3
+    allow_unfinished: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -119,6 +120,7 @@ class RankConfig:
     top_k: int = 6
     n_listed: int = 1000
     n_compared: int = 50
+    allow_unfinished: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ie_scaling import config as config_lib
-from ie_scaling import files, workdir
+from ie_scaling import files, identity, workdir
 from ie_scaling.architecture import Architecture
 from ie_scaling.inference import reach
 from ie_scaling.laws import posterior as posterior_lib
@@ -19,6 +19,7 @@ from ie_scaling.laws.posterior import LEVELS, Posterior
 from ie_scaling.progress import Progress
 from ie_scaling.search import space
 from ie_scaling.search.config import RankConfig
+from ie_scaling.shapes import lookup
 from ie_scaling.tables import cells, run_table, shape_table
 
 FAR = 3.0  # so many times beyond the fitted range a size or a budget is called far; aspect ratios by the half of it
@@ -76,6 +77,12 @@ class Belief:
         return {"law": f"stacked ({names})", "tie": "", "count": "of each law", "method": "stacked"}
 
 
+def inputs_of(config: RankConfig) -> workdir.Inputs:
+    """What it reads, by name."""
+    fits = [Path(place) / name for place in run_table.split_paths(config.fit) for name in posterior_lib.FILES]
+    return identity.named("fit", fits) | identity.named("candidates", lookup.files_of(config.candidates))
+
+
 def run(config: RankConfig, directory: Path) -> list[str]:
     """Rank and write ranking.csv, rank.json and, of several laws, by_law.csv; returns warnings.
 
@@ -83,12 +90,12 @@ def run(config: RankConfig, directory: Path) -> list[str]:
       ValueError: no such fit, or no candidates; before anything is written.
     """
     resolved = {"experiment": "rank"} | config_lib.to_plain(config)
-    if not workdir.is_done(directory, resolved):
+    if not workdir.is_done(directory, resolved, inputs=inputs_of(config)):
         belief = Belief.load(config.fit)
         architectures = space.candidates(config.candidates, config.grid)
         for posterior in belief.posteriors:
             posterior.require(features_of(architectures[:1], config.n_tokens))
-        with workdir.opened(directory, resolved):
+        with workdir.opened(directory, resolved, inputs=inputs_of(config)):
             table, answer = rank(config, belief, architectures)
             cells.write_table(directory / "ranking.csv", table)
             if belief.stack is not None:

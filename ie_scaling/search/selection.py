@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ie_scaling import accounting, files, workdir
+from ie_scaling import accounting, files, identity, workdir
 from ie_scaling import config as config_lib
 from ie_scaling.architecture import Architecture
 from ie_scaling.latency.law import posterior as latency_law
@@ -19,10 +19,19 @@ from ie_scaling.laws.observations import features_of
 from ie_scaling.search import decision, ranked, space
 from ie_scaling.search.candidate_latency import Bound, Latency, MeasuredLatency, PredictedLatency
 from ie_scaling.search.config import GridConfig, SelectConfig
+from ie_scaling.shapes import lookup
 from ie_scaling.tables import cells, filters, latency_table, shape_table
 
 # Candidates × draws, and candidates × candidates: an array of them is 160 MB, and some ten are held at once.
 MOST_CELLS = 20_000_000
+
+
+def inputs_of(config: SelectConfig) -> workdir.Inputs:
+    """What it reads, by name."""
+    fit, latency = identity.within("fit", config.fit, posterior_lib.FILES), identity.named("latency", [config.latency])
+    if Path(config.latency).is_dir():
+        latency = identity.within("latency", config.latency, latency_law.FILES)
+    return fit | latency | identity.named("candidates", lookup.files_of(config.candidates))
 
 
 def run(config: SelectConfig, directory: Path) -> list[str]:
@@ -33,10 +42,10 @@ def run(config: SelectConfig, directory: Path) -> list[str]:
         before anything is written.
     """
     resolved = {"experiment": "select"} | config_lib.to_plain(config)
-    if not workdir.is_done(directory, resolved):
+    if not workdir.is_done(directory, resolved, inputs=inputs_of(config)):
         posterior = posterior_lib.load_fit(config.fit)
         table, selection = select(config, posterior, candidates_of(config, posterior.n_draws))
-        with workdir.opened(directory, resolved):
+        with workdir.opened(directory, resolved, inputs=inputs_of(config)):
             cells.write_table(directory / "candidates.csv", table)
             files.write_json(directory / "selection.json", selection)
     return files.read_json(directory / "selection.json")["failures"]

@@ -1,6 +1,7 @@
 """Architectures by name: a shape's own, a public model's, or the path of a Hugging Face config.json (no JAX here)."""
 
 import difflib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,11 @@ def resolve(spec: str) -> Architecture:
       ValueError: none of the three (the nearest public names are suggested), or a file that is no such config.
     """
     return _look_up(spec)[0]
+
+
+def files_of(specs: Sequence[str]) -> list[str]:
+    """Those of `specs` that are the path of a file."""
+    return [spec for spec in specs if spec.endswith(".json")]
 
 
 def note(spec: str) -> str:

@@ -1,6 +1,7 @@
 """The latency law of a study: fitted to its sweeps, tested on shapes and workloads that it has not seen."""
 
 import dataclasses
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -39,8 +40,10 @@ def run(
     asked = held_out.table.assign(session=held_out.table["sweep"])
     stored = {"experiment": "latency_law", "seed": seed, "n_fitted": len(table), "law": config_lib.to_plain(config)}
     stored |= {"held_out": [case.name for case in law_table.cases_of(asked)]}
-    if not workdir.is_done(directory, stored):
-        with workdir.opened(directory, stored):
+    timings = pd.concat([table, asked]).to_csv(index=False)
+    inputs = {"timings": hashlib.sha256(timings.encode()).hexdigest()}
+    if not workdir.is_done(directory, stored, inputs=inputs):
+        with workdir.opened(directory, stored, inputs=inputs):
             posterior = latency_law.fit(table, config)
             posterior.save(directory / "posterior.nc")
             rows = law_table.rows_of(law_table.add_columns(asked), posterior.devices, posterior.sessions)

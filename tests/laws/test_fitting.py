@@ -52,7 +52,7 @@ def test_mixed_sources_are_flagged(tmp_path):
 
 def test_files(fit_directory, fit_config):
     assert {path.name for path in fit_directory.iterdir() if path.name[0] != "."} == {
-        *("config.json", "environment.json", "DONE", "fit.json", "predictions.csv", "diagnostics.json"),
+        *("config.json", "inputs.json", "environment.json", "DONE", "fit.json", "predictions.csv", "diagnostics.json"),
         *("posterior.nc", "bootstrap.nc", "fit_report.json", "fit_report.md", "certificate.json"),
     }
     assert files.read_json(fit_directory / "config.json") == {"experiment": "fit"} | config_lib.to_plain(fit_config)

@@ -45,6 +45,7 @@ class FitLatencyConfig(LatencyLawConfig):
     tables: str = "runs/time_decode/latency.csv"
     where: str = ""
     holdout: str = ""
+    allow_unfinished: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -90,6 +91,7 @@ class PredictLatencyConfig(RequestConfig):
 
     fit: str = "runs/fit_latency"
     architectures: tuple[str, ...] = DEFAULT_ARCHITECTURES
+    allow_unfinished: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:

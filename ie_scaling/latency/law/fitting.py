@@ -9,7 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from ie_scaling import config as config_lib
-from ie_scaling import files, workdir
+from ie_scaling import files, identity, workdir
 from ie_scaling.latency.law import model as law_model
 from ie_scaling.latency.law import posterior as latency_law
 from ie_scaling.latency.law import proxy as law_proxy
@@ -44,6 +44,11 @@ class Inputs:
     held_rows: Rows | None
 
 
+def inputs_of(config: FitLatencyConfig) -> workdir.Inputs:
+    """What it reads, by name."""
+    return identity.named("tables", run_table.split_paths(config.tables))
+
+
 def run(config: FitLatencyConfig, directory: Path) -> list[str]:
     """Fit as configured and write latency_fit.json, predictions.csv, the posterior, diagnostics.json; returns failures.
 
@@ -53,9 +58,9 @@ def run(config: FitLatencyConfig, directory: Path) -> list[str]:
       ValueError: bad input, before anything is written.
     """
     resolved = {"experiment": "fit_latency"} | config_lib.to_plain(config)
-    if not workdir.is_done(directory, resolved):
+    if not workdir.is_done(directory, resolved, inputs=inputs_of(config)):
         inputs = load(config)
-        with workdir.opened(directory, resolved):
+        with workdir.opened(directory, resolved, inputs=inputs_of(config)):
             _write(config, inputs, directory)
     return files.read_json(directory / "diagnostics.json")["failures"]
 

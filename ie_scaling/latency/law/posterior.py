@@ -37,6 +37,7 @@ from ie_scaling.progress import Progress
 METRICS = ("ttft_s", "tpot_s", "e2e_s", "tokens_per_s")
 LEVELS = ("law", "new_measurement")
 FILE_NAME = "latency_posterior.nc"
+FILES = (FILE_NAME, "diagnostics.json")  # what is read of a latency fit
 LEAST_ROWS = 3
 BLOCK = 1024  # cases whose times are computed at once
 TYPICAL_SHAPE = Architecture(d_model=512, n_layers=8, n_heads=8, n_kv_heads=4, d_head=64, d_ff=1536, vocab_size=32768)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ie_scaling import accounting, files, workdir
+from ie_scaling import accounting, files, identity, workdir
 from ie_scaling import config as config_lib
 from ie_scaling.architecture import Architecture
 from ie_scaling.inference import reach
@@ -16,9 +16,17 @@ from ie_scaling.latency.law.config import PredictLatencyConfig, RequestConfig
 from ie_scaling.latency.law.features import RANGES
 from ie_scaling.latency.law.posterior import LatencyPosterior
 from ie_scaling.latency.workload import Case
+from ie_scaling.shapes import lookup
 from ie_scaling.tables import cells
 
 FAR = 3.0  # so many times beyond the fitted range is called far
+
+
+def inputs_of(config: PredictLatencyConfig) -> workdir.Inputs:
+    """What it reads, by name."""
+    return identity.within("fit", config.fit, latency_law.FILES) | identity.named(
+        "architectures", lookup.files_of(config.architectures)
+    )
 
 
 def run(config: PredictLatencyConfig, directory: Path) -> list[str]:
@@ -28,11 +36,11 @@ def run(config: PredictLatencyConfig, directory: Path) -> list[str]:
       ValueError: no such fit, or a device, dtype or mode that it does not know; before anything is written.
     """
     resolved = {"experiment": "predict_latency"} | config_lib.to_plain(config)
-    if not workdir.is_done(directory, resolved):
+    if not workdir.is_done(directory, resolved, inputs=inputs_of(config)):
         posterior = latency_law.load_fit(config.fit)
         kind, cases = resolve(config, config.resolve_architectures(), posterior)
         predicted = posterior.predict(cases, kind, config.seed)
-        with workdir.opened(directory, resolved):
+        with workdir.opened(directory, resolved, inputs=inputs_of(config)):
             table = pd.DataFrame([_describe(case, kind) for case in cases])
             table = pd.concat([table, predicted.intervals()], axis=1)
             cells.write_table(directory / "predicted_latency.csv", table)
