@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ POSTERIOR, BOOTSTRAP = "posterior.nc", "bootstrap.nc"
 METHODS = ("bayes", "bootstrap")
 REFERENCE_FIELDS = tuple(field.name for field in dataclasses.fields(Reference))
 PER_DRAW = ("chain", "draw")
+ROW_FEATURES = ("n_total", "n_tokens", "aspect_ratio")  # of which answers say how far outside them they are
 # What a feature is at the reference point; N is counted there as the law counts it.
 AT_REFERENCE = {
     "n_total": "N0",
@@ -82,6 +83,7 @@ def read(path: Path, law: str = "") -> dict[str, Any]:
     _check_domain(path, form, draws)
     for name, group in groups.items():
         _check_sizes(path, name, group, draws["tau"].shape)
+    _check_rows(path, groups, model_ids)
     _check_predictions(path, form, draws, reference, groups.get("constant_data"))
     return {
         "law": form,
@@ -151,6 +153,23 @@ def _check_sizes(path: Path, name: str, group: xr.Dataset, shape: tuple[int, ...
     for dim, size in zip(PER_DRAW, shape, strict=True):
         if name != "prior" and group.sizes.get(dim, size) != size:
             raise InputError(f"{path}: group {name} has {group.sizes[dim]} of {dim!r}, the posterior has {size}")
+
+
+def _check_rows(path: Path, groups: Mapping[str, xr.Dataset], model_ids: Sequence[str]) -> None:
+    """What is known of the rows that were fitted, where it is there, is as readers of it expect."""
+    constant = groups.get("constant_data", xr.Dataset())
+    for name in ROW_FEATURES if "constant_data" in groups else ():
+        if name not in constant or constant[name].dims != ("run",) or constant[name].dtype.kind not in "fiu":
+            raise InputError(f"{path}: group constant_data has no numbers {name!r} of its rows")
+    if "observed_data" in groups:
+        log_loss_R = draws_file.variable(path, groups["observed_data"], "log_loss", ("run",))
+        models = (
+            [] if constant is None or "model" not in constant else constant["model"].to_numpy().astype(str).tolist()
+        )
+        if len(models) != len(log_loss_R) or not set(models) <= set(model_ids):
+            raise InputError(f"{path}: group constant_data does not say of which fitted model each row is")
+    if "log_prior" in groups and "lp" not in groups.get("sample_stats", ()):
+        raise InputError(f"{path}: group sample_stats has no 'lp', which belongs to log_prior")
 
 
 def _check_predictions(

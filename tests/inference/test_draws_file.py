@@ -82,6 +82,12 @@ def test_what_is_no_such_file_is_one_line(tmp_path, content, message):
     assert "\n" not in str(caught.value)
 
 
+def test_a_file_without_a_posterior_is_refused(tmp_path):
+    draws_file.write(tmp_path / "posterior.nc", {"prior": xr.Dataset({"E": 1.0})}, {})
+    with pytest.raises(InputError, match="has no posterior group"):
+        draws_file.read(tmp_path / "posterior.nc")
+
+
 def test_a_file_without_a_checksum_is_refused(path):
     path.write_bytes(path.read_bytes()[: -draws_file.N_SEAL])
     with pytest.raises(InputError, match="written by an earlier version or another program; fit again"):

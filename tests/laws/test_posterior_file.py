@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from ie_scaling import files
 from ie_scaling.errors import InputError
@@ -11,24 +12,28 @@ from tests.laws import small_posterior
 
 
 @pytest.fixture(scope="module")
-def content(tmp_path_factory):
+def path(tmp_path_factory):
     path = tmp_path_factory.mktemp("small") / "posterior.nc"
     small_posterior.make().save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def content(path):
     return path.read_bytes()
 
 
-@pytest.fixture
-def path(tmp_path, content):
-    (tmp_path / "posterior.nc").write_bytes(content)
-    return tmp_path / "posterior.nc"
+@pytest.fixture(scope="module")
+def written(path):
+    return draws_file.read(path)
 
 
-def rewrite(path, change):
-    """Write the file again, checksum and all, with its posterior and groups changed."""
-    data, groups = draws_file.read(path)
-    tree = {"posterior": data, **groups}
+def change_what_is_read(written, monkeypatch, change):
+    """As if the file had been written, checksum and all, with its posterior and groups changed."""
+    data, groups = written
+    tree = {"posterior": data.copy(deep=True), **groups}
     change(tree)
-    draws_file.write(path, tree, tree["posterior"].attrs if "posterior" in tree else {})
+    monkeypatch.setattr(draws_file, "read", lambda path: (tree.pop("posterior"), tree))
 
 
 def set_attribute(name, value):
@@ -104,25 +109,35 @@ def rename_models(tree):
         (set_one("nu", 1.0), "'nu' has a draw of 1, below 2"),
         (set_one("u", np.nan), "'u' is nan"),
         (set_one("alpha", 1e4), "draw 3 of law 'effective' predicts no loss for a row that was fitted"),
-        (lambda tree: tree.pop("posterior"), "has no posterior group"),
         (lambda tree: tree.update(constant_data=tree["constant_data"] * np.nan), "'n_non_embedding' is nan"),
+        (
+            lambda tree: tree.update(constant_data=tree["constant_data"].drop_vars("n_tokens")),
+            "group constant_data has no numbers 'n_tokens' of its rows",
+        ),
+        (lambda tree: tree.update(observed_data=xr.Dataset()), "has no 'log_loss'"),
+        (
+            lambda tree: tree.update(observed_data=xr.Dataset({"log_loss": ("run", np.ones(3))})),
+            "does not say of which fitted model each row is",
+        ),
+        (lambda tree: tree.update(log_prior=xr.Dataset()), "group sample_stats has no 'lp'"),
+        (lambda tree: tree.update(log_likelihood=xr.Dataset({"x": ("draw", np.ones(3))})), "has 3 of 'draw'"),
     ],
 )
-def test_what_no_fit_writes_is_refused_in_one_line(path, change, message):
-    rewrite(path, change)
+def test_what_no_fit_writes_is_refused_in_one_line(path, written, monkeypatch, change, message):
+    change_what_is_read(written, monkeypatch, change)
     with pytest.raises(InputError, match=message) as caught:
         posterior_lib.load(path)
     assert str(caught.value).startswith(f"{path}: ")
     assert "\n" not in str(caught.value)
 
 
-def test_without_its_rows_a_posterior_is_tried_at_its_reference_point(path):
+def test_without_its_rows_a_posterior_is_tried_at_its_reference_point(path, written, monkeypatch):
     def change(tree):
         del tree["constant_data"]
         tree["posterior"]["kappa"][1, 2] = 1e308
         tree["posterior"].attrs["R0"] = 1e30
 
-    rewrite(path, change)
+    change_what_is_read(written, monkeypatch, change)
     with pytest.raises(InputError, match="draw 42 of law 'effective' predicts no loss at its reference point"):
         posterior_lib.load(path)
 
