@@ -13,7 +13,12 @@ def main(config: Config, directory: Path) -> list[str]:
     with stopping.broken_off():
         manifest = prepare.prepare(dataclasses.replace(config, directory=str(directory)))
     print(prepare.describe(manifest))
-    return []
+    return manifest["warnings"]
+
+
+def check(config: Config, directory: Path) -> list[str]:
+    """What preparing would warn of; raises what it would refuse."""
+    return prepare.check(dataclasses.replace(config, directory=str(directory)))
 
 
 def estimate(config: Config) -> str:

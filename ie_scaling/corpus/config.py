@@ -5,19 +5,31 @@ import dataclasses
 from ie_scaling.config import require
 
 INVALID_UTF8 = ("replace", "skip", "error")
+ERROR_OR_SKIP = ("error", "skip")
+LARGEST_DOCUMENT, SMALLEST_LIMIT = 1 << 28, 1 << 20
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CorpusConfig:
     """A text corpus, its tokenizer, and where its token shards lie.
 
-    `text` is "stdlib" (the source of the running Python's standard library), a folder (of text files, or of .jsonl,
-    .jsonl.gz, .jsonl.zst and .parquet files), or one such file; documents of a table are in its field `text_field`.
-    Documents go to validation by a hash of their name, so that adding some never moves others. `tokenizer` is "bpe"
-    (trained here, of `vocab_size` tokens), "byte" (one token a byte, and the end), or the path of a tokenizer.json,
-    whose token `end_of_text` closes each document. `max_bytes` of 0 means all of the text, `n_workers` of 0 every core;
-    a shard holds the tokens of about `shard_bytes` of text. A document that is not valid UTF-8 is read with U+FFFD for
-    the bad bytes ("replace"), left out and counted ("skip"), or refused ("error").
+    `text` is "stdlib" (the source of the running Python's standard library), a file, or a folder of files. What a file
+    is, is told by its first bytes and its name: JSON lines or a JSON array (.json, .jsonl, .ndjson, also .gz and .zst),
+    Parquet, Arrow (IPC file or stream), else UTF-8 text. All files of a folder are read, of whatever kinds; left out
+    and listed are hidden ones and, beside tables, a README, a license and the metadata of a data set. A binary file is
+    refused ("error") or left out and listed ("skip") by `binary_files`. Documents of a table are in its field
+    `text_field`; a row where that is null is refused or left out and counted by `null_text`. A document that is not
+    valid UTF-8 is read with U+FFFD for the bad bytes ("replace"; not above 10 % of its characters), left out and
+    counted ("skip"), or refused ("error"). Memory is bounded: no row may be longer than `max_bytes` (1 MiB at least,
+    256 MiB at most and where `max_bytes` is 0); a longer text file is read as several documents.
+
+    Documents go to validation by a hash of their name, so that adding some never moves others. Where that leaves a
+    split empty, as it does for one long file, each document is cut at line ends into blocks of about a tenth of the
+    smaller split, and of every 1/validation_fraction blocks one goes to validation.
+
+    `tokenizer` is "bpe" (trained here, of `vocab_size` tokens), "byte" (one token a byte, and the end), or the path of
+    a tokenizer.json, whose token `end_of_text` closes each document. `max_bytes` of 0 means all of the text,
+    `n_workers` of 0 every core; a shard holds the tokens of about `shard_bytes` of text.
     """
 
     text: str = "stdlib"
@@ -32,6 +44,8 @@ class CorpusConfig:
     shard_bytes: int = 64_000_000
     n_workers: int = 0
     invalid_utf8: str = "replace"
+    null_text: str = "error"
+    binary_files: str = "error"
 
     def __post_init__(self) -> None:
         require(bool(self.text), "text", self.text, "must name a text")
@@ -52,3 +66,11 @@ class CorpusConfig:
         for field in ("max_bytes", "n_workers"):
             require(getattr(self, field) >= 0, field, getattr(self, field), "must not be negative")
         require(self.invalid_utf8 in INVALID_UTF8, "invalid_utf8", self.invalid_utf8, f"must be one of {INVALID_UTF8}")
+        for field in ("null_text", "binary_files"):
+            value = getattr(self, field)
+            require(value in ERROR_OR_SKIP, field, value, f"must be one of {ERROR_OR_SKIP}")
+
+    @property
+    def largest_document(self) -> int:
+        """The most bytes that one document, or one line of JSON, may have."""
+        return min(max(self.max_bytes, SMALLEST_LIMIT), LARGEST_DOCUMENT) if self.max_bytes else LARGEST_DOCUMENT

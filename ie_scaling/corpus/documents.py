@@ -1,27 +1,28 @@
-"""The documents of a corpus as units of work, in an order that depends on nothing but the corpus, and their split."""
+"""The documents of a corpus as units of work, in an order that depends on nothing but the corpus."""
 
 import dataclasses
-import hashlib
 import itertools
-import os
-import sysconfig
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
-from ie_scaling.corpus import formats
+from ie_scaling.corpus import formats, sources, splits
 from ie_scaling.corpus.config import CorpusConfig
 from ie_scaling.corpus.formats import Document, Piece
-
-SPLITS = ("train", "validation")
-NOT_LIBRARY = frozenset({"site-packages", "dist-packages", "test", "tests", "idle_test", "__pycache__", "lib2to3"})
+from ie_scaling.corpus.sources import Sources
+from ie_scaling.corpus.splits import SPLITS
+from ie_scaling.corpus.utf8 import Notes, TooLarge
+from ie_scaling.errors import InputError
 
 
 @dataclasses.dataclass(frozen=True)
 class Unit:
-    """Neighbouring pieces of a corpus that one worker encodes; of their documents only the first `limit`, if given."""
+    """Neighbouring pieces of a corpus that one worker encodes; of their documents only the first `limit`, if given.
+
+    `block` is the length in characters of the blocks that go to one split or the other; 0 where whole documents do.
+    """
 
     pieces: tuple[Piece, ...]
     limit: int | None = None
+    block: int = 0
 
     @property
     def size(self) -> int:
@@ -29,27 +30,28 @@ class Unit:
         return sum(piece.size for piece in self.pieces)
 
 
-def plan(config: CorpusConfig) -> list[Unit]:
+def plan(config: CorpusConfig, found: Sources | None = None) -> list[Unit]:
     """The corpus, up to config.max_bytes of UTF-8, as units of about config.shard_bytes.
 
     Raises:
-      ValueError: it cannot be read, or has no document for one of the splits.
+      InputError: it cannot be read, or has too little text for two splits.
     """
-    units = list(_units(config)) if not config.max_bytes else _cut(_units(config), config)
-    wanted = set(SPLITS)
-    for name, text in read_all(units, config):
-        if text:
-            wanted.discard(split_of(name, config.validation_fraction))
-        if not wanted:
+    stream = _units(found or sources.find(config), config)
+    units = list(stream) if not config.max_bytes else _cut(stream, config)
+    seen, n_characters = set(), 0
+    for split, text in parts_of_all(units, config):
+        seen.add(split)
+        n_characters += len(text)
+        if len(seen) == len(SPLITS):
             return units
-    if len(wanted) == len(SPLITS):
-        raise ValueError(f"text={config.text!r}: holds no documents")
-    raise ValueError(f"text={config.text!r}: no document falls in the {wanted.pop()} split")
+    if not seen:
+        raise InputError(f"text={config.text!r}: holds no documents")
+    return _by_blocks(units, n_characters, config)
 
 
-def read(unit: Unit, config: CorpusConfig) -> Iterator[Document]:
-    """The documents of a unit as (name, text), one at a time."""
-    documents = (document for piece in unit.pieces for document in formats.read(piece, config))
+def read(unit: Unit, config: CorpusConfig, notes: Notes | None = None) -> Iterator[Document]:
+    """The documents of a unit as (name, text), one at a time; `notes` counts what was left out or replaced."""
+    documents = (document for piece in unit.pieces for document in formats.read(piece, config, notes))
     return itertools.islice(documents, unit.limit)
 
 
@@ -58,9 +60,26 @@ def read_all(units: Iterable[Unit], config: CorpusConfig) -> Iterator[Document]:
     return (document for unit in units for document in read(unit, config))
 
 
-def split_of(name: str, validation_fraction: float) -> str:
-    """The split that the hash of a document's name chooses: adding other documents never moves it."""
-    return "validation" if _hash(f"split:{name}") < validation_fraction * 2**64 else "train"
+def parts(documents: Iterable[Document], unit: Unit, config: CorpusConfig) -> Iterator[tuple[str, str]]:
+    """(split, text) of what an end token closes: a unit's documents that are not empty, or runs of their blocks."""
+    for name, text in documents:
+        if text:
+            yield from splits.parts(name, text, config.validation_fraction, unit.block)
+
+
+def parts_of_all(units: Iterable[Unit], config: CorpusConfig) -> Iterator[tuple[str, str]]:
+    """(split, text) of all units, in order."""
+    return (part for unit in units for part in parts(read(unit, config), unit, config))
+
+
+def _by_blocks(units: list[Unit], n_characters: int, config: CorpusConfig) -> list[Unit]:
+    """The same units, split by blocks: by whole documents one split would be empty."""
+    block = splits.block_length(n_characters, config.validation_fraction)
+    units = [dataclasses.replace(unit, block=block) for unit in units]
+    if len({split for split, _ in parts_of_all(units, config)}) < len(SPLITS):
+        few = f"has {n_characters:,} characters, too few for a train and a validation split"
+        raise InputError(f"text={config.text!r}: {few} (validation_fraction={config.validation_fraction})")
+    return units
 
 
 def _cut(units: Iterable[Unit], config: CorpusConfig) -> list[Unit]:
@@ -68,20 +87,32 @@ def _cut(units: Iterable[Unit], config: CorpusConfig) -> list[Unit]:
     kept: list[Unit] = []
     size, some = 0, False
     for unit in units:
-        for index, (_, text) in enumerate(read(unit, config)):
-            size += len((text or "").encode())
-            if some and size > config.max_bytes:
-                return [*kept, dataclasses.replace(unit, limit=index)] if index else kept
-            some = some or bool(text)
+        n_read = 0
+        try:
+            for _, text in read(unit, config):
+                size += len((text or "").encode())
+                if some and size > config.max_bytes:
+                    return _with_start(kept, unit, n_read)
+                some = some or bool(text)
+                n_read += 1
+        except TooLarge:
+            if not some or config.largest_document < config.max_bytes:
+                raise
+            return _with_start(kept, unit, n_read)
         kept.append(unit)
     return kept
 
 
-def _units(config: CorpusConfig) -> Iterator[Unit]:
+def _with_start(units: list[Unit], last: Unit, limit: int) -> list[Unit]:
+    """The units and the first `limit` documents of another."""
+    return [*units, dataclasses.replace(last, limit=limit)] if limit else units
+
+
+def _units(found: Sources, config: CorpusConfig) -> Iterator[Unit]:
     group: list[Piece] = []
     size = 0
-    for path, name in _find(config.text):
-        for piece in formats.pieces(path, name, config):
+    for source in found.files:
+        for piece in formats.pieces(source.path, source.name, source.kind, config):
             if group and size + piece.size > config.shard_bytes:
                 yield Unit(tuple(group))
                 group, size = [], 0
@@ -89,40 +120,3 @@ def _units(config: CorpusConfig) -> Iterator[Unit]:
             size += piece.size
     if group:
         yield Unit(tuple(group))
-
-
-def _find(text: str) -> Iterator[tuple[Path, str]]:
-    """The corpus's files and their names, in the order of a hash of the name, so that a cut by size takes from all."""
-    if text == "stdlib":
-        root = Path(sysconfig.get_paths()["stdlib"])
-        paths = [path for path in _files_under(root, NOT_LIBRARY) if path.suffix == ".py"]
-    elif (root := Path(text)).is_dir():
-        paths = _files_under(root)
-        tables = [path for path in paths if path.name.endswith(formats.TABLE_SUFFIXES)]
-        paths = tables or paths
-    elif root.is_file() and root.name.endswith(formats.TABLE_SUFFIXES):
-        root, paths = root.parent, [Path(root.name)]
-    else:
-        kinds = f"a folder, or a file ending in {', '.join(formats.TABLE_SUFFIXES)}"
-        raise ValueError(f'text={text!r}: must be "stdlib", {kinds}')
-    for path in sorted(paths, key=lambda path: _hash(path.as_posix())):
-        yield root / path, path.as_posix()
-
-
-def _files_under(root: Path, unwanted: frozenset[str] = frozenset()) -> list[Path]:
-    """Paths under `root`, relative to it, without those in folders of an unwanted name."""
-
-    def refuse(error: OSError) -> None:
-        raise ValueError(f"{error.filename}: unreadable folder ({error.strerror})")
-
-    found = []
-    for folder, subfolders, names in os.walk(root, onerror=refuse):
-        subfolders[:] = [name for name in subfolders if name not in unwanted]
-        paths = (Path(folder, name) for name in names)
-        found += [path.relative_to(root) for path in paths if path.is_file()]
-    return found
-
-
-def _hash(name: str) -> int:
-    data = name.encode("utf-8", "surrogateescape")  # a file's name need not be UTF-8
-    return int.from_bytes(hashlib.sha256(data).digest()[:8], "big")

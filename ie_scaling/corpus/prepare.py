@@ -1,8 +1,8 @@
-"""From text to token shards: plan the units of work, make the tokenizer, encode in parallel, write the manifest."""
+"""From text to token shards: check, plan the units, make the tokenizer, encode in parallel, write the manifest."""
 
 import functools
 import math
-import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,49 +11,86 @@ import numpy as np
 
 from ie_scaling import config as config_lib
 from ie_scaling import files, workdir
-from ie_scaling.corpus import documents, pool, shards
+from ie_scaling.corpus import documents, made_tokenizer, manifest, pool, records, round_trip, shards, sources
 from ie_scaling.corpus import tokenizer as tokenizer_lib
 from ie_scaling.corpus.config import CorpusConfig
-from ie_scaling.corpus.documents import SPLITS, Unit
+from ie_scaling.corpus.documents import Unit
+from ie_scaling.corpus.manifest import MANIFEST
+from ie_scaling.corpus.splits import SPLITS
+from ie_scaling.errors import InputError
 from ie_scaling.progress import Progress, say
 
-MANIFEST = "manifest.json"
 NOT_IDENTITY = ("directory", "n_workers")  # fields that change nothing in what is written
+CHECKED_BYTES = 2_000_000_000  # how much of a text without max_bytes `check` reads
+TRAINED_BYTES = 10_000_000  # up to this, `check` trains a byte-pair tokenizer
+SHORT = 12  # hexadecimal digits of a hash that a message shows
 
 
 def prepare(config: CorpusConfig) -> dict[str, Any]:
     """Make the corpus in config.directory unless it is there already; returns its manifest.
 
     Writes tokenizer.json, shards/ (flat token ids, documents closed by the end token) and manifest.json (counts,
-    hashes, unigram entropy). The same whatever config.n_workers. Interrupted, it goes on from the units that are done.
+    hashes, unigram entropy, warnings). The same whatever config.n_workers. Interrupted, it goes on from the units that
+    are done. Only files that this wrote itself are ever replaced or removed.
 
     Raises:
-      ValueError: bad input, in one line; then nothing of it is left on disk.
+      InputError: bad input, in one line; what a first start has written until then is taken away.
     """
     directory = Path(config.directory)
-    fields = {name: value for name, value in config_lib.to_plain(config).items() if name not in NOT_IDENTITY}
-    resolved = {"experiment": "prepare_data"} | fields
-    if not workdir.is_done(directory, resolved):
-        units = documents.plan(config)
-        made_here = not directory.exists()
-        with workdir.opened(directory, resolved):
+    if not _is_done(config):
+        found, units = _checked(config)
+        is_new = not (directory / "config.json").exists()
+        with workdir.opened(directory, _resolved(config)):
             try:
-                _write(config, units, directory)
+                _write(config, found, units, directory)
             except ValueError:
-                _discard(directory, made_here)
+                if is_new:
+                    _discard(directory)
                 raise
-    return files.read_json(directory / MANIFEST)
+    return manifest.load(directory)
 
 
-def describe(manifest: Mapping[str, Any]) -> str:
-    """A line for people: how much text, and the entropy a model has to beat."""
-    train, validation = (manifest["splits"][split] for split in SPLITS)
-    entropy = validation["unigram_entropy"]
-    skipped = f"; {manifest['n_skipped']:,} documents skipped (invalid UTF-8)" if manifest["n_skipped"] else ""
-    return (
-        f"corpus {manifest['text']}: {train['n_tokens']:,} train and {validation['n_tokens']:,} validation tokens, "
-        f"{train['bytes_per_token']:.2f} bytes/token; unigram entropy {entropy:.3f} nats/token, "
-        f"uniform {math.log(manifest['vocab_size']):.3f}{skipped}"
+def check(config: CorpusConfig) -> list[str]:
+    """What preparing would warn of; writes nothing and tokenizes no more than a sample.
+
+    Without max_bytes, the first 2 GB of the text are read; a byte-pair tokenizer is trained where that is short.
+
+    Raises:
+      InputError: whatever preparing would refuse.
+    """
+    if _is_done(config):
+        return manifest.load(config.directory)["warnings"]
+    found, units = _checked(config)
+    n_bytes = 0
+    for _, text in () if config.max_bytes else documents.read_all(units, config):
+        n_bytes += len(text or "")
+        if n_bytes > CHECKED_BYTES:
+            say(f"text={config.text!r}: read without an error up to {CHECKED_BYTES / 1e9:.0f} GB, and no further")
+            break
+    warnings = found.warnings(config.text)
+    if config.tokenizer not in ("bpe", "byte"):
+        return [*warnings, *_round_trip(config, units).warnings()]
+    if config.tokenizer == "bpe" and config.tokenizer_bytes <= TRAINED_BYTES:
+        tokenizer_lib.make(config, _sample(config, units))
+    return warnings
+
+
+def describe(of: Mapping[str, Any]) -> str:
+    """A line for people: how much text, what was left out of it, and the entropy a model has to beat."""
+    train, validation = (of["splits"][split] for split in SPLITS)
+    n_tokens = f"{train['n_tokens']:,} train and {validation['n_tokens']:,} validation tokens"
+    entropy = f"unigram entropy {validation['unigram_entropy']:.3f} nats/token"
+    uniform = f"uniform {math.log(of['vocab_size']):.3f}"
+    line = f"corpus {of['text']}: {n_tokens}, {train['bytes_per_token']:.2f} bytes/token; {entropy}, {uniform}"
+    skipped = ", ".join(f"{count:,} {reason}" for reason, count in of["skipped"].items() if count)
+    left_out = [f"{part['n_files']:,} {part['reason']}, as {part['examples'][0]}" for part in of["files"]["left_out"]]
+    return "; ".join(
+        [
+            line,
+            *[f"{of['n_skipped']:,} documents skipped ({skipped})"] * bool(of["n_skipped"]),
+            *[f"files left out: {', '.join(left_out)}"] * bool(left_out),
+            *["split by blocks of the text, as documents are few"] * bool(of["block"]),
+        ]
     )
 
 
@@ -69,36 +106,110 @@ def entropy(counts: np.ndarray) -> float:
     return float(-(shares * np.log(shares)).sum())
 
 
-def _write(config: CorpusConfig, units: Sequence[Unit], directory: Path) -> None:
+def _resolved(config: CorpusConfig) -> dict[str, Any]:
+    fields = {name: value for name, value in config_lib.to_plain(config).items() if name not in NOT_IDENTITY}
+    return {"experiment": "prepare_data"} | fields
+
+
+def _is_done(config: CorpusConfig) -> bool:
+    """Whether the corpus is there, made by this configuration of this very text.
+
+    Raises:
+      InputError: it is another's, or its text or its tokenizer has changed since.
+    """
+    directory = Path(config.directory)
+    if not workdir.is_done(directory, _resolved(config)):
+        return False
+    earlier = manifest.load(directory)
+    path = directory / shards.TOKENIZER
+    if not path.is_file() or files.sha256(path) != earlier["tokenizer_sha256"]:
+        raise InputError(f"{path}: is not the tokenizer that the corpus was made with; put it back, or prepare it anew")
+    _require_same_text(config, earlier)
+    return True
+
+
+def _require_same_text(config: CorpusConfig, earlier: Mapping[str, Any]) -> None:
+    """The text is read only where names, sizes or times of its files are not what they were; it may be gone."""
+    if "text_sha256" not in earlier or not (config.text == "stdlib" or Path(config.text).exists()):
+        return
+    found = sources.find(config)
+    if sources.stamps(found) == earlier.get("text_files"):
+        return
+    now, before = shards.text_sha256(documents.plan(config, found), config), str(earlier["text_sha256"])
+    if now != before:
+        hashes = f"sha256 {before[:SHORT]}, now {now[:SHORT]}"
+        rule = f"choose another directory, or remove {config.directory} to prepare it anew"
+        raise InputError(f"text={config.text!r}: is not what {config.directory} was made from ({hashes}); {rule}")
+
+
+def _checked(config: CorpusConfig) -> tuple[sources.Sources, list[Unit]]:
+    """The files and units of a corpus to be made; writes nothing.
+
+    Raises:
+      InputError: the directory, the tokenizer or the text cannot serve.
+    """
+    directory = Path(config.directory)
+    workdir.check(directory, _resolved(config))
+    if config.tokenizer not in ("bpe", "byte"):
+        tokenizer_lib.load(Path(config.tokenizer), config.end_of_text)
+    if (directory / "config.json").exists():
+        records.check(directory)
+        made_tokenizer.require_own(directory)
+    found = sources.find(config)
+    return found, documents.plan(config, found)
+
+
+def _write(config: CorpusConfig, found: sources.Sources, units: Sequence[Unit], directory: Path) -> None:
+    stamps = sources.stamps(found)
+    warnings = found.warnings(config.text)
     _make_tokenizer(config, units, directory)
+    if config.tokenizer not in ("bpe", "byte"):
+        warnings += _round_trip(config, units).warnings()
+    for warning in warnings:
+        say(f"warning: {warning}")
     encoded: dict[int, shards.Encoded] = {}
     counts: dict[str, np.ndarray] = {}
     for index, result in _encode(config, units, directory):
         for split in SPLITS:
             counts[split] = counts.get(split, 0) + result.counts[split]
         encoded[index] = shards.Encoded(result.record, {})
-    records = [encoded[index].record for index in range(len(units))]
-    manifest = _manifest(config, records, counts, directory)
-    files.write_json(directory / MANIFEST, manifest)
-    _tidy(directory, manifest)
+    of_units = [encoded[index].record for index in range(len(units))]
+    value = _manifest(config, of_units, counts, directory)
+    value["files"], value["text_files"], value["block"] = found.describe(), stamps, units[0].block
+    value["warnings"] = [*warnings, *_replaced(value)]
+    _write_own(directory / MANIFEST, value)
+    _tidy(directory, value)
+
+
+def _write_own(path: Path, value: Mapping[str, Any]) -> None:
+    """Write the manifest, which no unfinished directory has."""
+    if path.exists():
+        raise records.foreign(path)
+    files.write_json(path, value)
 
 
 def _make_tokenizer(config: CorpusConfig, units: Sequence[Unit], directory: Path) -> None:
-    """tokenizer.json, unless an earlier start has made it."""
-    if (directory / shards.TOKENIZER).exists():
+    """tokenizer.json, unless an earlier start has made it for the same tokens of the same text."""
+    maker = made_tokenizer.maker(config, units)
+    if made_tokenizer.reusable(directory, maker):
         return
     if config.tokenizer == "bpe":
         size = f"{config.tokenizer_bytes / 1e6:.1f} MB of text"
         say(f"tokenizer: training {config.vocab_size} byte-pair tokens on at most {size}")
-    tokenizer = tokenizer_lib.make(config, _sample(config, units))
-    files.write_text(directory / shards.TOKENIZER, tokenizer.to_str())
+    made_tokenizer.write(directory, maker, tokenizer_lib.make(config, _sample(config, units)))
+
+
+def _round_trip(config: CorpusConfig, units: Sequence[Unit]) -> round_trip.RoundTrip:
+    """What a tokenizer that was not made here loses of the text."""
+    tokenizer = tokenizer_lib.load(Path(config.tokenizer), config.end_of_text)
+    return round_trip.measure(tokenizer, _sample(config, units))
 
 
 def _sample(config: CorpusConfig, units: Sequence[Unit]) -> Iterator[str]:
     """The first documents of the training split that reach config.tokenizer_bytes together."""
     size = 0
-    for name, text in documents.read_all(units, config):
-        if text and documents.split_of(name, config.validation_fraction) == "train":
+    for split, text in documents.parts_of_all(units, config):
+        if split == "train":
             yield text
             size += len(text.encode())
             if size >= config.tokenizer_bytes:
@@ -139,23 +250,28 @@ def _in_megabytes(advance: Callable[[int], None]) -> Callable[[int], None]:
 
 
 def _manifest(
-    config: CorpusConfig, records: Sequence[Mapping[str, Any]], counts: Mapping[str, np.ndarray], directory: Path
+    config: CorpusConfig, of_units: Sequence[Mapping[str, Any]], counts: Mapping[str, np.ndarray], directory: Path
 ) -> dict[str, Any]:
     tokenizer = tokenizer_lib.load(directory / shards.TOKENIZER, config.end_of_text)
+    notes = sum((Counter(record["notes"]) for record in of_units), Counter())
+    skipped = {"invalid UTF-8": notes["invalid UTF-8 skipped"], "null": notes["null skipped"]}
     return {
         "text": config.text,
+        "text_sha256": shards.combined(record["text_sha256"] for record in of_units),
         "tokenizer": config.tokenizer,
         "vocab_size": tokenizer_lib.vocab_size(tokenizer),
         "end_of_text": config.end_of_text,
         "end_of_text_id": tokenizer.token_to_id(config.end_of_text),
         "tokenizer_sha256": files.sha256(directory / shards.TOKENIZER),
-        "n_skipped": sum(record["n_skipped"] for record in records),
-        "splits": {split: _split(split, records, counts[split]) for split in SPLITS},
+        "n_skipped": sum(skipped.values()),
+        "skipped": skipped,
+        "n_replaced_characters": notes["replaced characters"],
+        "splits": {split: _split(split, of_units, counts[split]) for split in SPLITS},
     }
 
 
-def _split(split: str, records: Sequence[Mapping[str, Any]], counts: np.ndarray) -> dict[str, Any]:
-    parts = [record["splits"][split] for record in records]
+def _split(split: str, of_units: Sequence[Mapping[str, Any]], counts: np.ndarray) -> dict[str, Any]:
+    parts = [record["splits"][split] for record in of_units]
     n_bytes, n_tokens = sum(part["n_bytes"] for part in parts), int(counts.sum())
     return {
         "n_documents": sum(part["n_documents"] for part in parts),
@@ -167,19 +283,26 @@ def _split(split: str, records: Sequence[Mapping[str, Any]], counts: np.ndarray)
     }
 
 
-def _tidy(directory: Path, manifest: Mapping[str, Any]) -> None:
+def _replaced(of: Mapping[str, Any]) -> list[str]:
+    """A warning where characters were lost to invalid UTF-8."""
+    if not of["n_replaced_characters"]:
+        return []
+    n_bytes = sum(of["splits"][split]["n_bytes"] for split in SPLITS)
+    share = f"{of['n_replaced_characters']:,} characters of {n_bytes:,} bytes"
+    return [f"text={of['text']!r}: {share} were no UTF-8 and are U+FFFD now (invalid_utf8 says what is done)"]
+
+
+def _tidy(directory: Path, of: Mapping[str, Any]) -> None:
     """Take away what served the work only, and what a broken-off start has left."""
-    listed = {shard["file"] for split in SPLITS for shard in manifest["splits"][split]["shards"]}
-    for path in (directory / shards.FOLDER).iterdir():
-        if f"{shards.FOLDER}/{path.name}" not in listed:
-            path.unlink()
+    listed = {shard["file"] for split in SPLITS for shard in of["splits"][split]["shards"]}
+    for path in list(records.written(directory)):
+        if path.relative_to(directory).as_posix() not in listed:
+            path.unlink(missing_ok=True)
+    made_tokenizer.forget(directory)
 
 
-def _discard(directory: Path, made_here: bool) -> None:
-    """Take away all that preparing has written."""
-    if made_here:
-        shutil.rmtree(directory)
-        return
-    shutil.rmtree(directory / shards.FOLDER, ignore_errors=True)
-    for name in (shards.TOKENIZER, MANIFEST, "config.json", "environment.json"):
-        (directory / name).unlink(missing_ok=True)
+def _discard(directory: Path) -> None:
+    """Take away all that preparing has written, and nothing else."""
+    for path in list(records.written(directory)):
+        path.unlink(missing_ok=True)
+    made_tokenizer.discard(directory)

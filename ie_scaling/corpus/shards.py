@@ -1,9 +1,9 @@
-"""A unit of documents to shards of token ids on disk: whole or not at all, and kept over an interruption."""
+"""A unit of documents to shards of token ids on disk: whole or not at all, and used again after an interruption."""
 
 import dataclasses
 import functools
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,11 @@ from ie_scaling import files
 from ie_scaling.corpus import documents
 from ie_scaling.corpus import tokenizer as tokenizer_lib
 from ie_scaling.corpus.config import CorpusConfig
-from ie_scaling.corpus.documents import SPLITS, Unit
+from ie_scaling.corpus.documents import Unit
+from ie_scaling.corpus.records import FOLDER, UnitRecord
+from ie_scaling.corpus.splits import SPLITS
+from ie_scaling.corpus.utf8 import Notes
 
-FOLDER = "shards"
 TOKENIZER = "tokenizer.json"
 BATCH_DOCUMENTS = 64
 BATCH_BYTES = 1 << 20
@@ -43,30 +45,42 @@ def encode_unit(
     index, unit = numbered
     tokenizer = _tokenizer(directory / TOKENIZER, config.end_of_text, tokenizer_sha256)
     vocab_size = tokenizer_lib.vocab_size(tokenizer)
-    path = directory / FOLDER / f"{index:05d}.json"
     key = hashlib.sha256(f"{unit!r}{tokenizer_sha256}".encode()).hexdigest()  # a file changed since has another stamp
-    if path.exists() and (record := files.read_json(path))["unit"] == key:
-        return Encoded(record, {split: _counts_of(record, split, directory, vocab_size) for split in SPLITS})
-    writers = {split: _Writer(directory, f"{split}-{index:05d}", vocab_size, config.shard_bytes) for split in SPLITS}
+    record = UnitRecord(directory, index, key)
+    if record.result is not None and _are_whole(record.result, directory):
+        return Encoded(
+            record.result, {split: _counts_of(record.result, split, directory, vocab_size) for split in SPLITS}
+        )
+    record.begin()
+    writers = {split: _Writer(record, f"{split}-{index:05d}", vocab_size, config.shard_bytes) for split in SPLITS}
     encode = tokenizer_lib.encoder(tokenizer, config)
-    n_skipped = 0
-    for batch in _batches(documents.read(unit, config)):
-        n_skipped += sum(text is None for _, text in batch)
-        kept = [(name, text) for name, text in batch if text]
-        for (name, text), ids in zip(kept, encode([text for _, text in kept]), strict=True):
-            writers[documents.split_of(name, config.validation_fraction)].add(ids, len(text.encode()))
+    notes, digest = Notes(), hashlib.sha256()
+    stream = _hashed(documents.read(unit, config, notes), digest)
+    for batch in _batches(documents.parts(stream, unit, config)):
+        for (split, text), ids in zip(batch, encode([text for _, text in batch]), strict=True):
+            writers[split].add(ids, len(text.encode()))
         if tick:
-            tick(sum(len(text.encode()) for _, text in kept))
-    record = {"unit": key, "n_skipped": n_skipped, "splits": {split: writers[split].finish() for split in SPLITS}}
-    files.write_json(path, record)
-    return Encoded(record, {split: writers[split].counts for split in SPLITS})
+            tick(sum(len(text.encode()) for _, text in batch))
+    splits_of = {split: writers[split].finish() for split in SPLITS}
+    record.finish({"notes": dict(notes), "text_sha256": digest.hexdigest(), "splits": splits_of})
+    return Encoded(record.result or {}, {split: writers[split].counts for split in SPLITS})
+
+
+def text_sha256(units: Iterable[Unit], config: CorpusConfig) -> str:
+    """The hash of a corpus's text that its manifest holds, from the text alone."""
+    return combined(_digest_of(unit, config) for unit in units)
+
+
+def combined(digests: Iterable[str]) -> str:
+    """One hash of the hashes of all units, in order."""
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
 class _Writer:
     """Collects the documents of one split and writes a numbered shard for each `shard_bytes` of text."""
 
-    def __init__(self, directory: Path, stem: str, vocab_size: int, shard_bytes: int):
-        self._directory, self._stem, self._shard_bytes = directory, stem, shard_bytes
+    def __init__(self, unit_record: UnitRecord, stem: str, vocab_size: int, shard_bytes: int):
+        self._unit_record, self._stem, self._shard_bytes = unit_record, stem, shard_bytes
         self._pending: list[np.ndarray] = []
         self._pending_bytes = 0
         self._record: dict[str, Any] = {"n_documents": 0, "n_bytes": 0, "shards": []}
@@ -91,23 +105,48 @@ class _Writer:
         self._pending, self._pending_bytes = [], 0
         _count_into(self.counts, ids)
         name = f"{FOLDER}/{self._stem}-{len(self._record['shards']):03d}.npy"
-        with files.replacing(self._directory / name) as temporary, temporary.open("wb") as stream:
+        path = self._unit_record.claim(name)
+        with files.replacing(path) as temporary, temporary.open("wb") as stream:
             np.save(stream, ids)
         shard = {"file": name, "n_tokens": len(ids), "max_id": int(ids.max())}
-        self._record["shards"].append(shard | {"sha256": files.sha256(self._directory / name)})
+        self._record["shards"].append(shard | {"sha256": files.sha256(path)})
 
 
-def _batches(stream: Iterator[documents.Document]) -> Iterator[list[documents.Document]]:
-    """Documents in lists small enough for memory and large enough for the tokenizer's threads."""
+def _digest_of(unit: Unit, config: CorpusConfig) -> str:
+    digest = hashlib.sha256()
+    for _ in _hashed(documents.read(unit, config), digest):
+        pass
+    return digest.hexdigest()
+
+
+def _hashed(stream: Iterable[documents.Document], digest: "hashlib._Hash") -> Iterator[documents.Document]:
+    """The same documents, taken in by `digest` on their way."""
+    for name, text in stream:
+        data = b"" if text is None else text.encode()
+        length = None if text is None else len(data)  # comes first, so that no two corpora are spelled alike
+        digest.update(f"{name!a} {length}\n".encode())
+        digest.update(data)
+        yield name, text
+
+
+def _batches(stream: Iterator[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
+    """Texts in lists small enough for memory and large enough for the tokenizer's threads."""
     batch, size = [], 0
-    for document in stream:
-        batch.append(document)
-        size += len(document[1] or "")
+    for part in stream:
+        batch.append(part)
+        size += len(part[1])
         if len(batch) == BATCH_DOCUMENTS or size >= BATCH_BYTES:
             yield batch
             batch, size = [], 0
     if batch:
         yield batch
+
+
+def _are_whole(record: dict[str, Any], directory: Path) -> bool:
+    """Whether the shards that an earlier start recorded are what it wrote."""
+    shards = [shard for split in SPLITS for shard in record["splits"][split]["shards"]]
+    paths = [(directory / shard["file"], shard["sha256"]) for shard in shards]
+    return all(path.is_file() and files.sha256(path) == sha256 for path, sha256 in paths)
 
 
 def _count_into(counts: np.ndarray, ids: np.ndarray) -> None:

@@ -8,13 +8,16 @@ import tokenizers
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
 from ie_scaling.corpus.config import CorpusConfig
+from ie_scaling.errors import InputError
+
+LARGEST_VOCABULARY = 1 << 24
 
 
 def make(config: CorpusConfig, texts: Iterable[str]) -> tokenizers.Tokenizer:
     """The tokenizer that `config` asks for; `texts` is what a byte-pair one is trained on.
 
     Raises:
-      ValueError: too little text for the vocabulary, or a tokenizer.json that is broken or lacks the end token.
+      InputError: too little text for the vocabulary, or a tokenizer.json that is broken or lacks the end token.
     """
     if config.tokenizer == "byte":
         return byte_level(config.end_of_text)
@@ -22,7 +25,7 @@ def make(config: CorpusConfig, texts: Iterable[str]) -> tokenizers.Tokenizer:
         return load(Path(config.tokenizer), config.end_of_text)
     tokenizer = train(texts, config.vocab_size, config.end_of_text)
     if tokenizer.get_vocab_size() != config.vocab_size:
-        raise ValueError(f"vocab_size={config.vocab_size}: the text yields only {tokenizer.get_vocab_size()} tokens")
+        raise InputError(f"vocab_size={config.vocab_size}: the text yields only {tokenizer.get_vocab_size()} tokens")
     return tokenizer
 
 
@@ -54,13 +57,18 @@ def byte_level(end_of_text: str) -> tokenizers.Tokenizer:
 def load(path: Path, end_of_text: str) -> tokenizers.Tokenizer:
     """A tokenizer.json, set to encode all of a text and nothing else: what spells a special token is text too."""
     if not path.is_file():
-        raise ValueError(f"tokenizer={str(path)!r}: no such file")
+        raise InputError(f"tokenizer={str(path)!r}: no such file")
     try:
         tokenizer = tokenizers.Tokenizer.from_file(str(path))
-    except Exception as error:  # the library raises bare Exception
-        raise ValueError(f"{path}: not a tokenizer.json ({' '.join(str(error).split())})") from None
+    except BaseException as error:  # the library raises bare Exception, and panics are no Exception
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        raise InputError(f"{path}: not a tokenizer.json ({' '.join(str(error).split())[:200]})") from None
     if tokenizer.token_to_id(end_of_text) is None:
-        raise ValueError(f"end_of_text={end_of_text!r}: must be a token of {path}")
+        raise InputError(f"end_of_text={end_of_text!r}: must be a token of {path}")
+    if vocab_size(tokenizer) > LARGEST_VOCABULARY:
+        largest = vocab_size(tokenizer) - 1
+        raise InputError(f"{path}: its largest token id is {largest}, must be below {LARGEST_VOCABULARY}")
     tokenizer.no_truncation()
     tokenizer.no_padding()
     tokenizer.encode_special_tokens = True
@@ -84,7 +92,7 @@ def encoder(tokenizer: tokenizers.Tokenizer, config: CorpusConfig) -> Callable[[
 
     def encode(texts: Sequence[str]) -> list[np.ndarray]:
         encodings = tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
-        return [np.asarray([*encoding.ids, end], dtype) for encoding in encodings]
+        return [np.append(np.asarray(encoding.ids, dtype), dtype.type(end)) for encoding in encodings]
 
     def encode_bytes(texts: Sequence[str]) -> list[np.ndarray]:
         return [np.append(np.frombuffer(text.encode(), np.uint8), dtype.type(end)) for text in texts]

@@ -4,11 +4,16 @@ import bisect
 import dataclasses
 import functools
 import itertools
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from ie_scaling import files
+from ie_scaling.corpus import manifest as manifest_lib
+from ie_scaling.corpus import shard_file
+from ie_scaling.corpus.shard_file import ShardFile
+from ie_scaling.errors import InputError
 
 MAPPED_SHARDS = 128  # each holds a file open
 
@@ -35,24 +40,27 @@ class TokenStore:
         """The split "train" or "validation" of the corpus prepared in `directory`.
 
         Raises:
-          ValueError: there is no such corpus, or one of its shards is missing.
+          InputError: there is no such corpus, or one of its shards is missing or not what was written.
         """
-        directory = Path(directory)
-        manifest = files.read_json(directory / "manifest.json")
-        try:
-            shards = manifest["splits"][split]["shards"]
-            return cls(
-                directory=directory,
-                split=split,
-                shards=tuple((_existing(directory / shard["file"]), shard["sha256"]) for shard in shards),
-                ends=tuple(itertools.accumulate(shard["n_tokens"] for shard in shards)),
-                max_id=max(shard["max_id"] for shard in shards),
-                vocab_size=manifest["vocab_size"],
-                end_of_text_id=manifest["end_of_text_id"],
-                tokenizer_sha256=manifest["tokenizer_sha256"],
-            )
-        except KeyError as error:
-            raise ValueError(f"{directory / 'manifest.json'}: has no {error}; prepare the corpus anew") from None
+        directory, manifest = Path(directory), manifest_lib.load(directory, (split,))
+        shards = manifest["splits"][split]["shards"]
+        store = cls(
+            directory=directory,
+            split=split,
+            shards=tuple((directory / shard["file"], shard["sha256"]) for shard in shards),
+            ends=tuple(itertools.accumulate(shard["n_tokens"] for shard in shards)),
+            max_id=max(shard["max_id"] for shard in shards),
+            vocab_size=manifest["vocab_size"],
+            end_of_text_id=manifest["end_of_text_id"],
+            tokenizer_sha256=manifest["tokenizer_sha256"],
+        )
+        shard_file.verify_all(
+            [
+                ShardFile(directory / shard["file"], **_said_of(shard), vocab_size=manifest["vocab_size"])
+                for shard in shards
+            ]
+        )
+        return store
 
     def __len__(self) -> int:
         return self.ends[-1]
@@ -71,28 +79,23 @@ class TokenStore:
             start, shard = self.ends[shard], shard + 1
 
     def require_vocabulary(self, vocab_size: int) -> None:
-        """Raise a ValueError if a model of this vocabulary has no embedding for some token."""
+        """Raise an InputError if a model of this vocabulary has no embedding for some token."""
         if self.max_id >= vocab_size:
-            raise ValueError(
+            raise InputError(
                 f"architecture.vocab_size={vocab_size}: must be above the largest token id, {self.max_id}, "
                 f"of {self.directory} ({self.split})"
             )
 
     def _mapped(self, shard: int) -> np.ndarray:
         path, sha256 = self.shards[shard]
-        return _map(path, sha256, self.ends[shard] - (self.ends[shard - 1] if shard else 0))
+        return _map(path, sha256, self.ends[shard] - (self.ends[shard - 1] if shard else 0), self.vocab_size)
 
 
 @functools.lru_cache(maxsize=MAPPED_SHARDS)
-def _map(path: Path, _sha256: str, n_tokens: int) -> np.ndarray:
+def _map(path: Path, sha256: str, n_tokens: int, vocab_size: int) -> np.ndarray:
     """A shard, mapped; the hash keeps two corpora apart that lay in one place one after the other."""
-    token_ids = np.load(path, mmap_mode="r")
-    if len(token_ids) != n_tokens:
-        raise ValueError(f"{path}: holds {len(token_ids)} tokens, must hold the manifest's {n_tokens}")
-    return token_ids.view(np.ndarray)  # as a memmap, each slice would cost more than its reading
+    return ShardFile(path, n_tokens, vocab_size - 1, sha256, vocab_size).mapped()
 
 
-def _existing(path: Path) -> Path:
-    if not path.is_file():
-        raise ValueError(f"{path}: no such file, though the manifest lists it")
-    return path
+def _said_of(shard: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: shard[name] for name in ("n_tokens", "max_id", "sha256")}

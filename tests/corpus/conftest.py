@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from ie_scaling import files
 from ie_scaling.corpus.tokens import TokenStore
 
 FORMATS = ("folder", "a.jsonl", "a.jsonl.gz", "a.jsonl.zst", "a.parquet")
@@ -40,7 +41,8 @@ def write_store(directory, token_ids, cuts=(), tokenizer="t"):
     for number, (start, stop) in enumerate(itertools.pairwise([0, *cuts, len(token_ids)])):
         name, part = f"shards/{number}.npy", token_ids[start:stop]
         np.save(directory / name, part)
-        shards.append({"file": name, "n_tokens": len(part), "max_id": int(part.max()), "sha256": f"{directory}"})
+        said = {"file": name, "n_tokens": len(part), "max_id": int(part.max())}
+        shards.append(said | {"sha256": files.sha256(directory / name)})
     manifest = {"vocab_size": int(token_ids.max()) + 1, "end_of_text_id": 0, "tokenizer_sha256": tokenizer}
     manifest["splits"] = {"train": {"shards": shards}}
     (directory / "manifest.json").write_text(json.dumps(manifest))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ie_scaling.corpus import documents, formats
+from ie_scaling.corpus import documents, formats, kinds
 from ie_scaling.corpus.config import CorpusConfig
 from tests.corpus.conftest import FORMATS, write_documents
 
@@ -21,7 +21,7 @@ line_ends = st.sampled_from(["\n", "\r\n", "\n\n", "\n  \n"])
 def read(path, **options):
     """The documents of one file, and in how many pieces they came."""
     config = CorpusConfig(text=str(path), **options)
-    found = list(formats.pieces(Path(path), Path(path).name, config))
+    found = list(formats.pieces(Path(path), Path(path).name, kinds.recognize(Path(path)), config))
     return [document for piece in found for document in formats.read(piece, config)], len(found)
 
 

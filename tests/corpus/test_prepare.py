@@ -11,7 +11,7 @@ import pytest
 import tokenizers
 
 from ie_scaling import files
-from ie_scaling.corpus import documents, prepare, shards
+from ie_scaling.corpus import documents, prepare, shards, splits
 from ie_scaling.corpus.config import CorpusConfig
 from ie_scaling.corpus.tokens import TokenStore
 from tests.corpus.conftest import FORMATS, write_documents
@@ -78,7 +78,7 @@ def test_tokens_decode_to_the_documents(config, tokenizer):
     prepare.prepare(config)
     found = list(documents.read_all(documents.plan(config), config))
     for split in prepare.SPLITS:
-        of_split = [text for name, text in found if documents.split_of(name, config.validation_fraction) == split]
+        of_split = [text for name, text in found if splits.split_of(name, config.validation_fraction) == split]
         assert decoded(config.directory, split) == of_split
 
 

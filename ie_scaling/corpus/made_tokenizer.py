@@ -1,0 +1,86 @@
+"""The tokenizer.json of a corpus in the making: a record beside it says what made it, so that no other is used."""
+
+import glob
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import tokenizers
+
+from ie_scaling import files
+from ie_scaling.corpus import records, shards
+from ie_scaling.corpus.config import CorpusConfig
+from ie_scaling.corpus.documents import Unit
+
+RECORD = "tokenizer_made.json"
+FORMAT = "ie_scaling tokenizer record"
+
+
+def maker(config: CorpusConfig, units: Sequence[Unit]) -> str:
+    """A hash of all that decides a tokenizer: how it is made, and for byte pairs the text, as it was last changed."""
+    made_by: list[Any] = [config.tokenizer, config.end_of_text]
+    if config.tokenizer == "bpe":
+        made_by += [config.vocab_size, config.tokenizer_bytes, config.validation_fraction, repr(units)]
+    elif config.tokenizer != "byte":
+        made_by.append(files.sha256(Path(config.tokenizer)))
+    return hashlib.sha256(json.dumps(made_by).encode()).hexdigest()
+
+
+def require_own(directory: Path) -> None:
+    """Raise an InputError where there is a tokenizer.json that no earlier start has made, or a record that is none."""
+    path, record = directory / shards.TOKENIZER, _record(directory)
+    if record is None and (directory / RECORD).exists():
+        raise records.foreign(directory / RECORD)
+    if path.exists() and (record is None or not path.is_file() or files.sha256(path) != record["sha256"]):
+        raise records.foreign(path)
+
+
+def reusable(directory: Path, made_by: str) -> bool:
+    """Whether there is a tokenizer.json that an earlier start has made in the same way.
+
+    Raises:
+      InputError: there is one that no earlier start has made.
+    """
+    require_own(directory)
+    record = _record(directory)
+    return record is not None and record["made_by"] == made_by and (directory / shards.TOKENIZER).exists()
+
+
+def write(directory: Path, made_by: str, tokenizer: tokenizers.Tokenizer) -> None:
+    """Write tokenizer.json and before it the record of what made it."""
+    text = tokenizer.to_str()
+    path = directory / shards.TOKENIZER
+    path.unlink(missing_ok=True)  # `reusable` has seen that it is ours
+    sha256 = hashlib.sha256(text.encode()).hexdigest()
+    files.write_json(directory / RECORD, {"format": FORMAT, "made_by": made_by, "sha256": sha256})
+    files.write_text(path, text)
+
+
+def forget(directory: Path) -> None:
+    """Remove the record of a finished corpus, whose manifest has the hash."""
+    if _record(directory) is not None:
+        (directory / RECORD).unlink()
+
+
+def discard(directory: Path) -> None:
+    """Remove tokenizer.json and its record, where they are ours."""
+    record, path = _record(directory), directory / shards.TOKENIZER
+    if record is None:
+        return
+    if path.is_file() and files.sha256(path) == record["sha256"]:
+        path.unlink()
+    for temporary in directory.glob(f".{glob.escape(path.name)}.*.tmp"):
+        temporary.unlink()
+    (directory / RECORD).unlink()
+
+
+def _record(directory: Path) -> dict[str, Any] | None:
+    """The record, or None where there is none or the file is something else."""
+    try:
+        record = files.read_json(directory / RECORD)
+    except ValueError:
+        return None
+    ours = isinstance(record, dict) and record.get("format") == FORMAT
+    return record if ours and isinstance(record.get("sha256"), str) and "made_by" in record else None

@@ -1,0 +1,96 @@
+"""The manifest of a prepared corpus: read with every field checked, and the identity of the tokens that it lists."""
+
+import hashlib
+import json
+import re
+import reprlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from ie_scaling import files
+from ie_scaling.corpus.splits import SPLITS
+from ie_scaling.errors import InputError
+
+MANIFEST = "manifest.json"
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_WAY_ON = "put the right file back, or prepare the corpus anew"
+
+
+def load(directory: Path | str, splits: Sequence[str] = SPLITS) -> dict[str, Any]:
+    """The manifest of the corpus in `directory`, with what it says of these splits checked.
+
+    Raises:
+      InputError: there is none, or it does not list token shards as one that was written here does.
+    """
+    path = Path(directory) / MANIFEST
+    manifest = files.read_json(path)
+    _require(isinstance(manifest, dict), path, "is no JSON object", manifest)
+    _text(path, manifest, "tokenizer_sha256")
+    vocab_size = _integer(path, manifest, "vocab_size", 1, 2**32)
+    _integer(path, manifest, "end_of_text_id", 0, vocab_size - 1)
+    of_splits = _field(path, manifest, "splits")
+    _require(isinstance(of_splits, dict), path, "splits: is no JSON object", of_splits)
+    for split in splits:
+        _check_split(path, split, _field(path, of_splits, split), vocab_size)
+    warnings = manifest.setdefault("warnings", [])
+    listed = isinstance(warnings, list) and all(isinstance(warning, str) for warning in warnings)
+    _require(listed, path, "warnings: is no list of sentences", warnings)
+    return manifest
+
+
+def identity(directory: Path | str) -> str:
+    """A SHA-256 of what training sees of a corpus: its tokens by the hashes of their shards, and its tokenizer."""
+    manifest = load(directory)
+    shards = {split: [shard["sha256"] for shard in manifest["splits"][split]["shards"]] for split in SPLITS}
+    seen = [manifest["tokenizer_sha256"], manifest["vocab_size"], manifest["end_of_text_id"], shards]
+    return hashlib.sha256(json.dumps(seen, sort_keys=True).encode()).hexdigest()
+
+
+def _check_split(path: Path, split: str, value: Any, vocab_size: int) -> None:
+    _require(isinstance(value, dict), path, f"splits.{split}: is no JSON object", value)
+    shards = _field(path, value, "shards", f"splits.{split}.")
+    _require(isinstance(shards, list) and len(shards) > 0, path, f"splits.{split}.shards: lists no shard", shards)
+    seen = set()
+    for index, shard in enumerate(shards):
+        where = f"splits.{split}.shards[{index}]"
+        _require(isinstance(shard, dict), path, f"{where}: is no JSON object", shard)
+        name = _text(path, shard, "file", None, f"{where}.")
+        _require(_is_inside(name), path, f"{where}.file: must be a file inside the corpus", name)
+        _require(name not in seen, path, f"{where}.file: is listed twice", name)
+        seen.add(name)
+        _text(path, shard, "sha256", _SHA256, f"{where}.")
+        _integer(path, shard, "n_tokens", 1, 2**62, f"{where}.")
+        _integer(path, shard, "max_id", 0, vocab_size - 1, f"{where}.")
+
+
+def _is_inside(name: str) -> bool:
+    path = PurePosixPath(name)
+    return bool(path.name) and not path.is_absolute() and ".." not in path.parts and "\0" not in name
+
+
+def _field(path: Path, value: Mapping[str, Any], name: str, where: str = "") -> Any:
+    if name not in value:
+        raise InputError(f"{path}: has no {where + name!r}; prepare the corpus anew")
+    return value[name]
+
+
+def _text(
+    path: Path, value: Mapping[str, Any], name: str, pattern: re.Pattern[str] | None = None, where: str = ""
+) -> str:
+    field = _field(path, value, name, where)
+    good = isinstance(field, str) and (pattern is None or pattern.fullmatch(field))
+    _require(bool(good), path, f"{where}{name}: must be {'a SHA-256' if pattern else 'a string'}", field)
+    return field
+
+
+def _integer(path: Path, value: Mapping[str, Any], name: str, least: int, most: int, where: str = "") -> int:
+    field = _field(path, value, name, where)
+    good = isinstance(field, int) and not isinstance(field, bool) and least <= field <= most
+    _require(good, path, f"{where}{name}: must be an integer from {least} to {most}", field)
+    return field
+
+
+def _require(condition: bool, path: Path, rule: str, value: object) -> None:
+    if not condition:
+        raise InputError(f"{path}: {rule} (it is {reprlib.repr(value)}); {_WAY_ON}")

@@ -1,0 +1,110 @@
+"""What preparing has written in a corpus's directory: a record of each unit of work, and only what these list is ours.
+
+shards/00003.json is written before any shard of unit 3, names each shard before that is written, and in the end says
+what they hold. So whatever breaks off, the next start knows its own files, and touches no other.
+"""
+
+import glob
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ie_scaling import files
+from ie_scaling.errors import InputError
+
+FOLDER = "shards"
+FORMAT = "ie_scaling corpus unit"
+_SHARD = re.compile(r"shards/(train|validation)-\d{5}-\d{3,}\.npy")
+_RECORD = re.compile(r"\d{5,}\.json")
+
+
+class UnitRecord:
+    """The record of one unit: the files that it may write, and what became of it."""
+
+    def __init__(self, directory: Path, index: int, key: str):
+        """Take up the record of an earlier start, if there is one.
+
+        Raises:
+          InputError: a file of the record's name is not one of ours.
+        """
+        self._directory, self._path, self._key = directory, _path(directory, index), key
+        self._files: list[str] = []
+        self.result: dict[str, Any] | None = None
+        if self._path.exists() or self._path.is_symlink():
+            record = _read(self._path)
+            if record is None:
+                raise foreign(self._path)
+            self._files = record["files"]
+            self.result = record["result"] if record["unit"] == key else None
+
+    def begin(self) -> None:
+        """Record that the unit is worked on."""
+        self._write()
+
+    def claim(self, name: str) -> Path:
+        """The path of a file to be written, recorded as ours.
+
+        Raises:
+          InputError: there is such a file, and it is not ours.
+        """
+        path = self._directory / name
+        if name not in self._files:
+            if path.exists() or path.is_symlink():
+                raise foreign(path)
+            self._files.append(name)
+            self._write()
+        return path
+
+    def finish(self, result: dict[str, Any]) -> None:
+        """Record what became of the unit."""
+        self.result = result
+        self._write()
+
+    def _write(self) -> None:
+        value = {"format": FORMAT, "unit": self._key, "files": self._files, "result": self.result}
+        files.write_json(self._path, value)
+
+
+def foreign(path: Path) -> InputError:
+    """The error of a file in the way."""
+    return InputError(f"{path}: not written by this command and in its way; move it, or choose another directory")
+
+
+def check(directory: Path) -> None:
+    """Raise an InputError where a file in the way of a first unit is not ours; writes nothing."""
+    UnitRecord(directory, 0, "")
+    ours = set(written(directory))
+    for path in (directory / FOLDER).glob("*.npy"):
+        if _SHARD.fullmatch(f"{FOLDER}/{path.name}") and path not in ours:
+            raise foreign(path)
+
+
+def written(directory: Path) -> Iterator[Path]:
+    """Every file under shards/ that the records there list, the records themselves, and their temporary files."""
+    folder = directory / FOLDER
+    for path in sorted(folder.glob("*.json")):
+        record = _read(path) if _RECORD.fullmatch(path.name) else None
+        if record is None:
+            continue
+        for name in (*record["files"], f"{FOLDER}/{path.name}"):
+            ours = directory / name
+            yield from folder.glob(f".{glob.escape(ours.name)}.*.tmp")
+            yield ours
+
+
+def _path(directory: Path, index: int) -> Path:
+    return directory / FOLDER / f"{index:05d}.json"
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """A record, or None where the file is something else."""
+    try:
+        record = files.read_json(path)
+    except (ValueError, OSError):
+        return None
+    if not isinstance(record, dict) or record.get("format") != FORMAT or {"unit", "files", "result"} - set(record):
+        return None
+    names = record["files"]
+    ours = isinstance(names, list) and all(isinstance(name, str) and _SHARD.fullmatch(name) for name in names)
+    return record if ours and isinstance(record["result"], dict | None) else None
