@@ -1,16 +1,21 @@
 """Architecture: the shape of one decoder-only transformer, frozen and validated."""
 
 import dataclasses
-import math
 import re
+import reprlib
+import sys
 from collections.abc import Mapping
 from typing import Any
 
+from ie_scaling.errors import InputError
+
 _NAME = re.compile(
-    r"d(?P<d_model>\d+)-n(?P<n_layers>\d+)-h(?P<n_heads>\d+)-k(?P<n_kv_heads>\d+)-c(?P<d_head>\d+)"
-    r"-f(?P<d_ff>\d+)-v(?P<vocab_size>\d+)(?P<tied>-tied)?(?P<qk_norm>-qknorm)?(?:-rope(?P<rope_base>[0-9.e+]+))?"
+    r"d(?P<d_model>[0-9]+)-n(?P<n_layers>[0-9]+)-h(?P<n_heads>[0-9]+)-k(?P<n_kv_heads>[0-9]+)-c(?P<d_head>[0-9]+)"
+    r"-f(?P<d_ff>[0-9]+)-v(?P<vocab_size>[0-9]+)(?P<tied>-tied)?(?P<qk_norm>-qknorm)?(?:-rope(?P<rope_base>[0-9]+(?:\.[0-9]+)?(?:e\+?[0-9]+)?))?"
 )
 DEFAULT_ROPE_BASE = 10_000.0
+LARGEST = 2**31 - 1  # of any one field
+MAX_DIGITS = 20
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, order=True)
@@ -20,7 +25,7 @@ class Architecture:
     `d_head` is free: n_heads·d_head need not equal d_model (Panda-1B has 72 × 64 against 2560).
 
     Raises:
-      ValueError: naming the field, its value and the rule it breaks.
+      InputError: naming the field, its value and the rule it breaks.
     """
 
     d_model: int
@@ -38,21 +43,23 @@ class Architecture:
         for field in SHAPE_FIELDS:
             value = getattr(self, field)
             if isinstance(value, bool) or not isinstance(value, int):
-                raise ValueError(f"{field}={value!r}: must be an integer")
+                raise InputError(f"{field}={reprlib.repr(value)}: must be an integer")
             if value < 1:
-                raise ValueError(f"{field}={value}: must be at least 1")
+                raise InputError(f"{field}={_cut(value)}: must be at least 1")
+            if value > LARGEST:
+                raise InputError(f"{field}={_cut(value)}: must be at most {LARGEST}")
         if self.n_heads % self.n_kv_heads:
-            raise ValueError(
+            raise InputError(
                 f"n_heads={self.n_heads}, n_kv_heads={self.n_kv_heads}: n_heads must be divisible by n_kv_heads"
             )
         if self.d_head % 2:
-            raise ValueError(f"d_head={self.d_head}: must be even (rotary embeddings turn pairs)")
+            raise InputError(f"d_head={self.d_head}: must be even (rotary embeddings turn pairs)")
         for field in ("tied_embeddings", "qk_norm"):
             if not isinstance(getattr(self, field), bool):
-                raise ValueError(f"{field}={getattr(self, field)!r}: must be true or false")
+                raise InputError(f"{field}={reprlib.repr(getattr(self, field))}: must be true or false")
         base = self.rope_base
-        if isinstance(base, bool) or not isinstance(base, int | float) or not math.isfinite(base) or base <= 1:
-            raise ValueError(f"rope_base={base!r}: must be a finite number above 1")
+        if isinstance(base, bool) or not isinstance(base, int | float) or not 1 < base <= sys.float_info.max:
+            raise InputError(f"rope_base={_cut(base)}: must be a finite number above 1")
 
     @property
     def aspect_ratio(self) -> float:
@@ -81,7 +88,13 @@ class Architecture:
         """The architecture with this `name`, such as d512-n8-h8-k2-c64-f1536-v50432-qknorm."""
         match = _NAME.fullmatch(text)
         if match is None:
-            raise ValueError(f"architecture {text!r}: expected a name such as d512-n8-h8-k2-c64-f1536-v50432[-tied]")
+            shown = reprlib.repr(text)
+            raise InputError(f"architecture {shown}: expected a name such as d512-n8-h8-k2-c64-f1536-v50432[-tied]")
+        for field in SHAPE_FIELDS:
+            if len(match[field]) > MAX_DIGITS:
+                raise InputError(
+                    f"{field}={match[field][:8]}... of {len(match[field])} digits: must be at most {LARGEST}"
+                )
         shape = {field: int(match[field]) for field in SHAPE_FIELDS}
         base = float(match["rope_base"]) if match["rope_base"] else DEFAULT_ROPE_BASE
         return cls(**shape, tied_embeddings=bool(match["tied"]), qk_norm=bool(match["qk_norm"]), rope_base=base)
@@ -91,9 +104,11 @@ class Architecture:
         """An architecture from a mapping of its fields; an unknown or absent one is an error that lists them."""
         valid = [field.name for field in dataclasses.fields(cls)]
         if unknown := sorted(set(fields) - set(valid)):
-            raise ValueError(f"architecture field {unknown[0]!r}: unknown; valid fields are {', '.join(valid)}")
+            raise InputError(
+                f"architecture field {reprlib.repr(unknown[0])}: unknown; valid fields are {', '.join(valid)}"
+            )
         if missing := [field for field in SHAPE_FIELDS if field not in fields]:
-            raise ValueError(f"architecture field {missing[0]!r}: missing; a shape needs {', '.join(SHAPE_FIELDS)}")
+            raise InputError(f"architecture field {missing[0]!r}: missing; a shape needs {', '.join(SHAPE_FIELDS)}")
         return cls(**fields)
 
     def to_fields(self) -> dict[str, Any]:
@@ -102,3 +117,10 @@ class Architecture:
 
 
 SHAPE_FIELDS = ("d_model", "n_layers", "n_heads", "n_kv_heads", "d_head", "d_ff", "vocab_size")
+
+
+def _cut(value: int | float) -> str:
+    """A number for one line, however long it is."""
+    if isinstance(value, int) and abs(value) >= 10**MAX_DIGITS:
+        return f"an integer of {value.bit_length()} bits"
+    return reprlib.repr(value)

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ie_scaling.architecture import SHAPE_FIELDS, Architecture
+from ie_scaling.errors import InputError
 
 SHAPE = Architecture(d_model=14, n_layers=3, n_heads=6, n_kv_heads=2, d_head=10, d_ff=17, vocab_size=29)
 
@@ -65,3 +66,32 @@ def test_from_fields_lists_the_valid_fields():
         Architecture.from_fields(SHAPE.to_fields() | {"width": 3})
     with pytest.raises(ValueError, match=r"field 'd_ff': missing"):
         Architecture.from_fields({k: v for k, v in SHAPE.to_fields().items() if k != "d_ff"})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            SHAPE.name.replace("d14", "d" + "1" * 400),
+            r"d_model=11111111\.\.\. of 400 digits: must be at most 2147483647",
+        ),
+        (SHAPE.name.replace("f17", "f" + "9" * 5000), r"d_ff=99999999\.\.\. of 5000 digits"),
+        (SHAPE.name.replace("n3", f"n{2**31}"), "n_layers=2147483648: must be at most 2147483647"),
+        (SHAPE.name + "-rope1e999", "rope_base=inf: must be a finite number"),
+        (SHAPE.name + "-rope1..e", "expected a name such as"),
+        (SHAPE.name.replace("14", "\u0661\u0664"), "expected a name such as"),
+        ("d" * 100_000, "expected a name such as"),
+    ],
+    ids=range(7),
+)
+def test_numbers_without_bounds_are_one_short_line(text, message):
+    with pytest.raises(InputError, match=message) as error:
+        Architecture.parse(text)
+    assert len(str(error.value)) < 200
+
+
+def test_fields_without_bounds_are_one_short_line():
+    for change in ({"d_model": 10**400}, {"rope_base": 10**400}, {"d_ff": "x" * 10_000}, {"qk_norm": "y" * 10_000}):
+        with pytest.raises(InputError) as error:
+            dataclasses.replace(SHAPE, **change)
+        assert len(str(error.value)) < 200

@@ -19,6 +19,13 @@ SCALED_EMBEDDINGS = "embeddings scaled by √d"
 SCALES = "scaled embeddings, residuals, logits and attention"
 SOFTCAPS = "softcapped logits"
 RESCALED_ROTARY = "rescaled rotary frequencies"
+THREE_PART_ROTARY = "rotary positions of time, height and width"
+PLAIN_QK_NORM = "query and key norms without gains"
+ALIBI = "ALiBi instead of rotary positions"
+POSITION_SCALE = "attention scaled by position"
+RESIDUAL_AFTER_NORM = "residuals taken after the norm"
+TERNARY = "ternary weights"
+VISION = "a vision encoder, left out"
 
 
 def partial_rotary(share: float) -> str:
@@ -46,12 +53,17 @@ def swiglu_width(width: int) -> int:
 class Dialect:
     """One model_type: the names of its fields, the values of absent ones, and what always `differs`.
 
-    `required` are fields that transformers, where absent, fills with the number of one particular model. A flag is
-    (field, value where absent, value that differs, what to say). `window_in` is "all" or "some" layers; `window_if`
-    is the field that turns the window on. Sources: the configuration classes of transformers 5.23, and for MiniCPM
-    its own configuration_minicpm.py.
+    `classes` are the names that `architectures` may have. `known` are further fields that leave the shape as it is and
+    whose part in the arithmetic `differs` tells. `own_heads` says whether it has num_key_value_heads and head_dim;
+    where it has not, they may only repeat what follows. `required` are fields that transformers, where absent, fills
+    with the number of one particular model. A flag is (field, value where absent, value that differs, what to say).
+    `window_in` is "all" or "some" layers; `window_if` is the field that turns the window on. Sources: the configuration
+    classes of transformers 5.23 (LlamaConfig and so on), and for MiniCPM its own configuration_minicpm.py.
     """
 
+    classes: tuple[str, ...]
+    known: tuple[str, ...] = ()
+    own_heads: bool = True
     d_model: str = "hidden_size"
     n_layers: str = "num_hidden_layers"
     n_heads: str = "num_attention_heads"
@@ -77,14 +89,27 @@ _ATTENTION = ("attention_bias", False, True, "biases in attention")
 _BIASES = (_ATTENTION, ("mlp_bias", False, True, "biases in the MLP"))
 _QK_LAYER_NORM = ("qk_layernorm", False, True, "LayerNorm on queries and keys")
 _TANH = ("hidden_activation", "gelu_pytorch_tanh")
+_WINDOWS = ("max_window_layers", "sliding_window_pattern", "_sliding_window_pattern")
 
 DIALECTS = {
-    "llama": Dialect(flags=_BIASES),
-    "mistral": Dialect(required=_KV, window=4096),
+    "llama": Dialect(
+        classes=("LlamaForCausalLM", "LLaMAForCausalLM", "BitnetForCausalLM"),
+        known=("weight_bits", "input_bits"),
+        flags=_BIASES,
+    ),
+    "mistral": Dialect(classes=("MistralForCausalLM",), required=_KV, window=4096),
     "qwen2": Dialect(
-        required=_KV, window=4096, window_in="some", window_if="use_sliding_window", differs=(QKV_BIASES,)
+        classes=("Qwen2ForCausalLM",),
+        known=_WINDOWS,
+        required=_KV,
+        window=4096,
+        window_in="some",
+        window_if="use_sliding_window",
+        differs=(QKV_BIASES,),
     ),
     "qwen3": Dialect(
+        classes=("Qwen3ForCausalLM",),
+        known=_WINDOWS,
         required=_HEADS,
         qk_norm=True,
         window=4096,
@@ -92,9 +117,13 @@ DIALECTS = {
         window_if="use_sliding_window",
         flags=(_ATTENTION,),
     ),
-    "olmo": Dialect(differs=(NO_GAINS,), flags=(_ATTENTION,)),
-    "olmo2": Dialect(qk_norm=True, differs=(NORMS_AFTER, WIDE_QK_NORM), flags=(_ATTENTION,)),
+    "olmo": Dialect(classes=("OlmoForCausalLM",), differs=(NO_GAINS,), flags=(_ATTENTION,)),
+    "olmo2": Dialect(
+        classes=("Olmo2ForCausalLM",), qk_norm=True, differs=(NORMS_AFTER, WIDE_QK_NORM), flags=(_ATTENTION,)
+    ),
     "gemma": Dialect(
+        classes=("GemmaForCausalLM",),
+        known=("hidden_activation",),
         required=_HEADS,
         activation=("hidden_act", "gelu_pytorch_tanh"),
         tied=True,
@@ -102,6 +131,8 @@ DIALECTS = {
         flags=(_ATTENTION,),
     ),
     "gemma2": Dialect(
+        classes=("Gemma2ForCausalLM",),
+        known=(*_WINDOWS, "hidden_act"),
         required=(*_HEADS, "attn_logit_softcapping", "final_logit_softcapping"),
         activation=_TANH,
         tied=True,
@@ -111,6 +142,8 @@ DIALECTS = {
         flags=(_ATTENTION,),
     ),
     "gemma3_text": Dialect(
+        classes=("Gemma3ForCausalLM",),
+        known=(*_WINDOWS, "rope_local_base_freq", "hidden_act"),
         required=_HEADS,
         activation=_TANH,
         tied=True,
@@ -121,8 +154,10 @@ DIALECTS = {
         differs=(SCALED_EMBEDDINGS, NORMS_AROUND, LOCAL_ROTARY),
         flags=(_ATTENTION,),
     ),
-    "phi3": Dialect(flags=_BIASES),
+    "phi3": Dialect(classes=("Phi3ForCausalLM",), flags=_BIASES),
     "smollm3": Dialect(
+        classes=("SmolLM3ForCausalLM",),
+        known=(*_WINDOWS, "no_rope_layers", "no_rope_layer_interval"),
         required=_KV,
         tied=True,
         rope_base=2e6,
@@ -131,9 +166,22 @@ DIALECTS = {
         differs=(NO_ROTARY,),
         flags=_BIASES,
     ),
-    "minicpm": Dialect(tied=True, differs=(SCALES,), flags=(_ATTENTION,)),
-    "granite": Dialect(differs=(SCALES,), flags=_BIASES),
+    "minicpm": Dialect(
+        classes=("MiniCPMForCausalLM",),
+        known=("scale_emb", "scale_depth", "dim_model_base"),
+        tied=True,
+        differs=(SCALES,),
+        flags=(_ATTENTION,),
+    ),
+    "granite": Dialect(
+        classes=("GraniteForCausalLM",),
+        known=("embedding_multiplier", "attention_multiplier", "residual_multiplier", "logits_scaling"),
+        differs=(SCALES,),
+        flags=_BIASES,
+    ),
     "stablelm": Dialect(
+        classes=("StableLmForCausalLM", "StableLMEpochForCausalLM"),
+        known=("rope_pct",),
         required=_KV,
         rotary_share=0.25,
         differs=(LAYER_NORM,),
@@ -144,6 +192,9 @@ DIALECTS = {
         ),
     ),
     "gpt_neox": Dialect(
+        classes=("GPTNeoXForCausalLM",),
+        own_heads=False,
+        known=("attention_bias",),
         activation=("hidden_act", "gelu"),
         gated=False,
         rotary_share=0.25,
@@ -151,6 +202,7 @@ DIALECTS = {
         flags=(("use_parallel_residual", True, True, PARALLEL),),
     ),
     "phi": Dialect(
+        classes=("PhiForCausalLM",),
         activation=("hidden_act", "gelu_new"),
         gated=False,
         rotary_share=0.5,
@@ -158,6 +210,9 @@ DIALECTS = {
         flags=(_QK_LAYER_NORM,),
     ),
     "opt": Dialect(
+        classes=("OPTForCausalLM",),
+        own_heads=False,
+        known=("_remove_final_layer_norm", "layer_norm_elementwise_affine"),
         d_ff="ffn_dim",
         activation=("activation_function", "relu"),
         gated=False,
@@ -167,6 +222,9 @@ DIALECTS = {
         flags=(("enable_bias", True, True, BIASES), ("do_layer_norm_before", True, False, NORMS_AFTER)),
     ),
     "gpt2": Dialect(
+        classes=("GPT2LMHeadModel",),
+        own_heads=False,
+        known=("scale_attn_weights",),
         d_model="n_embd",
         n_layers="n_layer",
         n_heads="n_head",
@@ -176,5 +234,42 @@ DIALECTS = {
         tied=True,
         rotary=False,
         differs=(LAYER_NORM, LEARNED_POSITIONS, BIASES),
+    ),
+    "falcon": Dialect(
+        classes=("FalconForCausalLM",),
+        own_heads=False,
+        known=(
+            "new_decoder_architecture",
+            "multi_query",
+            "num_kv_heads",
+            "n_head_kv",
+            "num_ln_in_parallel_attn",
+            "ff_factor",
+        ),
+        d_ff="ffn_hidden_size",
+        activation=("activation", "gelu"),
+        gated=False,
+        tied=True,
+        differs=(LAYER_NORM,),
+        flags=(
+            ("parallel_attn", True, True, PARALLEL),
+            ("bias", False, True, BIASES),
+            ("alibi", False, True, ALIBI),
+            ("apply_residual_connection_post_layernorm", False, True, RESIDUAL_AFTER_NORM),
+        ),
+    ),
+    "ministral3": Dialect(classes=("Ministral3ForCausalLM",), required=_HEADS, rope_base=1e6),
+    "llama4_text": Dialect(
+        classes=("Llama4ForCausalLM",),
+        known=("no_rope_layers", "no_rope_layer_interval", "floor_scale", "attn_scale"),
+        d_ff="intermediate_size_mlp",
+        required=_HEADS,
+        rope_base=5e5,
+        differs=(NO_ROTARY,),
+        flags=(
+            _ATTENTION,
+            ("use_qk_norm", True, True, PLAIN_QK_NORM),
+            ("attn_temperature_tuning", True, True, POSITION_SCALE),
+        ),
     ),
 }

@@ -1,13 +1,14 @@
 """Architectures by name: a shape's own, a public model's, or the path of a Hugging Face config.json (no JAX here)."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ie_scaling import files
 from ie_scaling.architecture import Architecture
-from ie_scaling.shapes import hugging_face
+from ie_scaling.errors import InputError
+from ie_scaling.shapes import config_file, hugging_face
+from ie_scaling.shapes.fields import shown
 from ie_scaling.shapes.public_models import MODELS
 
 PUBLIC_SHAPES = {name: model.shape for name, model in MODELS.items()}
@@ -20,27 +21,36 @@ _NAMES = {
 }
 
 
+MAX_NAME = 1000  # characters; a longer one is no name, and a path of that length cannot be opened
+
+
 def resolve(spec: str) -> Architecture:
     """The architecture that `spec` means.
 
     Args:
       spec: `Architecture.name`; a public model as PUBLIC_SHAPES or the Hub calls it, in either case (qwen2.5-0.5b,
-        Qwen/Qwen2.5-0.5B); or a path that ends in .json.
+        Qwen/Qwen2.5-0.5B); or the path of a config.json (it ends in .json) or of a folder that holds one.
 
     Raises:
-      ValueError: none of the three (the nearest public names are suggested), or a file that is no such config.
+      InputError: none of these (the nearest public names are suggested), or a file that is no such config.
     """
     return _look_up(spec)[0]
 
 
 def files_of(specs: Sequence[str]) -> list[str]:
-    """Those of `specs` that are the path of a file."""
-    return [spec for spec in specs if spec.endswith(".json")]
+    """The config.json files that `specs` name."""
+    return [str(path) for spec in specs if (path := _file_of(spec)) is not None]
 
 
 def note(spec: str) -> str:
     """What the model that `spec` means has that its architecture here does otherwise; "" where there is nothing."""
     return "; ".join(_look_up(spec)[1])
+
+
+def notes(specs: Iterable[str]) -> list[str]:
+    """A line for each of `specs` whose model differs from its architecture here, each once, in that order."""
+    lines = [(spec, note(spec)) for spec in dict.fromkeys(specs)]
+    return [f"{spec}: the model itself has {words}" for spec, words in lines if words]
 
 
 def from_hugging_face(fields: Any, source: str = "config.json") -> Architecture:
@@ -49,31 +59,38 @@ def from_hugging_face(fields: Any, source: str = "config.json") -> Architecture:
 
 
 def _look_up(spec: str) -> tuple[Architecture, tuple[str, ...]]:
-    if spec.endswith(".json"):
-        return hugging_face.read(_read_json(spec), spec)
+    if not isinstance(spec, str) or len(spec) > MAX_NAME:
+        size = f" of {len(spec):,} characters" if isinstance(spec, str) else ""
+        raise InputError(f"{shown(spec)}{size}: must be the name of an architecture, at most {MAX_NAME:,} characters")
     if key := _NAMES.get(spec.lower()):
         return Architecture.parse(PUBLIC_SHAPES[key]), MODELS[key].family.differs
+    if (path := _file_of(spec)) is not None:
+        return hugging_face.read(config_file.read_config(path), str(path))
     try:
         return Architecture.parse(spec), ()
     except ValueError as error:
         if "expected a name" not in str(error):  # well formed, with a rule broken
-            raise ValueError(f"{spec!r}: {error}") from None
-    raise ValueError(
-        f"{spec!r}: unknown architecture; give a shape such as d512-n8-h8-k2-c64-f1536-v50432, the path of a "
+            raise InputError(f"{shown(spec)}: {error}") from None
+    raise InputError(
+        f"{shown(spec)}: unknown architecture; give a shape such as d512-n8-h8-k2-c64-f1536-v50432, the path of a "
         f"config.json, or a public model such as {', '.join(_nearest(spec))} (docs/public_shapes.md lists them)"
     )
+
+
+def _file_of(spec: str) -> Path | None:
+    """The config.json that is meant: a path that ends in .json, or a folder's that is one by its path or content."""
+    if len(spec) > MAX_NAME or spec.lower() in _NAMES:
+        return None
+    try:
+        folder = bool(spec) and Path(spec).is_dir() and ("/" in spec or (Path(spec) / "config.json").exists())
+    except (OSError, ValueError):  # a name that no file can have
+        folder = False
+    if folder:
+        return Path(spec) / "config.json"
+    return Path(spec) if spec.endswith(".json") else None
 
 
 def _nearest(spec: str) -> list[str]:
     """Up to three public names like this one; some to start from where none is."""
     near = difflib.get_close_matches(spec.lower().rpartition("/")[2], _NAMES, n=12, cutoff=0.4)
     return list(dict.fromkeys(_NAMES[name] for name in near))[:3] or ["llama-3.2-1b", "qwen3-0.6b", "pythia-160m"]
-
-
-def _read_json(path: str) -> Any:
-    try:
-        return files.read_json(Path(path))
-    except OSError as error:
-        raise ValueError(f"{path}: cannot be read ({error.strerror})") from None
-    except RecursionError:
-        raise ValueError(f"{path}: not valid JSON (nested too deeply)") from None

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ie_scaling.architecture import Architecture
+from ie_scaling.errors import InputError
 from ie_scaling.shapes import hugging_face, lookup
 from ie_scaling.shapes.dialects import DIALECTS
 from ie_scaling.shapes.public_models import MODELS
@@ -16,6 +17,7 @@ from tests.test_architecture import architectures
 # Of each model the fields that decide, as the sources of public_models.SOURCES print them.
 CONFIGS = json.loads((Path(__file__).resolve().parent / "public_configs.json").read_text(encoding="utf-8"))
 LLAMA = CONFIGS["llama-3.2-1b"]
+CASES = Path(__file__).resolve().parent.parent / "cases"
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -26,7 +28,8 @@ def test_a_public_models_config_gives_its_row_of_the_table(name):
 
 
 def test_every_model_type_that_is_read_has_such_a_model():
-    assert {fields["model_type"] for fields in CONFIGS.values()} == set(DIALECTS)
+    elsewhere = {"llama4_text", "ministral3"}  # tests/shapes/test_text_decoder.py
+    assert {fields["model_type"] for fields in CONFIGS.values()} == set(DIALECTS) - elsewhere | {"gemma3"}
 
 
 def test_absent_fields_are_those_of_transformers():
@@ -142,7 +145,7 @@ def test_a_malformed_config_is_one_clear_line(change, message):
 def assert_is_one_line(error, source):
     assert str(error).startswith(f"{source}: ")
     assert "\n" not in str(error)
-    assert len(str(error)) < 300
+    assert len(str(error)) < 400
 
 
 ABSENT = [("mistral-7b-v0.3", "num_key_value_heads"), ("qwen3-0.6b", "head_dim"), ("gpt2-medium", "n_head")]
@@ -170,6 +173,138 @@ def test_a_shape_written_as_a_config_reads_back(a):
         "rope_theta": a.rope_base,
     }
     assert hugging_face.read(json.loads(json.dumps(fields))) == (a, ())
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ("minicpm_moe", "num_experts=8: means a mixture of experts"),
+        ("draft_head", r"architectures=\['LlamaForCausalLMEagle3'\]: another kind of model"),
+    ],
+)
+def test_another_model_under_a_dense_model_type_is_refused(config, message):
+    fields = json.loads((CASES / f"{config}.config.json").read_text(encoding="utf-8"))
+    with pytest.raises(InputError, match=message):
+        hugging_face.read(fields)
+
+
+def test_a_draft_head_that_calls_itself_a_decoder_is_refused_by_its_vocabulary():
+    fields = json.loads((CASES / "draft_head.config.json").read_text(encoding="utf-8"))
+    with pytest.raises(InputError, match="draft_vocab_size=32000: means a draft head"):
+        hugging_face.read(fields | {"architectures": ["LlamaForCausalLM"]})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"num_local_experts": 8, "num_experts_per_tok": 2},
+        {"n_routed_experts": 64},
+        {"num_experts_per_token": 2},
+        {"moe_intermediate_size": 1408},
+        {"num_experts": "8"},
+        {"mlp_type": "moe"},
+        {"ffn_config": {"moe_num_experts": 16}},
+        {"architectures": ["LlamaForSequenceClassification"]},
+        {"architectures": ["LlamaForCausalLM", "LlamaModel"]},
+        {"architectures": ["LlavaForConditionalGeneration"]},
+        {"auto_map": {"AutoModelForCausalLM": "modeling.LlamaMoEForCausalLM"}},
+        {"id2label": {"0": "LABEL_0"}},
+        {"is_reward_model": True},
+        {"num_nextn_predict_layers": 1},
+        {"medusa_num_heads": 3},
+        {"speculator_type": "eagle"},
+        {"total_ut_steps": 4},
+        {"mean_recurrence": 32},
+        {"layer_sharing": True},
+        {"num_hidden_groups": 1},
+        {"num_kv_shared_layers": 1},
+        {"is_encoder_decoder": True},
+        {"is_decoder": False},
+        {"is_causal": False},
+        {"use_bidirectional_attention": True},
+        {"add_cross_attention": True},
+        {"cross_attention_layers": [3, 8]},
+        {"num_encoder_layers": 6},
+        {"mamba_d_state": 16},
+        {"layer_types": ["linear_attention"] * 16},
+        {"layer_types": ["full_attention"] * 15},
+        {"layer_types": 3},
+        {"attention_type": "linear"},
+        {"kv_lora_rank": 512},
+        {"block_configs": [{"attention": {"n_heads_in_group": 4}}]},
+        {"pruned_heads": {"1": [0]}},
+        {"num_query_heads": [12, 16]},
+        {"ffn_multipliers": [0.5, 1.0]},
+        {"head_dim": [64] * 16},
+        {"laurel_rank": 64},
+        {"vision_config": {"hidden_size": 64}},
+        {"text_config": {"hidden_size": 64}},
+        {"padded_vocab_size": 128512},
+        {"n_layer": 12},
+        {"kv_channels": 128},
+        {"n_blocks_of_something_new": 3},
+        {"quantization_config": "int8"},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_whatever_may_change_the_shape_is_refused_by_name(change):
+    with pytest.raises(InputError, match=f"some/config.json: {next(iter(change))}|num_labels|layer_types") as error:
+        hugging_face.read(LLAMA | change, "some/config.json")
+    assert_is_one_line(error.value, "some/config.json")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"num_experts": 1, "num_experts_per_tok": 1},
+        {"num_local_experts": 0, "n_routed_experts": None, "output_router_logits": True, "router_aux_loss_coef": 0.1},
+        {"architectures": ["LlamaForCausalLM"], "id2label": {"0": "LABEL_0"}},
+        {"architectures": None, "is_decoder": True, "is_encoder_decoder": False, "add_cross_attention": False},
+        {"decoder_start_token_id": 3, "encoder_no_repeat_ngram_size": 2, "repetition_penalty": 1.1},
+        {"pruned_heads": {}, "num_nextn_predict_layers": 0, "layer_types": ["full_attention"] * 16},
+        {"num_layers": 16, "kv_channels": 64, "hidden_dropout": 0.1, "initializer_range": 0.02, "image_token_id": 7},
+        {"pretraining_tp": 2, "use_cache": True, "transformers_version": "4.45", "max_position_embeddings": 2048},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_what_is_off_or_harmless_changes_nothing(change):
+    assert hugging_face.read(LLAMA | change) == hugging_face.read(LLAMA)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"brand_new": 0.5}, "fields that are not understood (brand_new=0.5)"),
+        ({"a new\n name": "x"}, "fields that are not understood ('a new\\n name'='x')"),
+        ({"qkv_bias": True}, "fields that are not understood (qkv_bias=True)"),
+        ({"quantization_config": {"quant_method": "gptq", "bits": 4}}, "quantized weights (gptq)"),
+        ({"quantization_config": {"quant_method": "bitnet"}}, "ternary weights"),
+        ({"architectures": ["BitnetForCausalLM"], "weight_bits": 1}, "ternary weights"),
+    ],
+)
+def test_what_does_not_bear_on_the_shape_is_named(change, words):
+    a, differs = hugging_face.read(LLAMA | change)
+    assert (a, set(differs)) == (lookup.resolve("llama-3.2-1b"), {"rescaled rotary frequencies", words})
+
+
+@pytest.mark.parametrize(
+    ("change", "n_kv_heads", "words"),
+    [
+        ({"multi_query": False}, 71, set()),
+        ({"new_decoder_architecture": True, "num_kv_heads": 71}, 71, set()),
+        ({"alibi": True, "bias": True}, 1, {"ALiBi instead of rotary positions", "biases"}),
+    ],
+)
+def test_falcons_heads_follow_its_three_fields(change, n_kv_heads, words):
+    a, differs = hugging_face.read(CONFIGS["falcon-7b"] | change)
+    assert (a.n_kv_heads, words <= set(differs)) == (n_kv_heads, True)
+
+
+def test_a_model_type_without_kv_heads_may_only_repeat_its_heads():
+    pythia = CONFIGS["pythia-1b"]
+    assert hugging_face.read(pythia | {"num_key_value_heads": 8}) == hugging_face.read(pythia)
+    with pytest.raises(InputError, match="num_key_value_heads=2: contradicts what the other fields say, 8"):
+        hugging_face.read(pythia | {"num_key_value_heads": 2})
 
 
 VALUES = st.recursive(

@@ -8,6 +8,7 @@ import pytest
 
 from ie_scaling import accounting
 from ie_scaling.architecture import Architecture
+from ie_scaling.errors import InputError
 from ie_scaling.latency.config import TimeDecodeConfig
 from ie_scaling.shapes import lookup
 
@@ -113,7 +114,7 @@ def test_a_file_that_is_no_config(tmp_path):
         assert "\n" not in str(error.value)
     folder = tmp_path / "folder.json"
     folder.mkdir()
-    with pytest.raises(ValueError, match=r"folder\.json: cannot be read"):
+    with pytest.raises(InputError, match=r"folder\.json/config\.json: no such file"):
         lookup.resolve(str(folder))
 
 
@@ -145,3 +146,20 @@ def test_a_named_workload_gives_the_lengths_and_fields_override_them():
     load = loads[0]
     assert (load.prompt_tokens, load.new_tokens, load.batch, load.dtype) == (4096, 9, 4, "bfloat16")
     assert TimeDecodeConfig(workload="bian2025", dtype="float32").resolve_workloads("bfloat16")[0].dtype == "float32"
+
+
+def test_notes_are_a_line_for_each_shape_that_differs_once():
+    specs = ["qwen2.5-0.5b", SMALL, "qwen3-0.6b", "qwen2.5-0.5b", "gpt2"]
+    first, second = lookup.notes(specs)
+    assert first == "qwen2.5-0.5b: the model itself has biases on queries, keys and values"
+    assert second.startswith("gpt2: the model itself has LayerNorm; ")
+
+
+@pytest.mark.parametrize(
+    "spec", ["x" * 100_000, "d" + "1" * 900, "a" * 300 + "/b", "\0", "\0.json", "x" * 999 + ".json"], ids=range(6)
+)
+def test_a_name_without_bounds_is_one_short_line(spec):
+    with pytest.raises(InputError) as error:
+        lookup.resolve(spec)
+    assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 500
