@@ -31,7 +31,6 @@ from ie_scaling.progress import Progress, say
 from ie_scaling.tables import cells, filters, run_table
 
 REST = "rest"
-TABLES = (".csv", ".parquet")  # how the path of a table ends
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -61,7 +60,7 @@ def run(config: FitConfig, directory: Path) -> list[str]:
 
 def inputs_of(config: FitConfig) -> workdir.Inputs:
     """What it reads, by name."""
-    tables = [config.holdout] if config.holdout.endswith(TABLES) else []
+    tables = [config.holdout] if cells.is_table(config.holdout) else []
     return identity.named("runs", run_table.split_paths(config.runs)) | identity.named("holdout", tables)
 
 
@@ -90,7 +89,7 @@ def _load_holdout(config: FitConfig, frame: pd.DataFrame, fitted_frame: pd.DataF
     """Rows that `holdout` names (a table, a row filter, or `rest`), those fitted left out."""
     if not config.holdout:
         return None
-    if config.holdout.endswith(TABLES):
+    if cells.is_table(config.holdout):
         return Observations.from_frame(run_table.read_runs(config.holdout), config.holdout)
     chosen = frame
     if config.holdout != REST:

@@ -1,9 +1,10 @@
 """Tables as CSV and Parquet, in and out, with errors that name the cell."""
 
+import csv
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -35,7 +36,13 @@ def write_table(path: Path, table: pd.DataFrame | Sequence[Mapping[str, Any]]) -
         if path.suffix == ".parquet":
             frame.apply(_one_type).to_parquet(temporary, index=False)
         else:
-            frame.apply(_whole).to_csv(temporary, index=False)
+            frame.apply(_whole).to_csv(temporary, index=False, quoting=_quoting(frame))
+
+
+def _quoting(frame: pd.DataFrame) -> Literal[0, 2]:
+    """Quotes where they are needed; around all text if a carriage return needs them, which csv does not see."""
+    texts = (cell for column in frame if frame[column].dtype.kind == "O" for cell in frame[column])
+    return csv.QUOTE_NONNUMERIC if any(isinstance(text, str) and "\r" in text for text in texts) else csv.QUOTE_MINIMAL
 
 
 def _one_type(cells: pd.Series) -> pd.Series:

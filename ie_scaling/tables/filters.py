@@ -1,21 +1,33 @@
-"""Row filters: which rows of a table are kept."""
+"""Row filters: which rows of a table are kept, by an expression that computes and does nothing else."""
 
+import reprlib
 from pathlib import Path
 
 import pandas as pd
 
 from ie_scaling.errors import InputError
+from ie_scaling.tables import filter_evaluation
+from ie_scaling.tables.filter_syntax import NotAllowed
+
+_cut = reprlib.Repr()
+_cut.maxstring = 200
 
 
 def filter_rows(frame: pd.DataFrame, where: str, path: Path | str = "table", field: str = "where") -> pd.DataFrame:
-    """The rows for which the pandas query `where` is true; none left is an error."""
+    """The rows for which the filter is true, under their own index; "" keeps all (docs/row_filters.md).
+
+    Columns may be text, as a CSV file has them: one whose cells are all numbers or blank counts as numbers.
+
+    Raises:
+      InputError: a filter that is not allowed, is not true or false for each row, or keeps no row.
+    """
     if not where:
         return frame
+    said = f"{field}={_cut.repr(where)}"
     try:
-        kept = frame.query(where, engine="python")
-    except Exception as error:  # pandas raises whatever the expression does
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{field}={where!r}: not a row filter for {path} ({reason})") from None
-    if not isinstance(kept, pd.DataFrame) or kept.empty:
-        raise InputError(f"{field}={where!r}: keeps no row of {path}")
+        kept = frame[filter_evaluation.keeps(frame, where)]
+    except NotAllowed as error:
+        raise InputError(f"{said}: not a row filter for {path} ({error})") from None
+    if kept.empty:
+        raise InputError(f"{said}: keeps no row of {path}")
     return kept

@@ -166,6 +166,13 @@ def test_whole_numbers_are_written_without_a_decimal_point(tmp_path):
     assert written(tmp_path, frame) == "n,loss,big,vast\n32,2.5,9007199254740992,1e+300\n,3.0,1,1.0\n"
 
 
+@pytest.mark.parametrize("text", ["a\rb", "\r", "a\r\nb", "\n", '"', "a;b", "\t", "'", "", " "])
+def test_any_text_is_read_back_as_it_was(tmp_path, text):
+    path = tmp_path / "runs.csv"
+    cells.write_table(path, [{"run_id": text, "n": 1, "loss": 2.5}, {"run_id": "b", "n": "", "loss": None}])
+    assert cells.read_frame(path).to_dict("list") == {"run_id": [text, "b"], "n": ["1", ""], "loss": ["2.5", ""]}
+
+
 def test_whole_numbers_beyond_float64_are_written_whole_where_a_row_lacks_them(tmp_path):
     rows = [{"run_id": "a", "seed": 2**53 + 1}, {"run_id": "b"}, {"run_id": "c", "seed": ""}]
     assert written(tmp_path, rows) == "run_id,seed\na,9007199254740993\nb,\nc,\n"

@@ -1,0 +1,93 @@
+"""The methods that a row filter may call, with their arguments."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from ie_scaling.tables import filter_values as compute
+from ie_scaling.tables.filter_syntax import NotAllowed
+from ie_scaling.tables.filter_values import Column, Value
+
+NEEDED: Any = object()
+_BOUNDS = {"both": (">=", "<="), "left": (">=", "<"), "right": (">", "<="), "neither": (">", "<")}
+
+
+@dataclasses.dataclass(frozen=True)
+class Method:
+    """What a method does with its value and arguments.
+
+    Attributes:
+      arguments: names and defaults (NEEDED: none), in order.
+      n_positional: how many may be given without their names.
+    """
+
+    apply: Callable[..., Value]
+    arguments: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    n_positional: int = 1
+
+
+def between(value: Value, left: Value, right: Value, inclusive: str) -> Value:
+    """Whether it lies within bounds, which are included as said."""
+    if not isinstance(inclusive, str) or inclusive not in _BOUNDS:
+        raise NotAllowed(f"inclusive must be one of {', '.join(_BOUNDS)}")
+    above, below = _BOUNDS[inclusive]
+    return np.logical_and(compute.compare(above, value, left), compute.compare(below, value, right))
+
+
+def is_missing(value: Value) -> np.ndarray:
+    """Whether it is blank, or no number among numbers."""
+    if isinstance(value, Column):
+        return value.is_missing | np.isnan(value.numbers()) if value.is_numeric else value.is_missing
+    cells = compute.per_row(value)
+    return np.isnan(cells) if cells.dtype.kind == "f" else np.zeros(len(cells), bool)
+
+
+def is_in(value: Value, values: Any) -> Value:
+    """Whether it equals one of a list."""
+    if not isinstance(values, list):
+        raise NotAllowed(".isin() takes a list such as ['a', 'b']")
+    return compute.is_in(value, values)
+
+
+def contains(value: Value, pat: Any, case: Any, na: Any, regex: Any) -> Value:
+    """Whether the text has a part that matches."""
+    if not isinstance(pat, str) or not isinstance(case, bool) or not isinstance(regex, bool) or na is not False:
+        raise NotAllowed(".str.contains() takes a text in quotes, and case, regex: True or False, na: False")
+    return compute.contains(value, pat, case, regex)
+
+
+def starts(value: Value, pat: Any) -> Value:
+    """Whether the text begins with this, or with one of these."""
+    return compute.each_text(value, lambda text: text.startswith(_texts(pat)), bool)
+
+
+def ends(value: Value, pat: Any) -> Value:
+    """Whether the text ends with this, or with one of these."""
+    return compute.each_text(value, lambda text: text.endswith(_texts(pat)), bool)
+
+
+def _texts(pat: Any) -> tuple[str, ...]:
+    texts = tuple(pat) if isinstance(pat, list) else (pat,)
+    if not all(isinstance(text, str) for text in texts):
+        raise NotAllowed(".str.startswith() and .str.endswith() take text in quotes")
+    return texts
+
+
+METHODS = {
+    "abs": Method(lambda value: np.abs(compute.as_numbers(value))),
+    "isna": Method(is_missing),
+    "isnull": Method(is_missing),
+    "notna": Method(lambda value: ~is_missing(value)),
+    "notnull": Method(lambda value: ~is_missing(value)),
+    "between": Method(between, {"left": NEEDED, "right": NEEDED, "inclusive": "both"}, 3),
+    "isin": Method(is_in, {"values": NEEDED}),
+}
+TEXT_METHODS = {
+    "contains": Method(contains, {"pat": NEEDED, "case": True, "na": False, "regex": True}, 2),
+    "startswith": Method(starts, {"pat": NEEDED}),
+    "endswith": Method(ends, {"pat": NEEDED}),
+    "lower": Method(lambda value: compute.each_text(value, str.lower, object)),
+    "upper": Method(lambda value: compute.each_text(value, str.upper, object)),
+}
