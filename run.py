@@ -1,89 +1,109 @@
-"""Run one experiment:  python run.py --config=configs/NAME.py [--config.field=value ...] [--workdir=DIR]
+"""Run one experiment:  python run.py --config=NAME [--config.FIELD=VALUE ...] [--workdir=DIR]
 
-  configs/quickstart.py    the whole story on a CPU: text -> sweep -> latency -> laws -> recommendation -> report.html
-  configs/prepare_data.py  text to a tokenizer and token arrays
-  configs/train.py         one training run
-  configs/papers.py        one training run of a published shape: configs/papers.py:panda-1b
-  configs/sweep.py         many runs into one run table, here or on a Ray cluster
-  configs/status.py        which runs of a sweep are done, running, failed or left
-  configs/time_decode.py   time decoding of a list of architectures
-  configs/latency_study.py latency by depth, aspect ratio, batch, g and r; a law of it, tested: report.html
-  configs/fit_latency.py   fit the latency law to latency tables: posterior, held-out errors, a proxy beside it
-  configs/predict_latency.py latency of architectures that were not timed, with intervals
-  configs/fit.py           fit a scaling law to a run table: least squares, posterior, diagnostics
-  configs/pool.py          fit one law to several families of runs, their shape parameters partially pooled
-  configs/compare_laws.py  which law predicts best: cross-validation by model, extrapolation by size
-  configs/reproduce.py     the published numbers again, each beside its tolerance, and figures like the papers'
-  configs/compare.py       which way of predicting tells the truth of runs left out: Bayes, bootstrap, curve_fit, order
-  configs/certify.py       simulation-based calibration of a law on a table's design, and coverage rolled forward
-  configs/rank.py          rank shapes by predicted loss at given tokens, with the probability of each rank
-  configs/select.py        rank candidate shapes under a latency bound and recommend one
+  --config=NAME            configs/NAME.py; NAME:ARGUMENT and the path of any config file do too
+  --config.FIELD=VALUE     a field; 250k, 1.5B and 3e10 are numbers, "('a', 'b')" or a,b is a list, None unsets
+  --workdir=DIR            where results go; by default runs/NAME
+  --dry_run                check everything, print the resolved config and what it would cost; run and write nothing
+  --strict                 exit 1 if a diagnostic fails
+  --debug                  show the traceback of an error
+  --config=NAME --help     what a verb does, and its fields
 
---dry_run prints the resolved config and what it would cost. --strict makes a failed diagnostic exit 1. Bad input is one
-line on stderr and exit 2; --debug shows the traceback instead. An interrupted run goes on when started again; training
-that is sent SIGTERM saves its state first and exits 143.
+Bad input is one line on stderr and exit 2. An interrupted run goes on when started again; training that is sent SIGTERM
+saves its state first and exits 143.
 """
+# ruff: noqa: E402 (signals are minded before the imports, which take a while)
 
-import importlib
-import json
+import os
 import signal
 import sys
+from types import FrameType
+
+
+def _end(number: int, _: FrameType | None) -> None:
+    os.write(2, b"interrupted\n")
+    os._exit(128 + number)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, _end)
+    signal.signal(signal.SIGTERM, _end)
+
+import functools
+import importlib
+import importlib.util
+import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, NoReturn
 
+import ml_collections
 from absl import app, flags, logging
-from ml_collections import config_flags
 
 from ie_scaling import config as config_lib
-from ie_scaling import host_memory
+from ie_scaling import host_memory, overrides, stopping, usage
 from ie_scaling import workdir as workdir_lib
 from ie_scaling.errors import InputError
 from ie_scaling.stopping import Stopped
 
-NO_WORKDIR = ("status",)
 ROOT = Path(__file__).resolve().parent
-_CONFIG = config_flags.DEFINE_config_file(
-    "config", None, "Path of a config file.", lock_config=False, accept_new_attributes=True
-)
+CONFIGS = ROOT / "configs"
+NO_WORKDIR = ("status",)
+HELP = ("-h", "-help", "--help", "--helpshort", "--helpfull", "--helpconfig")
+_CONFIG = flags.DEFINE_string("config", None, "Name or path of a config file.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Directory of the results; by default runs/ and the config's name.")
 _DRY_RUN = flags.DEFINE_bool("dry_run", False, "Print the resolved config and a cost estimate; run nothing.")
 _STRICT = flags.DEFINE_bool("strict", False, "Exit 1 if a diagnostic fails.")
 _DEBUG = flags.DEFINE_bool("debug", False, "Show the traceback of an error.")
-flags.mark_flag_as_required("config")
 
 
-def main(argv: Sequence[str]) -> int:
-    """Exit status: 0 done, 1 failed diagnostics under --strict, 2 bad input, 130 interrupted, 143 preempted."""
+def main(argv: Sequence[str], texts: Sequence[tuple[str, str]] = ()) -> int:
+    """Exit status: 0 done, 1 failed diagnostics under --strict, 2 bad input, 130 interrupted, 143 preempted.
+
+    `texts` are the fields set on the command line.
+    """
     if not flags.FLAGS["verbosity"].present:
         logging.set_verbosity(logging.WARNING)  # Orbax says a page a checkpoint at INFO
-    try:
-        return _run(argv[1:])
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on from here", file=sys.stderr)
-        return 130
-    except Stopped as stopped:
-        print(f"{_one_line(stopped)}; the same command goes on from here", file=sys.stderr)
-        return 128 + (stopped.signal_number or signal.SIGTERM)  # JAX takes SIGTERM for several processes
-    except (ValueError, FloatingPointError, OSError) as error:
-        if _DEBUG.value:
-            raise
-        _say_error(error)
-        return 2
+    with stopping.at_once() as interruption:
+        try:
+            return _run(argv[1:], texts)
+        except Stopped as stopped:
+            _leave(stopped.signal_number or signal.SIGTERM, _one_line(stopped))  # JAX takes SIGTERM for several
+        except BaseException as error:
+            if interruption.signal_number or isinstance(error, KeyboardInterrupt):
+                _leave(interruption.signal_number or signal.SIGINT, "interrupted")
+            if _DEBUG.value or not isinstance(error, ValueError | FloatingPointError | OSError):
+                raise
+            _say_error(error)
+            return 2
 
 
-def _run(rest: Sequence[str]) -> int:
+def _leave(number: int, reason: str) -> NoReturn:
+    """End at once: at an orderly exit XLA's threads, still compiling, would find the interpreter gone and crash."""
+    sys.stdout.flush()
+    sys.stderr.write(f"{reason}; the same command goes on from here\n")
+    sys.stderr.flush()
+    os._exit(128 + number)
+
+
+def _run(rest: Sequence[str], texts: Sequence[tuple[str, str]]) -> int:
     if rest:
-        raise ValueError(f"argument {rest[0]!r}: not understood; fields are set as --config.field=value")
-    values = _CONFIG.value.to_dict()
-    name = values.pop("experiment", None)
-    known = sorted(path.stem for path in (ROOT / "experiments").glob("*.py"))
-    if name not in known:
-        raise ValueError(f"config.experiment={name!r}: must be one of {', '.join(known)}")
+        raise InputError(f"argument {rest[0]!r}: not understood; fields are set as --config.field=value")
+    if _CONFIG.value is None:
+        raise InputError(f"--config: missing; it must name one of {', '.join(usage.verbs(CONFIGS))}")
+    path, argument = find_config(_CONFIG.value)
+    values = load_config(path, argument).to_dict()
+    name = _experiment_name(values.pop("experiment", None))
     sys.path.insert(0, str(ROOT))
     host_memory.keep_freed_blocks()
+    if (known := config_lib.class_of(name)) is not None:
+        config_lib.build(known, overrides.apply(known, values, texts))  # a slip is told of before JAX is loaded
     experiment = importlib.import_module(f"experiments.{name}")
-    config = config_lib.build(experiment.Config, values)
-    workdir = Path(_WORKDIR.value or _default_workdir(config_flags.get_config_filename(flags.FLAGS["config"])))
+    config = config_lib.build(experiment.Config, overrides.apply(experiment.Config, values, texts))
+    workdir = Path(_WORKDIR.value or f"runs/{path.stem}" + f"-{argument}" * bool(argument))
+    return _execute(name, experiment, config, workdir)
+
+
+def _execute(name: str, experiment: Any, config: Any, workdir: Path) -> int:
     inputs = experiment.inputs_of(config) if hasattr(experiment, "inputs_of") else {}
     if _DRY_RUN.value:
         plain = config_lib.to_plain(config)
@@ -106,15 +126,78 @@ def _check_workdir(workdir: Path, config: dict, may_change: Sequence[str], input
         raise InputError(f"workdir={workdir}: in use by another process; wait for it or choose another")
 
 
-def _default_workdir(filename: str) -> str:
-    """runs/NAME of configs/NAME.py, and runs/NAME-ARGUMENT of configs/NAME.py:ARGUMENT."""
-    path, _, argument = filename.partition(":")
-    return f"runs/{Path(path).stem}" + f"-{argument}" * bool(argument)
+def find_config(text: str) -> tuple[Path, str]:
+    """The config file that NAME, PATH or either with :ARGUMENT means, and the argument ("" for none).
+
+    Raises:
+      InputError: there is no such file; the nearest verb is suggested.
+    """
+    name, _, argument = text.partition(":")
+    path = Path(name) if name.endswith(".py") else CONFIGS / f"{name}.py"
+    if path.is_file():
+        return path, argument
+    if name.endswith(".py") and (CONFIGS.parent / path).is_file():
+        return CONFIGS.parent / path, argument
+    known = usage.verbs(CONFIGS)
+    near = overrides.nearest(path.stem, {verb: verb for verb in known})
+    hint = f"did you mean --config={near}?" if near else f"the verbs are {', '.join(known)}"
+    raise InputError(f"--config={text}: no such file; {hint}")
+
+
+def load_config(path: Path, argument: str) -> ml_collections.ConfigDict:
+    """What the file's get_config gives; a config file is a program, and can raise anything.
+
+    Raises:
+      InputError: the file has no get_config, or it fails.
+    """
+    spec = importlib.util.spec_from_file_location(f"config_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise InputError(f"--config={_shown(path)}: is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.path.insert(0, str(ROOT))
+    try:
+        spec.loader.exec_module(module)
+        config = module.get_config(argument) if argument else module.get_config()
+    except Exception as error:
+        if _DEBUG.value:
+            raise
+        kind = "" if isinstance(error, LookupError | ValueError) else f"{type(error).__name__}: "
+        raise InputError(f"--config={_shown(path)}: {kind}{_one_line(error)}") from None
+    if not isinstance(config, ml_collections.ConfigDict):
+        raise InputError(f"--config={_shown(path)}: get_config() must give a ConfigDict, not {type(config).__name__}")
+    return config
+
+
+def _shown(path: Path) -> Path:
+    return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+
+
+def _experiment_name(name: Any) -> str:
+    known = sorted(path.stem for path in (ROOT / "experiments").glob("*.py") if path.stem != "__init__")
+    if name not in known:
+        raise InputError(f"config.experiment={name!r}: must be one of {', '.join(known)}")
+    return name
+
+
+def _help(argv: Sequence[str]) -> str:
+    """What a verb does and may be told, where --config names one; else what verbs there are."""
+    flag = next((text.partition("=")[2] for text in argv if text.startswith(("--config=", "-config="))), "")
+    if not flag:
+        return f"{__doc__.strip()}\n\nVerbs:\n{usage.list_verbs(CONFIGS)}"
+    path, argument = find_config(flag)
+    values = load_config(path, argument).to_dict()
+    cls = config_lib.class_of(_experiment_name(values.pop("experiment", None)))
+    fields = "" if cls is None else usage.describe_fields(cls, values)
+    return f"{usage.docstring(path)}\n\n{fields}"
 
 
 def _parse_flags(argv: Sequence[str]) -> list[str]:
-    """absl's own parsing, with its errors in one line; a config file can raise anything."""
+    """absl's own parsing, with its errors in one line."""
     try:
+        if len(sys.argv) == 1 or set(argv) & set(HELP):
+            flags.FLAGS.mark_as_parsed()
+            print(_help(argv))
+            sys.exit(0)
         return flags.FLAGS(argv)
     except Exception as error:
         if "--debug" in argv:
@@ -132,4 +215,5 @@ def _one_line(error: BaseException) -> str:
 
 
 if __name__ == "__main__":
-    app.run(main, flags_parser=_parse_flags)
+    _ARGV, _TEXTS = overrides.split(sys.argv)
+    app.run(functools.partial(main, texts=_TEXTS), argv=_ARGV, flags_parser=_parse_flags)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator
 from ie_scaling.progress import say
 
 GRACE_S = 8.0  # after a signal, for work that holds nothing worth saving: it may be inside XLA's compiler for minutes
+AT_ONCE_S = 1.5  # the same for work of seconds, that is begun again
 SECOND_GRACE_S = 1.5  # after a second signal, for an orderly end
 ECHO_S = 0.3  # batch systems send one signal to the process and to its group: within this it is the same one
 POLL_S = 0.1
@@ -101,6 +102,32 @@ def broken_off() -> Generator[None]:
         yield
 
 
+class Interruption(BaseException):
+    """A signal broke the work off: no `except Exception` of a library on the way may take it for its own."""
+
+    signal_number = 0
+
+
+@contextlib.contextmanager
+def at_once() -> Generator[Interruption]:
+    """A block that a signal breaks off anywhere, by the Interruption that is given here; its number says whether.
+
+    Where the block is inside a library that does not return, the process ends AT_ONCE_S after the signal, in one line.
+    """
+    interruption = Interruption()
+
+    def handle(number: int, _: object) -> None:
+        if not interruption.signal_number:
+            interruption.signal_number = number
+            raise interruption
+
+    if threading.current_thread() is not threading.main_thread():
+        yield interruption
+        return
+    with _watched(Stop(), AT_ONCE_S, is_announced=False), _handled(handle):
+        yield interruption
+
+
 @contextlib.contextmanager
 def _handled(handle: Callable[[int, object], None]) -> Generator[None]:
     """Both signals handled so; the handlers before come back at the end."""
@@ -113,13 +140,15 @@ def _handled(handle: Callable[[int, object], None]) -> Generator[None]:
 
 
 @contextlib.contextmanager
-def _watched(stop: Stop) -> Generator[None]:
+def _watched(stop: Stop, grace_s: float = GRACE_S, is_announced: bool = True) -> Generator[None]:
     """A thread beside the block that hears of signals from C, whatever the main thread does, and ends the process."""
     heard, told = socket.socketpair()
     heard.settimeout(POLL_S)
     told.setblocking(False)
     ended = threading.Event()
-    watchdog = threading.Thread(target=_watch, args=(heard, stop, ended), name="signal watchdog", daemon=True)
+    watchdog = threading.Thread(
+        target=_watch, args=(heard, stop, ended, grace_s, is_announced), name="signal watchdog", daemon=True
+    )
     earlier = signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
     watchdog.start()
     try:
@@ -132,7 +161,7 @@ def _watched(stop: Stop) -> Generator[None]:
         told.close()
 
 
-def _watch(heard: socket.socket, stop: Stop, ended: threading.Event) -> None:
+def _watch(heard: socket.socket, stop: Stop, ended: threading.Event, grace_s: float, is_announced: bool) -> None:
     first: tuple[int, float] | None = None
     second_at: float | None = None
     while not ended.is_set():
@@ -140,12 +169,13 @@ def _watch(heard: socket.socket, stop: Stop, ended: threading.Event) -> None:
         for number in _signals(heard):
             if first is None:
                 first = number, now
-                say(f"{signal.Signals(number).name}: saving what there is, then stopping (again: at once)")
+                if is_announced:
+                    say(f"{signal.Signals(number).name}: saving what there is, then stopping (again: at once)")
             elif second_at is None and now - first[1] > ECHO_S:
                 second_at = now
         if first is None:
             continue
-        patient = second_at is None and (stop.has_unsaved or now - first[1] < GRACE_S)
+        patient = second_at is None and (stop.has_unsaved or now - first[1] < grace_s)
         if not patient and (second_at is None or now - second_at >= SECOND_GRACE_S):
             _exit(first[0], ended, again=second_at is not None)
 

@@ -48,8 +48,11 @@ def test_integers_become_floats_where_floats_belong():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"sise": 3}, "config.sise: unknown field; valid fields are size, names, inner"),
-        ({"inner": {"rat": 3}}, "config.inner.rat: unknown field; valid fields are rate, label"),
+        ({"sise": 3}, "config.sise: unknown field; valid fields are size, names, inner; did you mean config.size?"),
+        (
+            {"inner": {"rat": 3}},
+            "config.inner.rat: unknown field; valid fields are rate, label; did you mean config.inner.rate?",
+        ),
         ({"size": "3"}, "config.size='3': must be of type int"),
         ({"size": True}, "config.size=True: must be of type int"),
         ({"inner": 3}, "config.inner=3: must be a group of fields"),

@@ -51,6 +51,54 @@ def test_bad_input_is_one_line_and_exit_2(tables, arguments, words):
     assert not workdir.exists()
 
 
+def test_a_bare_command_lists_the_verbs_and_help_teaches_a_verb():
+    for arguments in ((), ("--help",)):
+        result = run(*arguments)
+        assert result.returncode == 0
+        assert all(f"\n  {name} " in result.stdout for name in CONFIGS), result.stdout
+    result = run("--config=fit", "--help")
+    assert result.returncode == 0
+    assert "Fit a loss law to a run table" in result.stdout
+    assert "--config.nuts.target_accept=0.975  (a number)" in result.stdout
+
+
+def test_help_and_slips_load_no_jax():
+    program = "import runpy, sys; sys.argv = sys.argv[1:]\ntry: runpy.run_path('run.py', run_name='__main__')\n"
+    program += "finally: print('jax' in sys.modules, file=sys.stderr)"
+    for arguments in (["--config=quickstart", "--help"], ["--config=fit", "--config.sede=1"], []):
+        command = [sys.executable, "-c", program, "run.py", *arguments]
+        result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        assert result.stderr.splitlines()[-1] == "False", result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--config=fit", "--config.n_starts=1.5X"], "config.n_starts='1.5X': must be a whole number, such as"),
+        (["--config=fit", "--config.seed=1e30"], "config.seed='1e30': must be at most"),
+        (["--config=train", "--config.learning_rate=1"], "did you mean config.recipe.optimizer.learning_rate"),
+        (["--config=fti"], "did you mean --config=fit"),
+        (["--config=papers:panda"], "papers.py:panda: unknown name; must be one of morph-1b"),
+        (["--config.seed=1"], "--config: missing; it must name one of certify"),
+        (["--config=fit", "--dryrun"], "Did you mean: dry_run"),
+        (["--config=fit:what"], "configs/fit.py: TypeError: get_config() takes 0 positional arguments"),
+        (["--config=ie_scaling/errors.py"], "ie_scaling/errors.py: AttributeError: module"),
+    ],
+)
+def test_a_slip_on_the_command_line_says_the_way_on(arguments, words):
+    result = run(*arguments)
+    assert result.returncode == 2
+    assert len(result.stderr.splitlines()) == 1, result.stderr
+    assert words in result.stderr
+
+
+def test_a_dry_run_refuses_a_work_directory_that_the_run_would_refuse(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    result = run("--config=fit", f"--workdir={tmp_path}", "--dry_run")
+    assert result.returncode == 2
+    assert "holds notes.txt, which this program did not write" in result.stderr
+
+
 def test_debug_shows_the_traceback():
     result = run("--config=configs/fit.py", "--config.runs=nowhere.csv", "--debug")
     assert "Traceback" in result.stderr

@@ -5,6 +5,7 @@ import dataclasses
 from ie_scaling.architecture import Architecture
 from ie_scaling.config import require
 from ie_scaling.corpus.config import CorpusConfig
+from ie_scaling.shapes import lookup
 from ie_scaling.train.runtime_config import RuntimeConfig
 
 DTYPES = ("float32", "bfloat16")
@@ -119,8 +120,8 @@ class TrainConfig:
     `variant` tells runs apart that differ in nothing else that their run_id shows.
     """
 
-    architecture: Architecture = SMALL
-    n_tokens: int = 500_000
+    architecture: Architecture = dataclasses.field(default=SMALL, metadata={"from_text": lookup.resolve})
+    n_tokens: int = dataclasses.field(default=500_000, metadata={"tokens_of": "architecture"})
     seed: int = 0
     variant: str = ""
     recipe: RecipeConfig = RecipeConfig()
