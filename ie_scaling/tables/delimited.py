@@ -176,9 +176,8 @@ def _records(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def _is_spaced(text: str, delimiter: str) -> bool:
-    """Whether a space follows each delimiter of the header, so that it belongs to the delimiter."""
-    names = text.lstrip("\r\n").partition("\n")[0].split(delimiter)
-    return len(names) > 1 and all(name.startswith(" ") for name in names[1:])
+    """Whether a space follows every delimiter, so that it belongs to the delimiter."""
+    return 0 < text.count(delimiter) == text.count(f"{delimiter} ")
 
 
 def _count(number: int, what: str) -> str:
