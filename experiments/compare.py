@@ -6,7 +6,7 @@ import pandas as pd
 
 from ie_scaling import config as config_lib
 from ie_scaling import files, identity, workdir
-from ie_scaling.laws import contest, contest_scores
+from ie_scaling.laws import contest, contest_scores, reading
 from ie_scaling.laws.config import CompareConfig
 from ie_scaling.report import figures, law_figures
 from ie_scaling.tables import cells, run_table
@@ -24,16 +24,18 @@ def main(config: CompareConfig, directory: Path) -> list[str]:
     """Contest, tabulate, draw, and print the paragraph and the tables; what failed of the stacked posteriors."""
     resolved = {"experiment": "compare"} | config_lib.to_plain(config)
     if not workdir.is_done(directory, resolved, inputs=inputs_of(config)):
-        contest.load(config)
+        tables = contest.load(config)
         with workdir.opened(directory, resolved, inputs=inputs_of(config)):
-            scores = contest_scores.tabulate(contest.run(config, directory), config.n_resamples, config.seed)
+            reading.write_diagnostics(directory, [table.rows for table in tables])
+            scores = contest_scores.tabulate(contest.run(config, tables, directory), config.n_resamples, config.seed)
             cells.write_table(directory / "contest.csv", scores)
             files.write_text(directory / "contest.md", contest_scores.to_markdown(scores))
             figures.save(law_figures.contest(scores), directory / "figures" / "contest.png")
     print(files.read_text(directory / "contest.md"))
     scores = pd.read_csv(directory / "contest.csv")
     flagged = scores[(scores["entry"] == contest.STACKED) & (scores["splits_flagged"] > 0)]
-    return [f"{row.table} by {row.left_out}: a stacked posterior failed its gate" for row in flagged.itertuples()]
+    gate = [f"{row.table} by {row.left_out}: a stacked posterior failed its gate" for row in flagged.itertuples()]
+    return reading.read_warnings(directory) + gate
 
 
 def estimate(config: CompareConfig) -> str:

@@ -6,7 +6,7 @@ import pandas as pd
 
 from ie_scaling import config as config_lib
 from ie_scaling import files, identity, workdir
-from ie_scaling.laws import comparison
+from ie_scaling.laws import comparison, reading
 from ie_scaling.laws.config import CompareLawsConfig
 from ie_scaling.report import figures
 from ie_scaling.tables import run_table
@@ -24,15 +24,16 @@ def main(config: CompareLawsConfig, directory: Path) -> list[str]:
     """Contest, tabulate, draw, and print the table."""
     resolved = {"experiment": "compare_laws"} | config_lib.to_plain(config)
     if not workdir.is_done(directory, resolved, inputs=inputs_of(config)):
-        comparison.load(config)
+        observed = comparison.load(config)
         with workdir.opened(directory, resolved, inputs=inputs_of(config)):
-            table = comparison.run(config, directory)
+            reading.write_diagnostics(directory, list(observed.values()))
+            table = comparison.run(config, observed, directory)
             figures.save(figures.law_contest(table), directory / "figures" / "contest.png")
     print(files.read_text(directory / "comparison.md"))
     table = pd.read_csv(directory / "comparison.csv")
     fair = table[~table["sees_budget_minimum"]]
     best = fair.loc[fair.groupby("table")["mse_extrapolation"].idxmin()]
-    return [
+    return reading.read_warnings(directory) + [
         f"{row.table}: the best extrapolating fit is {row.status} ({row.reasons})"
         for row in best.itertuples()
         if row.status != "converged"

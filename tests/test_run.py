@@ -30,7 +30,7 @@ def tables(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--config=configs/fit.py", "--config.nonsense=3"], ["config.nonsense", "valid fields are runs, where"]),
+        (["--config=configs/fit.py", "--config.nonsense=3"], ["config.nonsense", "valid fields are runs,"]),
         (["--config=configs/fit.py", "--config.runs=nowhere.csv"], ["nowhere.csv", "no such file"]),
         (["--config=configs/fit.py", "--config.runs={tmp}/negative.csv"], ["row 4", "column loss", "-4.7"]),
         (["--config=configs/fit.py", "--config.runs={tmp}/text.csv"], ["row 1", "column n_tokens", "'lots'"]),

@@ -13,6 +13,7 @@ from scipy import stats
 
 from ie_scaling import config as config_lib
 from ie_scaling import environment, files, identity, workdir
+from ie_scaling.errors import InputError
 from ie_scaling.inference import diagnostics
 from ie_scaling.inference.config import NutsConfig
 from ie_scaling.laws import (
@@ -24,6 +25,7 @@ from ie_scaling.laws import (
     least_squares,
     prior_checks,
     quantities,
+    reading,
     scoring,
     sensitivity,
     stacking,
@@ -53,10 +55,17 @@ def load(config: CertifyConfig) -> tuple[Law, Observations]:
     law = forms.get_law(config.law, config.tie, config.count)
     if "loss_optimal" in law.needs:
         raise ValueError(f"law={law.name!r}: reads the smallest loss at the budget itself, nothing to simulate from")
-    rows = Observations.from_frame(run_table.read_runs(config.runs, config.where), config.runs)
+    rows = reading.read(config.runs, config.where, config.columns)
     rows.require(law.needs, law.name)
+    if "n_total" not in law.needs and np.isnan(rows.features.n_total).any():
+        raise InputError(
+            f"runs={config.runs!r}: has no n_params_total; shapes to simulate are of known total parameters"
+        )
+    unknown = [need for need in law.needs if np.isnan(getattr(calibration.candidates(rows), need)).any()]
+    if unknown:
+        raise InputError(f"runs={config.runs!r}: {unknown[0]} of larger shapes cannot be told without shape columns")
     if len(rows.model_ids) < 8:
-        raise ValueError(f"runs={config.runs!r}: has {len(rows.model_ids)} models; a certificate needs at least 8")
+        raise InputError(f"runs={config.runs!r}: has {len(rows.model_ids)} models; a certificate needs at least 8")
     return law, rows
 
 
@@ -68,9 +77,12 @@ def run(config: CertifyConfig, directory: Path) -> list[str]:
         with workdir.opened(directory, resolved, inputs=inputs_of(config)):
             simulated = _kept(directory / "parts" / "calibration.json", lambda: calibrate(config, law, rows))
             forward = _kept(directory / "parts" / "rolled_forward.json", lambda: roll_forward(law, rows, config.seed))
+            table = {"remarks": list(rows.remarks), "warnings": list(rows.warnings)}
             own = _kept(directory / "parts" / "short.json", lambda: of_all_rows(law, rows, config.seed))
-            files.write_json(directory / "certificate.json", judge(config, law, simulated, forward, own))
-    return files.read_json(directory / "certificate.json")["failures"]
+            certificate = judge(config, law, simulated, forward, own) | table
+            files.write_json(directory / "certificate.json", certificate)
+    found = files.read_json(directory / "certificate.json")
+    return [*found.get("warnings", []), *found["failures"]]
 
 
 def _improbable(coverage90: float, n_models: int, level: float) -> bool:

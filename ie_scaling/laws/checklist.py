@@ -9,7 +9,6 @@ from ie_scaling import environment, markdown
 from ie_scaling.laws.config import FitConfig
 from ie_scaling.laws.law import Law
 from ie_scaling.laws.observations import Observations
-from ie_scaling.tables import run_table
 
 COUNTED = {
     "total": "all parameters, both vocabulary matrices included (one where tied)",
@@ -88,18 +87,21 @@ def _setup(law: Law, rows: Observations) -> dict[str, Any]:
 
 def _data(config: FitConfig, rows: Observations, held: Observations | None, fit: dict) -> dict[str, Any]:
     frame = rows.frame
-    in_table = len(run_table.read_runs(config.runs))
+    in_table = fit["n_rows_in_table"]
     return {
         "table": config.runs,
         "sha256": fit["runs_sha256"],
         "sources": sorted(set(frame["source"])),
         "loss": sorted(set(frame["loss_split"])),
         "rows in the table": in_table,
+        "columns": config.columns or "as the run table names them",
         "row filter": config.where or "none",
         "rows fitted": len(rows),
         "rows held out": f"{len(held)} ({config.holdout})" if held is not None else "none",
         "rows that repeat another": rows.n_duplicates,
         "rows dropped": in_table - len(rows) - rows.n_duplicates,
+        "assumed of the table": fit["remarks"] or "nothing",
+        "suspicious in the table": fit["warnings"] or "nothing",
         "averaging of checkpoints": "none here; each row as the table has it",
     }
 

@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 
 from ie_scaling import files, markdown
-from ie_scaling.laws import forms, least_squares
+from ie_scaling.laws import forms, least_squares, reading
 from ie_scaling.laws.config import CompareLawsConfig
 from ie_scaling.laws.law import Law
 from ie_scaling.laws.observations import Observations
 from ie_scaling.progress import Progress
-from ie_scaling.tables import cells, run_table
+from ie_scaling.tables import cells
 
 SCORES = ("cross_validation", "extrapolation")
 
@@ -76,20 +76,19 @@ def load(config: CompareLawsConfig) -> dict[str, Observations]:
       ValueError: a bad table, fewer models than folds, or a feature that a law needs and a table lacks.
     """
     tables = {}
-    for path in config.tables:
-        rows = Observations.from_frame(run_table.read_runs(path, config.where), path)
+    every = reading.read_each(config.tables, [config.where] * len(config.tables), config.columns)
+    for path, rows in zip(config.tables, every, strict=True):
         if len(rows.model_ids) < max(config.n_folds, 4):
             raise ValueError(f"{path}: has {len(rows.model_ids)} models; {config.n_folds} folds need as many, and 4")
         for law in laws_of(config):
             rows.require(law.needs, law.name)
-        tables[path] = rows
+        tables[path] = reading.warn_of_few_models(rows)
     return tables
 
 
-def run(config: CompareLawsConfig, directory: Path) -> pd.DataFrame:
+def run(config: CompareLawsConfig, observed: dict[str, Observations], directory: Path) -> pd.DataFrame:
     """Every law on every table, and comparison.csv and .md; a contest already in `directory` is read, not rerun."""
-    laws, observed = laws_of(config), load(config)
-    tables = []
+    laws, tables = laws_of(config), []
     with Progress("contest", len(laws) * len(observed), "fits") as progress:
         for path, rows in observed.items():
             splits, results = split(rows, config), []
@@ -132,7 +131,7 @@ def to_markdown(table: pd.DataFrame) -> str:
 
 
 def split(observations: Observations, config: CompareLawsConfig) -> Splits:
-    """Folds over models, and the rows of all but the largest share of models in N_non."""
+    """Folds over models, and the rows of all but the largest share of models in N_non (N_total where unknown)."""
     n_models = len(observations.model_ids)
     rng = np.random.default_rng(config.seed)
     kept = []
@@ -140,8 +139,9 @@ def split(observations: Observations, config: CompareLawsConfig) -> Splits:
         fold_M = np.arange(n_models) % config.n_folds
         fold_M = fold_M[rng.permutation(n_models)]
         kept += [(fold_M != fold)[observations.model_R] for fold in range(config.n_folds)]
+    x = observations.features
     size_M = np.zeros(n_models)
-    np.maximum.at(size_M, observations.model_R, observations.features.n_non_embedding)
+    np.maximum.at(size_M, observations.model_R, x.n_known if np.isnan(x.n_non_embedding).any() else x.n_non_embedding)
     n_held = max(1, int(np.floor(n_models * config.extrapolate)))
     largest_M = np.zeros(n_models, bool)
     largest_M[np.argsort(size_M, kind="stable")[-n_held:]] = True

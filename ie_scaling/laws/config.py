@@ -1,8 +1,10 @@
 """FitConfig: what `configs/fit.py` may set, with its defaults and rules (no JAX here)."""
 
 import dataclasses
+from typing import Any
 
 from ie_scaling.inference.config import NutsConfig
+from ie_scaling.tables import columns as table_columns
 
 COUNTS = ("total", "non_embedding", "effective")
 METHODS = ("least_squares", "bayes", "both")
@@ -10,16 +12,22 @@ OBJECTIVES = ("huber_log", "squared")
 RESAMPLES = ("model", "row")
 
 
+def _fix_columns(config: Any) -> None:
+    """Check a configuration's map of columns and write it in one way, so that equal maps are one configuration."""
+    object.__setattr__(config, "columns", table_columns.canonical(config.columns))
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CompareLawsConfig:
     """Contest laws on run tables by how well they predict models, and sizes, that they did not see.
 
-    `tables` are run tables, `where` a row filter for all of them. `laws` are NAME, NAME:TIE or NAME:TIE:COUNT; a law
-    without a count is contested under each of `counts`. Every number is in nats². `baseline` (one of the laws, in full)
-    is what paired differences are taken from.
+    `tables` are run tables, `columns` a map from our column names to theirs (docs/run_table.md), `where` a row filter
+    for all of them. `laws` are NAME, NAME:TIE or NAME:TIE:COUNT; a law without a count is contested under each of
+    `counts`. Every number is in nats². `baseline` (one of the laws, in full) is what paired differences are taken from.
     """
 
     tables: tuple[str, ...] = ("data/bian2025.csv", "data/gemstones_cooldown.csv")
+    columns: str | dict = ""
     where: str = ""
     laws: tuple[str, ...] = (
         "chinchilla",
@@ -48,6 +56,7 @@ class CompareLawsConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        _fix_columns(self)
         if not self.tables or not self.laws:
             raise ValueError("tables and laws: name at least one of each")
         for count in self.counts:
@@ -83,6 +92,7 @@ class CompareConfig:
         "fit_set == 'besiroglu240'",
         "loss_split == 'c4_val' and notes.str.contains('train=rpj')",
     )
+    columns: str | dict = ""
     laws: tuple[str, ...] = ("chinchilla", "aspect_ratio:free", "effective", "effective_moving_D")
     published: tuple[str, ...] = ("chinchilla:alpha=beta", "aspect_ratio")
     n_folds: int = 3
@@ -94,6 +104,7 @@ class CompareConfig:
     nuts: NutsConfig = NutsConfig(n_warmup=500, n_samples=500, max_samples=2000, target_accept=0.95)
 
     def __post_init__(self) -> None:
+        _fix_columns(self)
         if not self.tables or not self.laws:
             raise ValueError("tables and laws: name at least one of each")
         if len(self.wheres) != len(self.tables):
@@ -127,10 +138,11 @@ class ReproduceConfig:
 class FitConfig:
     """Fit one law to a run table.
 
-    `runs` is the table (several with commas between them are told apart by their column `source`), `where` the rows
-    that are fitted, `holdout` the rows that are only predicted (a row filter, the path of another table, or `rest` for
-    every row that is not fitted). `count` names which N the law uses; an empty `tie` or `count` means the law's own
-    default. `resample` says what a bootstrap draws: whole models, or rows where every row is a run of its own.
+    `runs` is the table (several with commas between them are told apart by their column `source`), `columns` a map from
+    the run table's column names to the table's own (docs/run_table.md), `where` the rows that are fitted, `holdout` the
+    rows that are only predicted (a row filter, the path of another table, or `rest` for every row that is not fitted).
+    `count` names which N the law uses; an empty `tie` or `count` means the law's own default. `resample` says what a
+    bootstrap draws: whole models, or rows where every row is a run of its own.
 
     A table in the directory of a sweep that is not finished is refused, or taken with a warning where
     `allow_unfinished` says so.
@@ -142,6 +154,7 @@ class FitConfig:
     """
 
     runs: str = "data/bian2025.csv"
+    columns: str | dict = ""
     where: str = ""
     holdout: str = ""
     law: str = "effective"
@@ -161,6 +174,7 @@ class FitConfig:
     nuts: NutsConfig = NutsConfig()
 
     def __post_init__(self) -> None:
+        _fix_columns(self)
         choices = {"count": ("", *COUNTS), "method": METHODS, "objective": OBJECTIVES, "resample": RESAMPLES}
         for field, options in choices.items():
             if getattr(self, field) not in options:
@@ -185,6 +199,7 @@ class PoolConfig:
     """
 
     runs: str = "data/bian2025.csv,data/gemstones_cooldown.csv"
+    columns: str | dict = ""
     where: str = ""
     by: str = "source"
     law: str = "effective"
@@ -193,6 +208,9 @@ class PoolConfig:
     allow_unfinished: bool = False
     seed: int = 0
     nuts: NutsConfig = NutsConfig()
+
+    def __post_init__(self) -> None:
+        _fix_columns(self)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -205,6 +223,7 @@ class CertifyConfig:
     """
 
     runs: str = "data/bian2025.csv"
+    columns: str | dict = ""
     where: str = ""
     law: str = "effective"
     tie: str = ""
@@ -219,6 +238,7 @@ class CertifyConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        _fix_columns(self)
         for field in ("n_warmup", "n_samples"):
             if getattr(self, field) < 50 or getattr(self, field) % 50:
                 raise ValueError(f"{field}={getattr(self, field)}: must be a multiple of 50")

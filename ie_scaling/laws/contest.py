@@ -21,6 +21,7 @@ from ie_scaling.laws import (
     forms,
     least_squares,
     published,
+    reading,
     scoring,
     stacking,
 )
@@ -30,7 +31,6 @@ from ie_scaling.laws.forecast import Forecast
 from ie_scaling.laws.law import Law
 from ie_scaling.laws.observations import Observations
 from ie_scaling.progress import Progress, say
-from ie_scaling.tables import run_table
 
 STACKED = "bayes stacked"
 SMALL_SCALE = "one small scale"
@@ -65,12 +65,13 @@ def load(config: CompareConfig) -> list[Table]:
     for text in config.published:
         published.check(laws[text])
     tables = []
-    for path, where in zip(config.tables, config.wheres, strict=True):
-        rows = Observations.from_frame(run_table.read_runs(path, where), path)
+    every = reading.read_each(config.tables, config.wheres, config.columns)
+    for path, rows in zip(config.tables, every, strict=True):
         if len(rows.model_ids) < max(config.n_folds, 4):
             raise ValueError(f"{path}: has {len(rows.model_ids)} models; {config.n_folds} folds need as many, and 4")
         for law in laws.values():
             rows.require(law.needs, law.name)
+        rows = reading.warn_of_few_models(rows)
         plan = CompareLawsConfig(n_repeats=1, n_folds=config.n_folds, extrapolate=config.extrapolate, seed=config.seed)
         *folds, by_size = comparison.split(rows, plan).kept_WR
         kept_R = {"size": by_size} | {f"model{fold}": kept for fold, kept in enumerate(folds)}
@@ -78,10 +79,10 @@ def load(config: CompareConfig) -> list[Table]:
     return tables
 
 
-def run(config: CompareConfig, directory: Path) -> dict[str, dict[str, Any]]:
+def run(config: CompareConfig, tables: Sequence[Table], directory: Path) -> dict[str, dict[str, Any]]:
     """What every entry said on every split, by table and split; splits already under `directory` are read."""
     found: dict[str, dict[str, Any]] = {}
-    for table in load(config):
+    for table in tables:
         for split, kept_R in table.kept_R.items():
             path = directory / "parts" / table.name / f"{split}.json"
             if not path.exists():

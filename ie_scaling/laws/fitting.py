@@ -9,6 +9,7 @@ import pandas as pd
 
 from ie_scaling import config as config_lib
 from ie_scaling import files, identity, workdir
+from ie_scaling.errors import InputError
 from ie_scaling.inference import diagnostics
 from ie_scaling.laws import (
     assemble,
@@ -19,6 +20,7 @@ from ie_scaling.laws import (
     least_squares,
     published,
     quantities,
+    reading,
     scoring,
 )
 from ie_scaling.laws.config import FitConfig
@@ -28,18 +30,27 @@ from ie_scaling.laws.observations import Observations
 from ie_scaling.laws.posterior import Posterior
 from ie_scaling.laws.posterior import summarise as summarise_draws
 from ie_scaling.progress import Progress, say
-from ie_scaling.tables import cells, filters, run_table
+from ie_scaling.tables import cells, run_source, run_table
+from ie_scaling.tables.run_source import RunSource
 
 REST = "rest"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Inputs:
-    """What a fit reads: the law, the rows to fit, and the rows only to predict (None for none)."""
+    """What a fit reads: the law, the rows to fit, and the rows only to predict (None for none), of `n_in_table`."""
 
     law: Law
     fitted: Observations
     holdout: Observations | None
+    n_in_table: int
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is suspicious in the rows, each once."""
+        return list(
+            dict.fromkeys((*self.fitted.warnings, *(self.holdout.warnings if self.holdout is not None else ())))
+        )
 
 
 def run(config: FitConfig, directory: Path) -> list[str]:
@@ -55,7 +66,8 @@ def run(config: FitConfig, directory: Path) -> list[str]:
         inputs = load(config)
         with workdir.opened(directory, resolved, inputs=inputs_of(config)):
             _write(config, inputs, directory)
-    return files.read_json(directory / "diagnostics.json")["failures"]
+    found = files.read_json(directory / "diagnostics.json")
+    return [*found.get("warnings", []), *found["failures"]]
 
 
 def inputs_of(config: FitConfig) -> workdir.Inputs:
@@ -71,33 +83,38 @@ def load(config: FitConfig) -> Inputs:
       ValueError: one line that names field or file, row, column and rule.
     """
     law = forms.get_law(config.law, config.tie, config.count)
-    frame = run_table.read_runs(config.runs)
-    fitted_frame = filters.filter_rows(frame, config.where, config.runs)
-    fitted = Observations.from_frame(fitted_frame, config.runs)
+    runs = run_source.open_runs(config.runs, config.columns)
+    fitted_index = runs.filter(config.where)
+    fitted = reading.observe(runs, fitted_index)
     fitted.require(law.needs, law.name)
     if len(fitted) < 3:
-        raise ValueError(f"where={config.where!r}: keeps {len(fitted)} rows of {config.runs}; a fit needs at least 3")
+        raise InputError(f"where={config.where!r}: keeps {len(fitted)} rows of {config.runs}; a fit needs at least 3")
+    if _gives_intervals(config):
+        fitted = reading.warn_of_few_models(fitted)
     if config.objective == "squared":
         published.check(law)
-    holdout = _load_holdout(config, frame, fitted_frame)
+    holdout = _load_holdout(config, runs, fitted_index)
     if holdout is not None:
         holdout.require(law.needs, law.name)
-    return Inputs(law=law, fitted=fitted, holdout=holdout)
+    return Inputs(law=law, fitted=fitted, holdout=holdout, n_in_table=len(runs))
 
 
-def _load_holdout(config: FitConfig, frame: pd.DataFrame, fitted_frame: pd.DataFrame) -> Observations | None:
+def _gives_intervals(config: FitConfig) -> bool:
+    """Whether the spread among models matters to what is asked."""
+    return config.method != "least_squares" or bool(config.n_bootstrap and config.resample == "model")
+
+
+def _load_holdout(config: FitConfig, runs: RunSource, fitted_index: pd.Index) -> Observations | None:
     """Rows that `holdout` names (a table, a row filter, or `rest`), those fitted left out."""
     if not config.holdout:
         return None
     if cells.is_table(config.holdout):
-        return Observations.from_frame(run_table.read_runs(config.holdout), config.holdout)
-    chosen = frame
-    if config.holdout != REST:
-        chosen = filters.filter_rows(frame, config.holdout, config.runs, "holdout")
-    held = chosen[~chosen.index.isin(fitted_frame.index)]
+        return reading.read(config.holdout, columns=config.columns)
+    chosen = runs.filter("" if config.holdout == REST else config.holdout, "holdout")
+    held = chosen[~chosen.isin(fitted_index)]
     if held.empty:
-        raise ValueError(f"holdout={config.holdout!r}: every row it keeps of {config.runs} is fitted")
-    return Observations.from_frame(held, config.runs)
+        raise InputError(f"holdout={config.holdout!r}: every row it keeps of {config.runs} is fitted")
+    return reading.observe(runs, held)
 
 
 def fit_least_squares(config: FitConfig, inputs: Inputs) -> LeastSquaresFit:
@@ -132,6 +149,8 @@ def _write(config: FitConfig, inputs: Inputs, directory: Path) -> None:
     fitted = fit_least_squares(config, inputs)
     found: dict[str, Any] = {
         "failures": [],
+        "warnings": inputs.warnings,
+        "remarks": list(inputs.fitted.remarks),
         "least_squares": {"status": fitted.status, "reasons": list(fitted.reasons)},
     }
     if config.method != "bayes" and fitted.status != "converged":
@@ -246,6 +265,9 @@ def summarise(
         "status": ("converged" if not found["failures"] else "failed_gate") if by_bayes else fitted.status,
         "reasons": found["failures"] if by_bayes else list(fitted.reasons),
         "n_rows": len(inputs.fitted),
+        "n_rows_in_table": inputs.n_in_table,
+        "warnings": found["warnings"],
+        "remarks": found["remarks"],
         "metrics": score(table, "prediction"),
         "metrics_least_squares": None if by_bayes else score(table, "least_squares"),
         "intervals": intervals,

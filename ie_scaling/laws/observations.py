@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 
 from ie_scaling import accounting
-from ie_scaling.architecture import Architecture
+from ie_scaling.architecture import SHAPE_FIELDS, Architecture
+from ie_scaling.errors import InputError
+from ie_scaling.tables import columns
 
 COLUMN_OF = {
     "n_total": "n_params_total",
@@ -25,6 +27,12 @@ COLUMN_OF = {
 }
 SAME_SIZE = 0.1  # rows are of one size where ln N_total differs by less, or where others between them bridge the gap
 SAME_TOKENS = 0.02  # and of one token budget where ln D does
+ONE_MODEL = 0.01  # the rows of one model differ in ln N by less: digits lost, or a point read off a figure
+WITHOUT = {
+    "n_total": ("n_non_embedding", "count=non_embedding does without"),
+    "n_non_embedding": ("n_total", "count=total does without, and the shape with vocab_size gives it"),
+    "n_embedding": ("n_total", "count=total does without, and the shape with vocab_size gives it"),
+}  # what may be known instead of a way of counting N, and the way on
 
 
 @jax.tree_util.register_dataclass
@@ -47,6 +55,11 @@ class Features:
 
     def __len__(self) -> int:
         return len(self.n_total)
+
+    @property
+    def n_known(self) -> np.ndarray:
+        """N_total, or N_non of rows for which that alone is known."""
+        return np.where(np.isnan(self.n_total), self.n_non_embedding, self.n_total)
 
     def take(self, index_A: np.ndarray) -> "Features":
         """The rows at these positions (or where this mask holds)."""
@@ -84,7 +97,8 @@ class Observations:
     """A run table as a law reads it: R rows of M trained models.
 
     `model_R` numbers the model of each row, an index into `model_ids`; `frame` is the table itself, for messages.
-    Rows that say the same thing twice are kept once, and counted in `n_duplicates`.
+    Rows that say the same thing twice are kept once, and counted in `n_duplicates`. `remarks` say what was assumed when
+    the table was read, `warnings` what is suspicious in it.
     """
 
     features: Features
@@ -95,6 +109,8 @@ class Observations:
     frame: pd.DataFrame
     name: str = "table"
     n_duplicates: int = 0
+    remarks: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.log_loss_R)
@@ -107,28 +123,31 @@ class Observations:
     @property
     def scale_R(self) -> np.ndarray:
         """The scale of each row, a number: rows of one size and one token budget share it."""
-        return _scales(self.features.n_total, self.features.n_tokens)
+        return _scales(self.features.n_known, self.features.n_tokens)
 
     @classmethod
-    def from_frame(cls, frame: pd.DataFrame, name: str = "table") -> "Observations":
+    def from_frame(
+        cls, frame: pd.DataFrame, name: str = "table", remarks: Sequence[str] = (), warnings: Sequence[str] = ()
+    ) -> "Observations":
         """Observations of a frame from `run_table.read_runs`.
 
         Raises:
-          ValueError: one (run, tokens) stands there with two losses, or N_non exceeds N_total.
+          InputError: one (run, tokens) has two losses, a model has several sizes, or N_non exceeds N_total.
         """
         same = frame.duplicated(["source", "run_id", "n_tokens", "loss_split", "loss"])
         frame = frame[~same]
         twice = frame.duplicated(["source", "run_id", "n_tokens"])
         if twice.any():
             index = frame.index[twice][0]
-            raise ValueError(
+            raise InputError(
                 f"{_place(frame, index, name)}, run_id {frame.at[index, 'run_id']!r}: listed twice at the same "
                 f"n_tokens (loss_split {frame.at[index, 'loss_split']!r}); keep one loss per run with a row filter"
             )
         over = frame["n_params_non_embedding"] > frame["n_params_total"]
         if over.any():
             place = _place(frame, frame.index[over][0], name)
-            raise ValueError(f"{place}, column n_params_non_embedding: must be at most n_params_total")
+            raise InputError(f"{place}, column n_params_non_embedding: must be at most n_params_total")
+        _check_models(frame, name)
         model_ids, model_R = np.unique(frame["model_id"].to_numpy(str), return_inverse=True)
         return cls(
             features=_features_of_frame(frame),
@@ -139,6 +158,8 @@ class Observations:
             frame=frame,
             name=name,
             n_duplicates=int(same.sum()),
+            remarks=tuple(remarks),
+            warnings=tuple(warnings),
         )
 
     def take(self, index_R: np.ndarray) -> "Observations":
@@ -146,17 +167,27 @@ class Observations:
         return Observations.from_frame(self.frame.iloc[np.arange(len(self))[index_R]], self.name)
 
     def require(self, needs: Sequence[str], law: str) -> None:
-        """Check that every row has these features; a blank is a one-line ValueError naming file, row and column."""
+        """Check that every row has these features.
+
+        Raises:
+          InputError: a blank, by file, row and column, or a column that is blank throughout with the way on.
+        """
         for feature in needs:
             blank = np.isnan(getattr(self.features, feature))
+            if blank.all():
+                other, way = WITHOUT.get(feature, ("n_tokens", ""))
+                known = not np.isnan(getattr(self.features, other)).any()
+                hint = f"; {way}" if way and known else ""
+                raise InputError(f"{self.name}: column {COLUMN_OF[feature]} is blank, law {law!r} needs it{hint}")
             if blank.any():
                 place = _place(self.frame, self.frame.index[int(blank.argmax())], self.name)
-                raise ValueError(f"{place}, column {COLUMN_OF[feature]}: must not be blank, law {law!r} needs it")
+                raise InputError(f"{place}, column {COLUMN_OF[feature]}: must not be blank, law {law!r} needs it")
 
     def reference(self, omega: float) -> Reference:
         """The reference point of these rows, with N = N_non + omega·N_emb (N_total where omega is 1)."""
         x = self.features
-        n_params = x.n_total if omega == 1 else x.n_non_embedding + omega * x.n_embedding
+        n_embedding = omega * x.n_embedding if omega else 0.0  # which may be unknown where it does not count
+        n_params = x.n_total if omega == 1 else x.n_non_embedding + n_embedding
         return Reference(
             N0=_geometric_mean(n_params),
             D0=_geometric_mean(x.n_tokens),
@@ -197,8 +228,31 @@ def _place(frame: pd.DataFrame, index: int, name: str) -> str:
     return f"{name}: row {index + 1}"
 
 
+def _check_models(frame: pd.DataFrame, name: str) -> None:
+    """Refuse a model of several sizes or shapes: its rows would share one effect and be resampled as one."""
+    size = frame["n_params_total"].fillna(frame["n_params_non_embedding"])
+    models = size.groupby(frame["model_id"].to_numpy(str), sort=False)
+    several = models.transform("max") > models.transform("min") * (1 + ONE_MODEL)
+    what, values = "n_params_total", size
+    if not several.any():
+        shapes = frame[list(SHAPE_FIELDS)].groupby(frame["model_id"].to_numpy(str), sort=False)
+        differs = shapes.transform("nunique") > 1
+        if not differs.to_numpy().any():
+            return
+        what = str(differs.columns[int(differs.any().to_numpy().argmax())])
+        several, values = differs[what], frame[what]
+    index = frame.index[several][0]
+    model = frame.at[index, "model_id"]
+    sizes = values[frame["model_id"] == model].dropna().unique()
+    raise InputError(
+        f"{_place(frame, index, name)}: model_id {columns.short(model)!r} names models of {len(sizes)} sizes ({what} "
+        f"{columns.listed((f'{value:.10g}' for value in sizes), 4)}); the rows of one model_id are checkpoints of one "
+        "model, so name each model apart in column model_id, or leave names out that are not unique"
+    )
+
+
 def _features_of_frame(frame: pd.DataFrame) -> Features:
-    c = {name: frame[name].to_numpy(np.float64) for name in frame.columns if name.startswith(("n_", "d_"))}
+    c = {name: frame[name].to_numpy(np.float64) for name in columns.POSITIVE_RUN_COLUMNS}
     attention = c["d_model"] * c["d_head"] * (2 * c["n_heads"] + 2 * c["n_kv_heads"])
     return Features(
         n_total=c["n_params_total"],
@@ -218,7 +272,8 @@ def _optimal_losses(frame: pd.DataFrame) -> np.ndarray:
     """L_opt of each row [2510.18245]: its column `loss_optimal`, or the smallest loss of the table at that (N, D)."""
     if "loss_optimal" in frame:
         return pd.to_numeric(frame["loss_optimal"], errors="coerce").to_numpy(np.float64)
-    scale_R = _scales(frame["n_params_total"].to_numpy(np.float64), frame["n_tokens"].to_numpy(np.float64))
+    n_known = frame["n_params_total"].fillna(frame["n_params_non_embedding"])
+    scale_R = _scales(n_known.to_numpy(np.float64), frame["n_tokens"].to_numpy(np.float64))
     return frame["loss"].groupby(scale_R).transform("min").to_numpy(np.float64)
 
 

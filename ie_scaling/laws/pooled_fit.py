@@ -1,20 +1,23 @@
 """From run tables of several families to a directory of posteriors, one a family, that share what shape does."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from ie_scaling import config as config_lib
 from ie_scaling import files, identity, workdir
+from ie_scaling.errors import InputError
 from ie_scaling.inference import diagnostics
-from ie_scaling.laws import assemble, forms, pooling
+from ie_scaling.laws import assemble, forms, pooling, reading
 from ie_scaling.laws.config import PoolConfig
 from ie_scaling.laws.law import Law
 from ie_scaling.laws.observations import Observations
 from ie_scaling.laws.posterior import summarise
 from ie_scaling.progress import Progress
-from ie_scaling.tables import run_table
+from ie_scaling.tables import run_source, run_table
 
 MIN_ROWS = 3
 
@@ -28,33 +31,47 @@ def load(config: PoolConfig) -> tuple[Law, dict[str, Observations]]:
     """The law, and the rows of each family by name, checked.
 
     Raises:
-      ValueError: a bad law or table, an unknown column, fewer than two families, or a family of too few rows.
+      InputError: a bad law or table, an unknown column, fewer than two families, or a family of too few rows.
     """
     law = forms.get_law(config.law, config.tie, config.count)
     pooling.shared_places(law)
-    frame = run_table.read_runs(config.runs, config.where)
-    if config.by not in frame:
-        raise ValueError(f"by={config.by!r}: {config.runs} has no such column; it has {', '.join(frame.columns)}")
+    runs = run_source.open_runs(config.runs, config.columns)
+    table = reading.judge(runs, runs.filter(config.where))
+    if config.by not in table.frame:
+        columns = ", ".join(table.frame.columns)
+        raise InputError(f"by={config.by!r}: {config.runs} has no such column; it has {columns}")
     families = {}
-    for name, part in frame.groupby(config.by):
-        rows = Observations.from_frame(part, config.runs)
+    for value, part in table.frame.groupby(config.by, dropna=False):
+        name = _family_name(config, value)
+        rows = Observations.from_frame(part, config.runs, table.remarks, table.warnings)
         rows.require(law.needs, law.name)
         if len(rows) < MIN_ROWS:
-            raise ValueError(f"by={config.by!r}: family {name!r} has {len(rows)} rows; it needs at least {MIN_ROWS}")
-        families[str(name)] = rows
+            raise InputError(f"by={config.by!r}: family {name!r} has {len(rows)} rows; it needs at least {MIN_ROWS}")
+        families[name] = reading.warn_of_few_models(rows, f"{config.runs}, family {name!r}")
     if len(families) < 2:
-        raise ValueError(f"by={config.by!r}: {config.runs} has {len(families)} families; pooling needs at least two")
+        raise InputError(f"by={config.by!r}: {config.runs} has {len(families)} families; pooling needs at least two")
     return law, families
 
 
+def _family_name(config: PoolConfig, value: object) -> str:
+    """The name of a family, which is that of its folder."""
+    name = "" if pd.isna(value) else str(value)
+    if not re.fullmatch(r"[\w@+=,-][\w@+=,. -]{0,199}", name):
+        raise InputError(
+            f"by={config.by!r}: {name[:80]!r} cannot name a family's folder (blank, too long, or with signs)"
+        )
+    return name
+
+
 def run(config: PoolConfig, directory: Path) -> list[str]:
-    """Write pool.json, and NAME/posterior.nc for each family; returns what failed of the convergence gate."""
+    """Write pool.json, and NAME/posterior.nc for each family; returns what is suspicious or failed the gate."""
     resolved = {"experiment": "pool"} | config_lib.to_plain(config)
     if not workdir.is_done(directory, resolved, inputs=inputs_of(config)):
         law, families = load(config)
         with workdir.opened(directory, resolved, inputs=inputs_of(config)):
             files.write_json(directory / "pool.json", _fit(config, law, families, directory))
-    return files.read_json(directory / "pool.json")["failures"]
+    found = files.read_json(directory / "pool.json")
+    return [*found.get("warnings", []), *found["failures"]]
 
 
 def _fit(config: PoolConfig, law: Law, families: dict[str, Observations], directory: Path) -> dict[str, Any]:
@@ -80,6 +97,7 @@ def _fit(config: PoolConfig, law: Law, families: dict[str, Observations], direct
         "count": law.count,
         "runs": config.runs,
         "by": config.by,
+        "warnings": list(dict.fromkeys(warning for rows in families.values() for warning in rows.warnings)),
         "failures": [f"bayes {law.name}: {failure}" for failure in gate.failures],
         "families": described,
         "common": {name: summarise(values) for name, values in pooled.common.items()},

@@ -1,6 +1,5 @@
 """The run table: a row for each trained model and checkpoint."""
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,16 +8,9 @@ import pandas as pd
 
 from ie_scaling import accounting
 from ie_scaling.architecture import SHAPE_FIELDS, Architecture
-from ie_scaling.tables import cells, filters
-
-TEXT_COLUMNS = ("source", "run_id", "model_id", "loss_split", "fit_set", "notes")
-RUN_COLUMNS = (
-    *("source", "run_id", "model_id"),
-    *SHAPE_FIELDS,
-    *("n_params_total", "n_params_non_embedding", "n_tokens", "loss", "loss_split", "fit_set", "notes"),
-)
-REQUIRED_RUN_COLUMNS = ("run_id", "n_params_total", "n_tokens", "loss")
-POSITIVE_RUN_COLUMNS = (*SHAPE_FIELDS, "n_params_total", "n_params_non_embedding", "n_tokens", "loss")
+from ie_scaling.tables import cells, run_source
+from ie_scaling.tables.columns import RUN_COLUMNS
+from ie_scaling.tables.run_source import split_paths as split_paths
 
 
 def run_record(
@@ -42,49 +34,17 @@ def append_run(path: Path, row: Mapping[str, Any]) -> None:
     cells.write_table(path, pd.DataFrame([*rows, dict(row)]))
 
 
-def read_runs(paths: str | Path, where: str = "") -> pd.DataFrame:
+def read_runs(paths: str | Path, where: str = "", columns: str | Mapping[str, Any] = "") -> pd.DataFrame:
     """A validated run table: numbers as float64, text as str with "" for blank, extra columns as they are.
 
     Args:
-      paths: CSV or Parquet with the columns of RUN_COLUMNS (REQUIRED_RUN_COLUMNS at least), or several with commas
-        between them. Of several, a blank `source` becomes the file's name, and a `model_id` that two of them share
-        is told apart by its source.
-      where: a pandas query that keeps rows, such as "n_tokens > 1e9 and fit_set.str.contains('fig7')"; "" keeps all.
-
-    Returns:
-      The rows; of several files, with their file and row (1 = first data row) in columns `table` and `table_row`.
+      paths: a table with columns `loss`, `n_tokens` and a number of parameters at least, or several with commas between
+        them (see `run_source.open_runs`).
+      where: a filter that keeps rows, such as "n_tokens > 1e9 and fit_set.str.contains('fig7')"; "" keeps all.
+      columns: a map from the run table's names to the table's (see `columns.parse`).
 
     Raises:
-      ValueError: naming file, row, column, value and rule.
+      InputError: naming file, row, column, value and rule.
     """
-    names = split_paths(paths)
-    frames = [_read_one(Path(name)) for name in names]
-    if len(frames) > 1:
-        for name, frame in zip(names, frames, strict=True):
-            frame.loc[frame["source"] == "", "source"] = Path(name).stem
-            frame[["table", "table_row"]] = [[name, row + 1] for row in range(len(frame))]
-    frame = pd.concat(frames, ignore_index=True)
-    n_sources = frame.groupby("model_id")["source"].transform("nunique")
-    shared = n_sources > 1
-    frame.loc[shared, "model_id"] = frame.loc[shared, "source"] + "/" + frame.loc[shared, "model_id"]
-    return filters.filter_rows(frame, where, str(paths))
-
-
-def split_paths(paths: str | Path) -> list[str]:
-    """The files of a comma-separated list."""
-    return [name for name in (part.strip() for part in str(paths).split(",")) if name] or [str(paths)]
-
-
-def _read_one(path: Path) -> pd.DataFrame:
-    frame = cells.read_frame(path)
-    cells.require_columns(path, frame, REQUIRED_RUN_COLUMNS)
-    if frame.empty:
-        raise ValueError(f"{path}: has no rows")
-    for column in TEXT_COLUMNS:
-        frame[column] = frame[column].fillna("").astype(str) if column in frame else ""
-    for column in POSITIVE_RUN_COLUMNS:
-        required = column in REQUIRED_RUN_COLUMNS
-        frame[column] = cells.positive(path, frame, column, required) if column in frame else math.nan
-    blank = frame["model_id"] == ""
-    frame.loc[blank, "model_id"] = frame.loc[blank, "run_id"]
-    return frame
+    runs = run_source.open_runs(paths, columns)
+    return runs.judge(runs.filter(where)).frame

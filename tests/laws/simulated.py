@@ -8,7 +8,7 @@ import pandas as pd
 from ie_scaling.architecture import Architecture
 from ie_scaling.laws import forms, least_squares
 from ie_scaling.laws.observations import Observations
-from ie_scaling.tables import run_table
+from ie_scaling.tables import columns, run_table
 
 DATA = Path(__file__).resolve().parents[2] / "data"
 TRUTH = {
@@ -76,7 +76,7 @@ def simulate(
             )
             rows.append(row | {"model_id": architecture.name})
     frame = pd.DataFrame(rows)
-    for column in run_table.POSITIVE_RUN_COLUMNS:
+    for column in columns.POSITIVE_RUN_COLUMNS:
         frame[column] = frame[column].astype(float)
     frame["loss_optimal"] = 1.7 + 200 * frame["n_params_total"] ** -0.35 + 900 * frame["n_tokens"] ** -0.4
     blank = Observations.from_frame(frame)

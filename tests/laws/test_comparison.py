@@ -62,7 +62,7 @@ def test_the_loss_of_a_row_left_out_does_not_move_its_prediction():
 def test_the_law_that_made_the_runs_wins_and_differences_are_paired(tmp_path):
     cells.write_table(tmp_path / "runs.csv", ROWS.frame)
     config = dataclasses.replace(QUICK, tables=(str(tmp_path / "runs.csv"),))
-    table = comparison.run(config, tmp_path).set_index("law")
+    table = comparison.run(config, comparison.load(config), tmp_path).set_index("law")
     for score in comparison.SCORES:
         assert table.loc["effective", f"mse_{score}"] < 0.2 * table.loc["chinchilla", f"mse_{score}"]
         assert table.loc["effective", f"difference_{score}_hi90"] < 0
@@ -70,7 +70,7 @@ def test_the_law_that_made_the_runs_wins_and_differences_are_paired(tmp_path):
         assert table.loc["effective", f"p_best_{score}"] > 0.95
     text = (tmp_path / "comparison.md").read_text()
     assert "**runs**, 30 rows of 10 models" in text
-    again = comparison.run(config, tmp_path).set_index("law")  # read from the parts, not rerun
+    again = comparison.run(config, comparison.load(config), tmp_path).set_index("law")  # read from the parts, not rerun
     assert again["objective"].tolist() == table["objective"].tolist()
 
 

@@ -118,8 +118,8 @@ def test_a_contest_end_to_end(tmp_path):
         n_bootstrap=50,
         nuts=NutsConfig(n_warmup=100, n_samples=100, max_samples=100),
     )
-    found = contest.run(config, tmp_path)
-    again = contest.run(config, tmp_path)
+    found = contest.run(config, contest.load(config), tmp_path)
+    again = contest.run(config, contest.load(config), tmp_path)
     assert json.dumps(found) == json.dumps(again)
     scores = contest_scores.tabulate(found, 100, 0)
     stacked = scores[scores["entry"] == contest.STACKED]
