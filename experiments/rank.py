@@ -13,7 +13,7 @@ from ie_scaling.search.config import RankConfig as Config
 inputs_of = ranked.inputs_of
 
 SHOWN = ("architecture", "n_params_total", "loss_mean", "loss_lo90", "loss_hi90", "p_best", "p_top_k")
-SHOWN += ("expected_rank", "expected_regret", "expected_regret_percent")
+SHOWN += ("expected_rank", "expected_regret", "expected_regret_se", "expected_regret_percent")
 N_PRINTED = 20
 N_DRAWN = 12
 
@@ -24,7 +24,8 @@ def main(config: Config, directory: Path) -> list[str]:
     table, answer = pd.read_csv(directory / "ranking.csv"), files.read_json(directory / "rank.json")
     ranks = dict(list(answer["rank_probability"].items())[:N_DRAWN])
     title = f"law {answer['law']}, level {answer['level']}, {answer['n_tokens']:.3g} tokens"
-    figure = figures.rank_heatmap(list(ranks), np.array(list(ranks.values())), title)
+    expected_rank_A = table["expected_rank"].to_numpy()[: len(ranks)]
+    figure = figures.rank_heatmap(list(ranks), np.array(list(ranks.values())), title, expected_rank_A)
     figures.save(figure, directory / "figures" / "ranks.png")
     extra = [name for name in ("p_best_law", "p_best_shape", "p_best_new_run", "token_factor_median") if name in table]
     print(table[[*SHOWN, *extra]].head(N_PRINTED).to_string(index=False, float_format=lambda value: f"{value:.4g}"))

@@ -11,7 +11,7 @@ from ie_scaling.search.config import SelectConfig as Config
 inputs_of = selection.inputs_of
 
 SHOWN = ("architecture", "loss_mean", "loss_lo90", "loss_hi90", "p_best", "p_top_k", "expected_rank")
-SHOWN += ("expected_regret", "latency_mean", "p_feasible", "p_pareto", "recommended")
+SHOWN += ("expected_regret", "expected_regret_se", "latency_mean", "p_feasible", "p_pareto", "recommended")
 
 
 def main(config: Config, directory: Path) -> list[str]:

@@ -7,7 +7,7 @@ import scipy.stats
 import xarray as xr
 
 from ie_scaling.inference import diagnostics, numerics
-from ie_scaling.laws import bayes, descent, least_squares, noise, quantities
+from ie_scaling.laws import bayes, descent, fitted_shapes, least_squares, noise, quantities
 from ie_scaling.laws.law import Law
 from ie_scaling.laws.least_squares import LeastSquaresFit
 from ie_scaling.laws.observations import Observations, Reference
@@ -136,6 +136,7 @@ def _add_data_groups(posterior: Posterior, observations: Observations, seed: int
     posterior.groups["constant_data"] = xr.Dataset(
         constants | {"model": ("run", np.array(names, dtype=str))}, coords=rows
     )
+    posterior.groups[fitted_shapes.GROUP] = fitted_shapes.FittedShapes.of_rows(observations).to_group()
 
 
 def _split_residuals(

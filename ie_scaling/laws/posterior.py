@@ -7,30 +7,33 @@
   losses_of(features, level, seed, model_ids)     the same in pieces, for more architectures than memory holds
   token_equivalent(features, log_loss_WA)         tokens that would buy each regret back, as a factor of D, [W, A]
   summary()                           {name: {mean, sd, lo90, median, hi90}}, raw A, B … included
+  identify(architectures)             which fitted models each candidate is, by the fields of its shape
   failures                            why the convergence gate failed; empty where it passed
 
 Features of candidates come from `observations.features_of(architectures, n_tokens)`.
 
 Levels (science.md §4): `law` is f alone, `shape` f·e^u for that shape, `new_run` one more training run, f·e^(u + e). A
-shape that was among the fitted models keeps its own u where `model_ids` names it; another gets a fresh one.
+shape that was among the fitted models keeps its own u where `model_ids` names it; another gets a fresh one. Which
+fitted models a candidate is, `identify` says: by its name, or where the fields of its shape agree (fitted_shapes).
 """
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
 from ie_scaling.architecture import Architecture
 from ie_scaling.inference import numerics
-from ie_scaling.laws import noise, posterior_file, tokens
+from ie_scaling.laws import fit_failures, noise, posterior_file, tokens
+from ie_scaling.laws.fitted_shapes import FittedShapes
 from ie_scaling.laws.law import Law
 from ie_scaling.laws.least_squares import predict_draws
 from ie_scaling.laws.observations import Features, Reference, features_of
+from ie_scaling.laws.predictive import Identity, Predictive
 
 LEVELS = ("law", "shape", "new_run")
 MANY = 4096
@@ -45,6 +48,7 @@ class Posterior:
       draws: the law's free parameters and the noise (noise.NAMES) by name, each [C, S] (chains, draws).
       effects_CSM: u of each fitted model, in ln(nats); `model_ids` names them.
       failures: one-liners of the convergence gate.
+      fit_failures: what else its fit directory says has failed (certificate, mixed losses); of `load_fit` alone.
       groups: further groups of the file (sample_stats, log_likelihood, prior …) as xarray Datasets.
     """
 
@@ -55,12 +59,18 @@ class Posterior:
     effects_CSM: np.ndarray
     model_ids: tuple[str, ...]
     failures: tuple[str, ...] = ()
+    fit_failures: tuple[str, ...] = ()
     groups: dict[str, xr.Dataset] = dataclasses.field(default_factory=dict)
 
     @property
     def n_draws(self) -> int:
         """W: draws of all chains together."""
         return self.draws["tau"].size
+
+    @property
+    def all_failures(self) -> tuple[str, ...]:
+        """Everything that an answer that uses these draws must repeat."""
+        return (*self.failures, *self.fit_failures)
 
     @property
     def derived(self) -> dict[str, np.ndarray]:
@@ -73,16 +83,16 @@ class Posterior:
     ) -> np.ndarray:
         """Draws of the losses of architectures trained on `n_tokens` (one number, or one each), nats per token, [W, A].
 
-        A row is one joint draw of all. A shape that was among the fitted models, by its name, keeps its own effect.
+        A row is one joint draw of all. A shape that was among the fitted models keeps its own effect.
 
         Raises:
           ValueError: as `log_losses`.
         """
-        names = [architecture.name for architecture in architectures]
-        return np.exp(self.log_losses(features_of(architectures, n_tokens), level, seed, model_ids=names))
+        features, identities = features_of(architectures, n_tokens), self.identify(architectures)
+        return np.exp(self.log_losses(features, level, seed, model_ids=identities))
 
     def log_losses(
-        self, features: Features, level: str, seed: int = 0, model_ids: Sequence[str] | None = None
+        self, features: Features, level: str, seed: int = 0, model_ids: Sequence[Identity] | None = None
     ) -> np.ndarray:
         """Draws of ln loss, [W, A]: a row is one joint draw for all architectures.
 
@@ -90,7 +100,8 @@ class Posterior:
           features: A architectures with their tokens, from `features_of`.
           level: `law`, `shape` or `new_run`.
           seed: of the fresh effects and of the run noise.
-          model_ids: the model of each architecture; a fitted one keeps its own effect, equal names share a fresh one.
+          model_ids: the model of each architecture, or the models of its shape (`identify`); a fitted one keeps its own
+            effect, several give their mean, equal names share a fresh one.
 
         Raises:
           ValueError: an unknown level, no architectures, or a feature the law needs that is blank.
@@ -126,55 +137,68 @@ class Posterior:
             if np.isnan(getattr(features, need)).any():
                 raise ValueError(f"predict: {need} is unknown, law {self.law.name!r} needs it")
 
-    def losses_of(
-        self, features: Features, level: str, seed: int, model_ids: Sequence[str]
-    ) -> Callable[..., np.ndarray]:
+    def losses_of(self, features: Features, level: str, seed: int, model_ids: Sequence[Identity]) -> Predictive:
         """`log_losses` in pieces, in nats, for more architectures than memory holds.
 
-        The function returned takes numbers of draws [w] and positions of architectures (all by default), and gives
-        losses in nats per token [w, A]; a draw of an architecture is the same in whatever piece it is asked for.
-        Beyond MANY architectures losses are in float32, within 4e-7 of themselves.
+        What is returned takes numbers of draws [w] and positions of architectures (all by default), and gives losses in
+        nats per token [w, A]. Beyond MANY architectures losses are in float32, within 4e-7 of themselves. A new run's
+        noise is capped at noise.MAX_T scales.
         """
         self.require(features)
         dtype = np.float32 if len(features) > MANY else np.float64
-        features = jax.tree.map(lambda values: np.asarray(values, dtype), features)
-        flat = {name: values.reshape(-1).astype(dtype) for name, values in self.draws.items()}
-        own = {name: column for column, name in enumerate(self.model_ids)}
-        fitted = [(place, own[name]) for place, name in enumerate(model_ids) if name in own]
+        fitted = {place: models for place, models in enumerate(map(self._models, model_ids)) if models}
         effects_WM = self.effects_CSM.reshape(self.n_draws, -1)
+        own = [effects_WM[:, models].mean(axis=1) for models in fitted.values()]
+        return Predictive(
+            law=self.law,
+            reference=self.reference,
+            features=jax.tree.map(lambda values: np.asarray(values, dtype), features),
+            flat={name: values.reshape(-1).astype(dtype) for name, values in self.draws.items()},
+            level=level,
+            seed=seed,
+            own_a=np.array(list(fitted), int),
+            own_Wa=np.stack(own, axis=1) if own else np.empty((self.n_draws, 0)),
+            identities=model_ids,
+        )
 
-        def losses(draws_w: np.ndarray, places: np.ndarray | None = None) -> np.ndarray:
-            chosen = features if places is None else features.take(places)
-            with numerics.double_precision():
-                law_draws = {name: flat[name][draws_w] for name in self.law.names}
-                loss_wA = np.array(_predict_losses(self.law, law_draws, chosen, self.reference))
-            if level == "law":
-                return loss_wA
-            for row, draw in enumerate(draws_w):
-                rng = np.random.Generator(np.random.SFC64([seed, int(draw)]))
-                noise_A = flat["tau"][draw] * rng.standard_normal(len(features), dtype=np.float32)
-                for place, model in fitted:
-                    noise_A[place] = effects_WM[draw, model]  # its own
-                if level == "new_run":
-                    drawn = {name: values[draw] for name, values in flat.items()}
-                    scale_A = noise.scale(self.law, drawn, features, self.reference, drawn)
-                    noise_A = noise_A + scale_A * rng.standard_t(drawn["nu"], len(features))
-                loss_wA[row] *= np.exp(noise_A if places is None else noise_A[places])
-            return loss_wA
+    def identify(self, architectures: Sequence[Architecture]) -> list[Identity]:
+        """Whose effect each candidate keeps: the fitted models of its shape, or, of a new shape, its own name.
 
-        return losses
+        Several models of one shape (other seeds, other recipes) were fitted with an effect each; the candidate keeps
+        their mean, draw by draw: what they have in common.
+        """
+        matches = self.fitted_shapes.match(architectures)
+        return [
+            tuple(self.model_ids[model] for model in models) if models else architecture.name
+            for architecture, models in zip(architectures, matches, strict=True)
+        ]
+
+    @functools.cached_property
+    def fitted_shapes(self) -> FittedShapes:
+        """The shapes of the fitted models."""
+        return FittedShapes.of_groups(self.groups, self.model_ids)
+
+    def _models(self, identity: Identity) -> list[int]:
+        """Positions of the fitted models that this is; none for a new shape."""
+        names = (identity,) if isinstance(identity, str) else identity
+        return [self._number[name] for name in names if name in self._number]
+
+    @functools.cached_property
+    def _number(self) -> dict[str, int]:
+        return {name: position for position, name in enumerate(self.model_ids)}
 
     def _effects(
-        self, n_architectures: int, model_ids: Sequence[str] | None, rng: np.random.Generator, tau_W: np.ndarray
+        self, n_architectures: int, model_ids: Sequence[Identity] | None, rng: np.random.Generator, tau_W: np.ndarray
     ) -> np.ndarray:
         """u of each architecture, [W, A]: the model's own where it was fitted, otherwise fresh."""
-        names = list(model_ids) if model_ids is not None else [f"#{i}" for i in range(n_architectures)]
+        names: list[Identity] = list(model_ids) if model_ids is not None else [f"#{i}" for i in range(n_architectures)]
         distinct = list(dict.fromkeys(names))
         fresh_WA = tau_W[:, None] * rng.standard_normal((len(tau_W), len(distinct)))
         column = {name: fresh_WA[:, i] for i, name in enumerate(distinct)}
-        if model_ids is not None:
-            own_WM = self.effects_CSM.reshape(self.n_draws, len(self.model_ids))
-            column |= {name: own_WM[:, i] for i, name in enumerate(self.model_ids)}
+        own_WM = self.effects_CSM.reshape(self.n_draws, len(self.model_ids))
+        for name in distinct if model_ids is not None else []:
+            if models := self._models(name):
+                column[name] = own_WM[:, models].mean(axis=1)
         return np.stack([column[name] for name in names], axis=1)
 
     def token_equivalent(self, features: Features, log_loss_WA: np.ndarray) -> np.ndarray:
@@ -214,10 +238,13 @@ FILES = ("posterior.nc", "bootstrap.nc", "certificate.json", "diagnostics.json")
 def load_fit(directory: str | Path, law: str = "") -> Posterior:
     """The draws of a fit directory: of the posterior or the bootstrap, whichever its configuration asked for.
 
+    They carry what else the directory says has failed.
+
     Raises:
       InputError: they are not there, or as `load`.
     """
-    return load(posterior_file.choose(Path(directory)), law)
+    posterior = load(posterior_file.choose(Path(directory)), law)
+    return dataclasses.replace(posterior, fit_failures=fit_failures.read(Path(directory), posterior.failures))
 
 
 def summarise(values: np.ndarray) -> dict[str, float]:
@@ -225,9 +252,3 @@ def summarise(values: np.ndarray) -> dict[str, float]:
     low, middle, high = np.quantile(values, (0.05, 0.5, 0.95))
     pairs = {"mean": values.mean(), "sd": values.std(), "lo90": low, "median": middle, "hi90": high}
     return {name: float(value) for name, value in pairs.items()}
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _predict_losses(law: Law, draws_w: dict[str, jax.Array], features: Features, reference: Reference) -> jax.Array:
-    """Losses in nats per token [w, A]; compiled in full, for it runs hundreds of millions of times."""
-    return jnp.exp(jax.vmap(lambda draws: law.log_loss(draws, features, reference))(draws_w))

@@ -3,7 +3,8 @@
 Every function takes loss_WA, W posterior draws of the losses (nats per token) of A architectures in which one row is
 one joint draw, as `Posterior.predict(architectures, n_tokens, level)` gives it, and does not change it:
 
-  rank_probabilities(loss_WA, max_rank=None) -> (A, K)   column k is P(rank = k + 1), the lowest loss ranked 1
+  rank_probabilities(loss_WA, max_rank=None) -> (A, K)   column k is P(rank = k + 1), the lowest loss ranked 1; equal
+                                                         losses share their ranks
   p_best(loss_WA), p_top_k(loss_WA, k)       -> (A,)
   pairwise(loss_WA)                          -> (A, A)   P(loss_i < loss_j), ties counted half, ½ on the diagonal
   expected_rank(loss_WA)                     -> (A,)     from 1
@@ -23,13 +24,15 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ie_scaling.errors import InputError
+
 SORTED = 4096  # candidates beyond which a draw is not sorted whole
 BINS = 1 << 14
 BLOCK_LOSSES = 1 << 21  # losses of one block of draws: 16 MB
 
 
 def rank_probabilities(loss_WA: np.ndarray, max_rank: int | None = None) -> np.ndarray:
-    """P(rank = k + 1) of each architecture, (A, K); K = A unless `max_rank` cuts it. Ties go to the earlier one."""
+    """P(rank = k + 1) of each architecture, (A, K); K = A unless `max_rank` cuts it. Equal losses share their ranks."""
     return Summary.of(loss_WA, max_rank).rank_probability_AK
 
 
@@ -70,13 +73,15 @@ def expected_regret_percent(loss_WA: np.ndarray) -> np.ndarray:
 class Summary:
     """Running sums over batches of draws; `add` each batch, then read the properties.
 
-    Beyond SORTED candidates a draw is not sorted whole: the first `max_rank` places are exact, the others come from a
-    histogram of that draw's losses, in a bin of which candidates share their mean place.
+    Candidates of equal loss in a draw share its ranks equally. Beyond SORTED candidates a draw is not sorted whole: the
+    first `max_rank` places are exact, the others come from a histogram of that draw's losses, in a bin of which
+    candidates share their mean place.
     """
 
     n_architectures: int
     max_rank: int
     n_draws: int = 0
+    best_W: np.ndarray = dataclasses.field(default_factory=lambda: np.empty(0))  # lowest loss of each draw, by `stream`
 
     def __post_init__(self) -> None:
         self._count_AK = np.zeros((self.n_architectures, self.max_rank))
@@ -90,42 +95,56 @@ class Summary:
         summary.add(loss_WA)
         return summary
 
-    def add(self, loss_WA: np.ndarray) -> None:
-        """Count a batch of draws.
+    def add(self, loss_WA: np.ndarray) -> np.ndarray:
+        """Count a batch of draws; returns the lowest loss of each, [W].
 
         Raises:
-          ValueError: there is no architecture or no draw, or a loss is not a number.
+          InputError: there is no architecture or no draw, or a loss is not a number.
         """
         if not loss_WA.size:
-            raise ValueError(f"loss_WA of shape {loss_WA.shape}: needs at least one draw and one architecture")
+            raise InputError(f"loss_WA of shape {loss_WA.shape}: needs at least one draw and one architecture")
         best_W = loss_WA.min(axis=1)
         if np.isnan(best_W).any():
-            raise ValueError("loss_WA: has a loss that is not a number")
+            raise InputError("loss_WA: has a loss that is not a number")
         gap_WA = loss_WA - best_W[:, None]
         regret_A = gap_WA.sum(axis=0)  # by rows of memory: several times a matrix product's speed
         self._regret_A += regret_A
         self._loss_A += regret_A + best_W.sum(dtype=np.float64)
         self._ratio_A += (gap_WA / best_W[:, None]).sum(axis=0)
         for gap_A in gap_WA:
-            rank_A, first_K = self._places(gap_A)
-            self._rank_A += rank_A
-            self._count_AK[first_K, np.arange(self.max_rank)] += 1
+            self._count(gap_A)
         self.n_draws += len(loss_WA)
+        return best_W
 
-    def _places(self, gap_A: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The rank of each candidate, from 1, and the first `max_rank` in order."""
+    def _count(self, gap_A: np.ndarray) -> None:
+        """Count the ranks of one draw."""
         if self.n_architectures <= SORTED:
             order_A = np.argsort(gap_A, kind="stable")
-            rank_A = np.empty(self.n_architectures)
-            rank_A[order_A] = np.arange(1, self.n_architectures + 1)
-            return rank_A, order_A[: self.max_rank]
+            sorted_A = gap_A[order_A]
+            self._count_first(order_A, sorted_A)
+            self._rank_A[order_A] += _shared_ranks(sorted_A)
+            return
         bin_A = (gap_A * ((BINS - 1) / max(float(gap_A.max()), 1e-300))).astype(np.int32)
         size = np.bincount(bin_A, minlength=BINS)
         upto = np.cumsum(size)
         near = np.flatnonzero(bin_A <= np.searchsorted(upto, self.max_rank))
-        first_K = near[np.argsort(gap_A[near], kind="stable")[: self.max_rank]]
+        near = near[np.argsort(gap_A[near], kind="stable")]
+        self._count_first(near, gap_A[near])
         middle = (upto - 0.5 * (size - 1)).astype(np.float32 if self.n_architectures < 1 << 22 else np.float64)
-        return middle.take(bin_A), first_K  # halves of whole numbers, exact in either
+        self._rank_A += middle.take(bin_A)  # halves of whole numbers, exact in either
+
+    def _count_first(self, order: np.ndarray, sorted_gap: np.ndarray) -> None:
+        """Count the first `max_rank` places of one draw, of candidates in order of loss; equal losses share them."""
+        shown = sorted_gap[: self.max_rank + 1]
+        if (shown[1:] > shown[:-1]).all():
+            self._count_AK[order[: self.max_rank], np.arange(self.max_rank)] += 1
+            return
+        for place in range(self.max_rank):
+            first, last = (
+                np.searchsorted(sorted_gap, sorted_gap[place], "left"),
+                np.searchsorted(sorted_gap, sorted_gap[place], "right"),
+            )
+            self._count_AK[order[first:last], place] += 1 / (last - first)
 
     def merge(self, other: "Summary") -> None:
         """Count another summary's draws too."""
@@ -159,6 +178,16 @@ class Summary:
         return 100 * self._ratio_A / self.n_draws
 
 
+def _shared_ranks(sorted_A: np.ndarray) -> np.ndarray:
+    """Ranks from 1 of sorted losses, the mean of its places for each of several equal ones."""
+    rank_A = np.arange(1.0, len(sorted_A) + 1)
+    is_new_A = sorted_A[1:] > sorted_A[:-1]
+    if is_new_A.all():
+        return rank_A
+    group_A = np.concatenate([[0], np.cumsum(is_new_A)])
+    return (np.bincount(group_A, rank_A) / np.bincount(group_A))[group_A]
+
+
 def stream(
     losses_of: Callable[[np.ndarray], np.ndarray],
     n_draws: int,
@@ -173,19 +202,19 @@ def stream(
       on_progress: gets the number of draws done since the last call.
 
     Raises:
-      ValueError: no architecture or no draw, or a loss that is not a number.
+      InputError: no architecture or no draw, or a loss that is not a number.
     """
     if not n_architectures or not n_draws:
-        raise ValueError(f"{n_architectures} candidates, {n_draws} draws: ranking needs at least one of each")
+        raise InputError(f"{n_architectures} candidates, {n_draws} draws: ranking needs at least one of each")
     block = int(np.clip(BLOCK_LOSSES // n_architectures, 1, n_draws))
     blocks = [np.arange(first, min(first + block, n_draws)) for first in range(0, n_draws, block)]
     n_workers = min(os.cpu_count() or 1, len(blocks))
-    lock = threading.Lock()
+    lock, best_W = threading.Lock(), np.empty(n_draws)
 
     def work(mine: list[np.ndarray]) -> Summary:
         summary = Summary(n_architectures, min(max_rank, n_architectures))
         for draws in mine:
-            summary.add(losses_of(draws))
+            best_W[draws] = summary.add(losses_of(draws))
             with lock:
                 on_progress(len(draws))
         return summary
@@ -194,4 +223,5 @@ def stream(
         first, *others = pool.map(work, [blocks[i::n_workers] for i in range(n_workers)])
     for other in others:
         first.merge(other)
+    first.best_W = best_W
     return first

@@ -108,22 +108,40 @@ def latency_against_depth(latency: pd.DataFrame, metric: str = "tpot_s", label: 
     return figure
 
 
-def rank_heatmap(names: Sequence[str], probability_AK: np.ndarray, title: str = "") -> Figure:
-    """P(rank = k) of each candidate, best expected rank at the top."""
-    expected_A = probability_AK @ np.arange(1, probability_AK.shape[1] + 1)
-    order_A = np.argsort(expected_A)
-    height = 1.4 + 0.36 * len(names)
-    figure = Figure(figsize=(6.8, height), dpi=120, layout="constrained")
+def rank_heatmap(
+    names: Sequence[str], probability_AK: np.ndarray, title: str = "", expected_rank_A: np.ndarray | None = None
+) -> Figure:
+    """P(rank = k) of each candidate, best expected rank at the top; a last column where there are ranks beyond K.
+
+    Without `expected_rank_A` each candidate's ranks must all be there.
+    """
+    order_A, shown_AK, columns = rank_cells(probability_AK, expected_rank_A)
+    figure = Figure(figsize=(6.8, 1.4 + 0.36 * len(names)), dpi=120, layout="constrained")
     axes = figure.subplots()
-    axes.imshow(probability_AK[order_A], cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    for row, candidate in enumerate(order_A):
-        for column, value in enumerate(probability_AK[candidate]):
-            color = "white" if value > 0.55 else "black"
-            axes.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=7, color=color)
+    axes.imshow(shown_AK, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    for (row, column), value in np.ndenumerate(shown_AK):
+        color = "white" if value > 0.55 else "black"
+        axes.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=7, color=color)
     axes.set_yticks(range(len(names)), [names[index] for index in order_A], fontsize=8)
-    axes.set_xticks(range(probability_AK.shape[1]), [str(k) for k in range(1, probability_AK.shape[1] + 1)])
+    axes.set_xticks(range(len(columns)), columns)
     axes.set(xlabel="rank by loss (1 = lowest)", title=title)
     return figure
+
+
+def rank_cells(
+    probability_AK: np.ndarray, expected_rank_A: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """The order of the rows by expected rank, the cells in that order, and the heads of the columns."""
+    n_ranks = probability_AK.shape[1]
+    beyond_A = 1 - probability_AK.sum(axis=1)
+    if expected_rank_A is None:
+        expected_rank_A = probability_AK @ np.arange(1, n_ranks + 1)
+    order_A = np.argsort(expected_rank_A, kind="stable")
+    cells_AK, columns = probability_AK, [str(k) for k in range(1, n_ranks + 1)]
+    if (beyond_A > 1e-9).any():
+        cells_AK = np.concatenate([probability_AK, np.maximum(beyond_A, 0)[:, None]], axis=1)
+        columns = [*columns, f"> {n_ranks}"]
+    return order_A, cells_AK[order_A], columns
 
 
 def predicted_against_realised(groups: Mapping[str, Sequence[Interval]], realised: dict[str, float]) -> Figure:

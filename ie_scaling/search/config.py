@@ -2,49 +2,87 @@
 
 import dataclasses
 import math
+import reprlib
 
+from ie_scaling.errors import InputError
 from ie_scaling.latency.law.config import RequestConfig
 
 METRICS = ("ttft_s", "tpot_s", "e2e_s")
 LEVELS = ("law", "shape", "new_run")
+MOST_TOKENS = 1e18
+MOST_RATIO = 1000
+MOST_RANKS = 1000
+
+
+MOST_SHAPES = 500_000
+MOST_WIDTH = 1_000_000
 
 
 def _require_seed(seed: int) -> None:
-    if seed < 0:
-        raise ValueError(f"seed={seed}: must be at least 0")
+    if not 0 <= seed < 2**63:
+        raise InputError(f"seed={reprlib.repr(seed)}: must be at least 0 and below 2**63")
+
+
+def _require_tokens(n_tokens: float) -> None:
+    if not (math.isfinite(n_tokens) and 1 <= n_tokens <= MOST_TOKENS):
+        raise InputError(f"n_tokens={n_tokens}: must be a number from 1 to {MOST_TOKENS:g}")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class GridConfig:
-    """Every shape of about `n_params` parameters (embeddings included); None for no grid.
+    """Every shape of `n_params` parameters (embeddings included); None for no grid.
 
-    Widths are the multiples of `width_step` up to `max_width`, d_ff is `mlp_ratios` × width to the nearest 64, query
-    heads are width / d_head, and depth is whatever brings the size within `tolerance` and d/n within `aspect_ratios`.
+    Widths are the multiples of `width_step` up to `max_width`, d_ff is `mlp_ratios` × width to the nearest `d_ff_step`,
+    query heads are width / d_head, and depth is whatever brings the size within `tolerance` and d/n within
+    `aspect_ratios`. With `equal_size`, d_ff is then moved by steps of `d_ff_step` until the size is as near n_params as
+    it can be, and losses are those at n_params exactly, so that no shape wins by being the largest; without it, sizes
+    differ within the tolerance and each loss is that of its own size.
     """
 
     n_params: float | None = None
     tolerance: float = 0.05
+    equal_size: bool = True
     width_step: int = 128
     max_width: int = 16384
     aspect_ratios: tuple[float, ...] = (8.0, 512.0)
     d_head: int = 128
     mlp_ratios: tuple[float, ...] = (8 / 3,)
+    d_ff_step: int = 64
     query_groups: tuple[int, ...] = (1,)
     vocab_size: int = 50432
     tied_embeddings: bool = False
 
     def __post_init__(self) -> None:
         if self.n_params is not None and not (math.isfinite(self.n_params) and self.n_params > 0):
-            raise ValueError(f"n_params={self.n_params}: must be finite and above zero")
-        if len(self.aspect_ratios) != 2 or not 0 < self.aspect_ratios[0] < self.aspect_ratios[1]:
-            raise ValueError(f"aspect_ratios={self.aspect_ratios}: must be a lower and a higher one, above zero")
+            raise InputError(f"n_params={self.n_params}: must be finite and above zero")
+        ratios = self.aspect_ratios
+        if len(ratios) != 2 or not 0 < ratios[0] < ratios[1] < math.inf:
+            raise InputError(f"aspect_ratios={_short(ratios)}: must be a lower and a higher one, above zero and finite")
         if not 0 < self.tolerance < 1:
-            raise ValueError(f"tolerance={self.tolerance}: must lie between 0 and 1")
-        for field in ("width_step", "max_width", "d_head", "vocab_size"):
-            if getattr(self, field) < 1:
-                raise ValueError(f"{field}={getattr(self, field)}: must be at least 1")
-        if any(not ratio > 0 for ratio in self.mlp_ratios) or any(group < 1 for group in self.query_groups):
-            raise ValueError(f"mlp_ratios={self.mlp_ratios}, query_groups={self.query_groups}: must be above zero")
+            raise InputError(f"tolerance={self.tolerance}: must lie between 0 and 1")
+        for field in ("width_step", "max_width", "d_head", "d_ff_step", "vocab_size"):
+            if not 1 <= getattr(self, field) <= MOST_WIDTH:
+                raise InputError(f"{field}={_short(getattr(self, field))}: must be from 1 to {MOST_WIDTH:,}")
+        if self.max_width < self.width_step:
+            raise InputError(f"max_width={self.max_width}: must be at least width_step={self.width_step}")
+        if self.d_head % 2:
+            raise InputError(f"d_head={self.d_head}: must be even (rotary embeddings turn pairs)")
+        if not self.mlp_ratios or any(not 0 < ratio <= MOST_RATIO for ratio in self.mlp_ratios):
+            raise InputError(
+                f"mlp_ratios={_short(self.mlp_ratios)}: must be one or more, above 0, at most {MOST_RATIO}"
+            )
+        if not self.query_groups or any(group < 1 for group in self.query_groups):
+            raise InputError(f"query_groups={_short(self.query_groups)}: must be one or more, each at least 1")
+        n_layers = self.max_width // self.width_step * len(self.mlp_ratios) * len(self.query_groups)
+        if self.n_params is not None and n_layers > MOST_SHAPES:
+            raise InputError(
+                f"width_step={self.width_step}: {n_layers:,} widths, MLP ratios and query groups, more than "
+                f"{MOST_SHAPES:,}; raise it or lower max_width"
+            )
+
+
+def _short(value: object) -> str:
+    return reprlib.repr(value)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -56,8 +94,9 @@ class SelectConfig:
     `configs/fit_latency.py` wrote, whose law predicts `request` for the `candidates` and those of `grid`, timed or not.
     The bound is `max_latency_s`, or `max_latency_ratio` times the fastest candidate's median (as predicted, in each
     draw). A candidate is feasible where it meets the bound with probability at least `min_p_feasible`: a request of it
-    where it was timed, the median of a new benchmark where it was not. `level` names the predictand (science.md §4):
-    `law`, `shape` or `new_run`.
+    where it was timed, the median of a new benchmark where it was not. `level` is what is predicted: `law` the
+    curve, `shape` the shape's own, `new_run` one more training run of it. Of candidates whose expected regrets lie
+    within two Monte Carlo errors of the least, the fastest is recommended.
     """
 
     fit: str = "runs/quickstart/fit/effective"
@@ -79,19 +118,20 @@ class SelectConfig:
 
     def __post_init__(self) -> None:
         if self.latency_metric not in METRICS:
-            raise ValueError(f"latency_metric={self.latency_metric!r}: must be one of {', '.join(METRICS)}")
+            raise InputError(f"latency_metric={self.latency_metric!r}: must be one of {', '.join(METRICS)}")
         if self.level not in LEVELS:
-            raise ValueError(f"level={self.level!r}: must be one of {', '.join(LEVELS)}")
+            raise InputError(f"level={self.level!r}: must be one of {', '.join(LEVELS)}")
         if self.max_latency_s is not None and self.max_latency_ratio is not None:
-            raise ValueError(f"max_latency_s={self.max_latency_s}: give it or max_latency_ratio, not both")
-        for field in ("n_tokens", "max_params", "max_latency_s", "max_latency_ratio"):
+            raise InputError(f"max_latency_s={self.max_latency_s}: give it or max_latency_ratio, not both")
+        _require_tokens(self.n_tokens)
+        for field in ("max_params", "max_latency_s", "max_latency_ratio"):
             value = getattr(self, field)
             if value is not None and not (math.isfinite(value) and value > 0):
-                raise ValueError(f"{field}={value}: must be finite and above zero")
+                raise InputError(f"{field}={value}: must be finite and above zero")
         if not 0 < self.min_p_feasible < 1:
-            raise ValueError(f"min_p_feasible={self.min_p_feasible}: must lie between 0 and 1")
-        if self.top_k < 1:
-            raise ValueError(f"top_k={self.top_k}: must be at least 1")
+            raise InputError(f"min_p_feasible={self.min_p_feasible}: must lie between 0 and 1")
+        if not 1 <= self.top_k <= MOST_RANKS:
+            raise InputError(f"top_k={_short(self.top_k)}: must be from 1 to {MOST_RANKS:,}")
         _require_seed(self.seed)
 
 
@@ -100,9 +140,11 @@ class RankConfig:
     """Rank candidate shapes by predicted loss at `n_tokens` tokens.
 
     `fit` is a directory that `configs/fit.py` wrote, or several of the same rows with commas between them: their laws
-    are then stacked, and by_law.csv says how the answer depends on the law. `level` names the predictand (science.md
-    §4). The table lists the `n_listed` shapes of least expected regret; up to `n_compared` candidates are compared at
-    every level too. P(rank = k) is told apart for the first `top_k` ranks.
+    are then stacked, and by_law.csv says how the answer depends on the law. `level` is what is predicted: `law` the
+    curve, `shape` the shape's own, `new_run` one more training run of it. Of candidates whose expected regrets lie
+    within two Monte Carlo errors of the least, the smallest comes first. The table lists the `n_listed` shapes of least
+    expected regret; up to `n_compared` candidates are compared at every level too. P(rank = k) is told apart for the
+    first `top_k` ranks.
     """
 
     fit: str = "runs/fit"
@@ -125,10 +167,9 @@ class RankConfig:
 
     def __post_init__(self) -> None:
         if self.level not in LEVELS:
-            raise ValueError(f"level={self.level!r}: must be one of {', '.join(LEVELS)}")
-        if not (math.isfinite(self.n_tokens) and self.n_tokens > 0):
-            raise ValueError(f"n_tokens={self.n_tokens}: must be finite and above zero")
-        for field in ("top_k", "n_listed", "n_compared"):
-            if getattr(self, field) < 1:
-                raise ValueError(f"{field}={getattr(self, field)}: must be at least 1")
+            raise InputError(f"level={self.level!r}: must be one of {', '.join(LEVELS)}")
+        _require_tokens(self.n_tokens)
+        for field, most in (("top_k", MOST_RANKS), ("n_listed", 10_000), ("n_compared", 1_000)):
+            if not 1 <= getattr(self, field) <= most:
+                raise InputError(f"{field}={_short(getattr(self, field))}: must be from 1 to {most:,}")
         _require_seed(self.seed)

@@ -6,8 +6,11 @@ A candidate architectures, W posterior draws.
 import numpy as np
 import pandas as pd
 
+from ie_scaling.errors import InputError
 from ie_scaling.laws import ranking
+from ie_scaling.search import regret as regret_lib
 from ie_scaling.search.candidate_latency import Bound, Latency
+from ie_scaling.search.regret import Regret
 
 
 def p_pareto(log_loss_WA: np.ndarray, latency_WA: np.ndarray) -> np.ndarray:
@@ -31,26 +34,32 @@ def decide(
     min_p_feasible: float,
     top_k: int,
     seed: int,
+    mean_WA: np.ndarray | None = None,
 ) -> pd.DataFrame:
     """One row a candidate; ranks and regret are among the feasible ones and blank for the rest.
+
+    Of the feasible candidates whose regret is tied with the least, the fastest is recommended, but none that is
+    dominated in every draw where another is not.
 
     Args:
       log_loss_WA: paired posterior draws of ln loss.
       min_p_feasible: a candidate is feasible where it meets the bound with at least this probability, as its latency
         has it: one request where that was measured, the median of a new benchmark where it is predicted.
+      mean_WA: mean losses given each draw's parameters; the draws themselves where it is not given.
 
     Raises:
-      ValueError: no candidate is feasible; says by how much the bound is missed.
+      InputError: no candidate is feasible; says by how much the bound is missed.
     """
     p_feasible_A = bound.p_met(latency)
     feasible_A = p_feasible_A >= min_p_feasible
     if not feasible_A.any():
-        raise ValueError(bound.missed(latency, min_p_feasible))
+        raise InputError(bound.missed(latency, min_p_feasible))
     loss_WA = np.exp(log_loss_WA)
+    mean_WA = loss_WA if mean_WA is None else mean_WA
     latency_WA = latency.draw_medians(len(log_loss_WA), np.random.default_rng(seed))
     table = pd.DataFrame(
         {
-            "loss_mean": loss_WA.mean(axis=0),
+            "loss_mean": mean_WA.mean(axis=0),
             "loss_lo90": np.quantile(loss_WA, 0.05, axis=0),
             "loss_hi90": np.quantile(loss_WA, 0.95, axis=0),
             "latency_mean": latency.median_A,
@@ -60,25 +69,43 @@ def decide(
             "p_pareto": p_pareto(log_loss_WA, latency_WA),
         }
     )
-    among = ranking.Summary.of(loss_WA[:, feasible_A], top_k)
+    of_feasible_WA = loss_WA[:, feasible_A]
+    among = ranking.Summary.of(of_feasible_WA, top_k)
+    regret = Regret.of(of_feasible_WA, mean_WA[:, feasible_A], of_feasible_WA.min(axis=1))
     columns = {
         "p_best": among.rank_probability_AK[:, 0],
         "p_top_k": among.rank_probability_AK.sum(axis=1),
         "expected_rank": among.expected_rank_A,
-        "expected_regret": among.expected_regret_A,
+        "expected_regret": regret.mean_A,
+        "expected_regret_se": regret.se_A,
     }
     for name, values in columns.items():
         table.loc[feasible_A, name] = values
-    table["recommended"] = table["expected_regret"] == table["expected_regret"].min()
+    table["tied"] = False
+    table.loc[feasible_A, "tied"] = regret.tied_A
+    table["recommended"] = table.index == _recommended(table)
     return table
 
 
-def runner_up(table: pd.DataFrame, log_loss_WA: np.ndarray) -> dict[str, float | int] | None:
-    """What the feasible candidate of second least regret would cost; None where there is only one."""
-    order = table["expected_regret"].dropna().sort_values().index
-    if len(order) < 2:
+def _recommended(table: pd.DataFrame) -> int:
+    """The fastest of those tied for the least regret, dominated ones last, then by regret and order."""
+    tied = table[table["tied"]].assign(dominated=lambda rows: rows["p_pareto"] == 0)
+    return int(tied.sort_values(["dominated", "latency_mean", "expected_regret"], kind="stable").index[0])
+
+
+def runner_up(
+    table: pd.DataFrame, log_loss_WA: np.ndarray, mean_WA: np.ndarray | None = None
+) -> dict[str, float | int] | None:
+    """What the feasible candidate of least regret besides the recommended one would cost; None where there is none.
+
+    Twins of the recommended one, of the same mean loss in every draw, are passed over.
+    """
+    best = int(table.index[table["recommended"]][0])
+    twins_A = regret_lib.twins_of(np.exp(log_loss_WA) if mean_WA is None else mean_WA, best)
+    others = table["expected_regret"][~twins_A].dropna()
+    if others.empty:
         return None
-    best, second = int(order[0]), int(order[1])
+    second = int(others.sort_values(kind="stable").index[0])
     difference_W = np.exp(log_loss_WA[:, second]) - np.exp(log_loss_WA[:, best])
     return {
         "index": second,

@@ -11,14 +11,17 @@ import pandas as pd
 from ie_scaling import accounting, files, identity, workdir
 from ie_scaling import config as config_lib
 from ie_scaling.architecture import Architecture
+from ie_scaling.errors import InputError
 from ie_scaling.latency.law import posterior as latency_law
 from ie_scaling.latency.law import predict
 from ie_scaling.latency.law.config import RequestConfig
 from ie_scaling.laws import posterior as posterior_lib
-from ie_scaling.laws.observations import features_of
-from ie_scaling.search import decision, ranked, space
+from ie_scaling.search import decision, ranked
+from ie_scaling.search import regret as regret_lib
+from ie_scaling.search.belief import Belief
 from ie_scaling.search.candidate_latency import Bound, Latency, MeasuredLatency, PredictedLatency
 from ie_scaling.search.config import GridConfig, SelectConfig
+from ie_scaling.search.space import Space
 from ie_scaling.shapes import lookup
 from ie_scaling.tables import cells, filters, latency_table, shape_table
 
@@ -38,7 +41,7 @@ def run(config: SelectConfig, directory: Path) -> list[str]:
     """Rank the candidates, recommend one, and write candidates.csv and selection.json; returns failed diagnostics.
 
     Raises:
-      ValueError: a file that is absent or of the wrong kind, no candidates, or a bound that none of them meets;
+      InputError: a file that is absent or of the wrong kind, no candidates, or a bound that none of them meets;
         before anything is written.
     """
     resolved = {"experiment": "select"} | config_lib.to_plain(config)
@@ -55,17 +58,22 @@ def run(config: SelectConfig, directory: Path) -> list[str]:
 class Candidates:
     """Shapes, how fast each is, whether that was `timed` or `predicted`, and what there is to say against it."""
 
-    architectures: list[Architecture]
+    space: Space
     latency: Latency
     source: str
     failures: list[str]
+
+    @property
+    def architectures(self) -> list[Architecture]:
+        """The shapes."""
+        return self.space.architectures
 
 
 def candidates_of(config: SelectConfig, n_draws: int) -> Candidates:
     """The candidates, whose loss will have n_draws draws, and their latency, of a table or of a law.
 
     Raises:
-      ValueError: no such table or law, no candidates, one that the table does not have, or too many.
+      InputError: no such table or law, no candidates, one that the table does not have, or too many.
     """
     return _predicted(config, n_draws) if Path(config.latency).is_dir() else _timed(config)
 
@@ -74,42 +82,42 @@ def _timed(config: SelectConfig) -> Candidates:
     unused = {"grid": config.grid != GridConfig(), "request": config.request != RequestConfig()}
     for field, is_given in unused.items():
         if is_given:
-            raise ValueError(
+            raise InputError(
                 f"{field}: needs a latency law; latency={config.latency!r} is no directory of configs/fit_latency.py"
             )
     table = _timed_rows(config)
-    return Candidates(
-        shape_table.architectures_of(table), MeasuredLatency.from_table(table, config.latency_metric), "timed", []
-    )
+    timed = Space.own_sizes(shape_table.architectures_of(table))
+    return Candidates(timed, MeasuredLatency.from_table(table, config.latency_metric), "timed", [])
 
 
 def _predicted(config: SelectConfig, n_draws: int) -> Candidates:
     if config.where:
-        raise ValueError(f"where={config.where!r}: chooses rows of a table; latency={config.latency!r} is a law")
+        raise InputError(f"where={config.where!r}: chooses rows of a table; latency={config.latency!r} is a law")
     law = latency_law.load_fit(config.latency)
-    every = space.candidates(config.candidates, config.grid)
-    architectures = [a for a, is_kept in zip(every, _small_enough(config, every), strict=True) if is_kept]
+    every = Space.of(config.candidates, config.grid)
+    chosen = every.take(_small_enough(config, every.architectures))
+    architectures = chosen.architectures
     n_draws = max(n_draws, law.n_draws)
     if len(architectures) > (most := min(MOST_CELLS // n_draws, math.isqrt(MOST_CELLS))):
-        raise ValueError(f"grid: has {len(architectures):,} shapes, more than {most:,} at {n_draws:,} draws; narrow it")
+        raise InputError(f"grid: has {len(architectures):,} shapes, more than {most:,} at {n_draws:,} draws; narrow it")
     kind, cases = predict.resolve(config.request, architectures, law)
     predicted = getattr(law.predict(cases, kind, config.seed), f"{config.latency_metric}_WA")
     if np.isnan(predicted).any():
-        raise ValueError(f"latency_metric={config.latency_metric!r}: there is none of one new token")
+        raise InputError(f"latency_metric={config.latency_metric!r}: there is none of one new token")
     failures = [f"latency law: {failure}" for failure in law.failures] + predict.far_outside(law, cases, kind)
-    return Candidates(architectures, PredictedLatency(predicted), "predicted", failures)
+    return Candidates(chosen, PredictedLatency(predicted), "predicted", failures)
 
 
 def _small_enough(config: SelectConfig, architectures: list[Architecture]) -> np.ndarray:
     """Whether each has at most max_params parameters.
 
     Raises:
-      ValueError: none has.
+      InputError: none has.
     """
     n_params_A = np.array([accounting.count_parameters(a) for a in architectures])
     most = np.inf if config.max_params is None else config.max_params
     if n_params_A.min() > most:
-        raise ValueError(f"max_params={most:g}: the smallest candidate has {n_params_A.min():,}")
+        raise InputError(f"max_params={most:g}: the smallest candidate has {n_params_A.min():,}")
     return n_params_A <= most
 
 
@@ -117,21 +125,21 @@ def _timed_rows(config: SelectConfig) -> pd.DataFrame:
     """One latency row for each candidate, in the order of the candidates (or of the table).
 
     Raises:
-      ValueError: a candidate that was not timed, or one timed under several workloads.
+      InputError: a candidate that was not timed, or one timed under several workloads.
     """
     table = filters.filter_rows(latency_table.read_latency(config.latency), config.where, config.latency)
     twice = table.duplicated("architecture")
     if twice.any():
         name = table.loc[twice, "architecture"].iloc[0]
-        raise ValueError(f"latency={config.latency!r}: {name} stands there under several workloads; choose with where")
+        raise InputError(f"latency={config.latency!r}: {name} stands there under several workloads; choose with where")
     table = table.set_index("architecture", drop=False)
     for name in config.candidates:
         if name not in table.index:
-            raise ValueError(f"candidates={name!r}: not timed in {config.latency}; it has {', '.join(table.index)}")
+            raise InputError(f"candidates={name!r}: not timed in {config.latency}; it has {', '.join(table.index)}")
     chosen = table.loc[list(config.candidates)] if config.candidates else table
     chosen = chosen[_small_enough(config, shape_table.architectures_of(chosen))]
     if chosen[config.latency_metric].isna().any():
-        raise ValueError(f"latency_metric={config.latency_metric!r}: blank in {config.latency}")
+        raise InputError(f"latency_metric={config.latency_metric!r}: blank in {config.latency}")
     return chosen.reset_index(drop=True)
 
 
@@ -141,10 +149,11 @@ def select(
     candidates: Candidates,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """The candidate table, and what there is to say about its first choice."""
-    architectures = candidates.architectures
-    features = features_of(architectures, config.n_tokens)
-    names = [a.name for a in architectures]
-    log_loss_WA = posterior.log_losses(features, config.level, config.seed, model_ids=names)
+    belief, architectures = Belief((posterior,)), candidates.architectures
+    features, names = candidates.space.features(config.n_tokens), [a.name for a in architectures]
+    identities, every_W = belief.identify(architectures), np.arange(belief.n_draws)
+    losses_of = belief.losses_of(features, config.level, config.seed, identities)
+    log_loss_WA, mean_WA = np.log(losses_of(every_W)), losses_of.means(every_W)
     bound = Bound(config.max_latency_s, config.max_latency_ratio)
     decided = decision.decide(
         log_loss_WA,
@@ -153,21 +162,21 @@ def select(
         min_p_feasible=config.min_p_feasible,
         top_k=config.top_k,
         seed=config.seed,
+        mean_WA=mean_WA,
     )
-    table = pd.concat([shape_table.architecture_table(architectures, config.n_tokens), decided], axis=1)
-    best = table[table["recommended"]].iloc[0]
-    second: dict[str, Any] | None = decision.runner_up(decided, log_loss_WA)
+    table = pd.concat([shape_table.architecture_table(architectures, config.n_tokens), decided], axis=1).assign(
+        size_difference=candidates.space.size_difference_A,
+        fitted_models=[ranked.say_models(identity) for identity in identities],
+    )
+    chosen = int(table.index[table["recommended"]][0])
+    second: dict[str, Any] | None = decision.runner_up(decided, log_loss_WA, mean_WA)
     if second is not None:
         second = {"architecture": names[second.pop("index")]} | second
     bound_s = bound.in_seconds(candidates.latency)
-    failures = [f"law {posterior.law.name}: {failure}" for failure in posterior.failures]
+    numbers = ("loss_mean", "loss_lo90", "loss_hi90", "p_best", "expected_regret", "expected_regret_se")
     selection = {
-        "recommended": best["architecture"],
-        "loss_mean": float(best["loss_mean"]),
-        "loss_lo90": float(best["loss_lo90"]),
-        "loss_hi90": float(best["loss_hi90"]),
-        "p_best": float(best["p_best"]),
-        "expected_regret": float(best["expected_regret"]),
+        "recommended": names[chosen],
+        **{name: float(np.nan_to_num(table.at[chosen, name])) for name in numbers},
         "n_feasible": int(decided["expected_regret"].notna().sum()),
         "n_candidates": len(table),
         "law": posterior.law.name,
@@ -176,7 +185,9 @@ def select(
         "latency_source": candidates.source,
         "latency_bound_s": bound_s if np.isfinite(bound_s) else None,
         "runner_up": second,
-        "failures": failures + ranked.far_outside(posterior, features) + candidates.failures,
+        "ties": regret_lib.say_ties(names, chosen, decided["tied"].to_numpy(bool), mean_WA, "fastest"),
+        "sizes": candidates.space.describe_grid(),
+        "failures": ranked.warnings_of(belief, candidates.space, features) + candidates.failures,
     }
     return table, selection
 
@@ -191,8 +202,10 @@ def describe(selection: dict[str, Any]) -> str:
         f"Train {selection['recommended']}{within}: predicted loss {selection['loss_mean']:.3f} "
         f"(90 % interval {selection['loss_lo90']:.3f} to {selection['loss_hi90']:.3f}) nats/token, "
         f"P(best of {selection['n_feasible']} feasible) = {selection['p_best']:.2f}, "
-        f"expected regret {selection['expected_regret']:.4f} nats under law {selection['law']} ({selection['level']})."
+        f"expected regret {selection['expected_regret']:.4f} ± {selection['expected_regret_se']:.1g} nats (Monte Carlo "
+        f"error) under law {selection['law']} ({selection['level']})."
     )
+    text = " ".join([text, *selection["ties"]])
     if second is not None:
         text += (
             f" The runner-up {second['architecture']} would cost {second['extra_loss_mean']:+.4f} nats "
@@ -200,4 +213,4 @@ def describe(selection: dict[str, Any]) -> str:
             f"{second['latency_ratio']:.2f} × the latency; it is the better one with probability "
             f"{second['p_better_than_recommended']:.2f}."
         )
-    return text
+    return f"{text} {selection['sizes']}".rstrip()

@@ -1,63 +1,142 @@
-"""Candidate shapes: those that are named, and grids of all shapes of about one size."""
+"""Candidate shapes: those that are named, and grids of all shapes of one size."""
 
-from collections.abc import Sequence
+import dataclasses
+import math
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from ie_scaling import accounting
 from ie_scaling.architecture import Architecture
-from ie_scaling.search.config import GridConfig
+from ie_scaling.errors import InputError
+from ie_scaling.laws.observations import Features, features_of
+from ie_scaling.search.config import MOST_SHAPES, GridConfig
 from ie_scaling.shapes import lookup
 
 
-def candidates(names: Sequence[str], grid: GridConfig) -> list[Architecture]:
-    """The named shapes and those of the grid, each once, in that order.
+@dataclasses.dataclass(frozen=True)
+class Space:
+    """Candidates, and the size at which their losses are compared.
 
-    Raises:
-      ValueError: a name that means no shape, a grid without shapes, or neither names nor a grid.
+    Attributes:
+      n_params_A: the grid's n_params for its shapes, NaN for shapes that are compared at their own size.
     """
-    found = [lookup.resolve(name) for name in names]
-    if grid.n_params is not None:
-        found += enumerate_grid(grid)
-    if not found:
-        raise ValueError("candidates: none; name shapes, or give grid.n_params for all shapes of about that size")
-    return list(dict.fromkeys(found))
+
+    architectures: list[Architecture]
+    n_params_A: np.ndarray
+
+    @classmethod
+    def of(cls, names: Sequence[str], grid: GridConfig) -> "Space":
+        """The named shapes and those of the grid, each once, in that order.
+
+        Raises:
+          InputError: a name that means no shape, a grid without shapes, or neither names nor a grid.
+        """
+        named = [lookup.resolve(name) for name in names]
+        of_grid = enumerate_grid(grid) if grid.n_params is not None else []
+        if not named and not of_grid:
+            raise InputError("candidates: none; name shapes, or give grid.n_params for all shapes of about that size")
+        architectures = list(dict.fromkeys(named + of_grid))
+        adjusted = set(of_grid) if grid.equal_size else set()
+        return cls(architectures, np.array([grid.n_params if a in adjusted else np.nan for a in architectures], float))
+
+    @classmethod
+    def own_sizes(cls, architectures: list[Architecture]) -> "Space":
+        """Shapes that are compared at their own sizes."""
+        return cls(architectures, np.full(len(architectures), np.nan))
+
+    def __len__(self) -> int:
+        return len(self.architectures)
+
+    def take(self, index_A: np.ndarray) -> "Space":
+        """The candidates at these positions, or where this mask holds."""
+        chosen = np.arange(len(self))[index_A]
+        return Space([self.architectures[index] for index in chosen], self.n_params_A[chosen])
+
+    def features(self, n_tokens: float) -> Features:
+        """What the law reads; parameter counts of the grid's shapes are scaled to n_params exactly."""
+        own = features_of(self.architectures, n_tokens)
+        scale_A = np.where(np.isnan(self.n_params_A), 1.0, self.n_params_A / own.n_total)
+        scaled = {name: getattr(own, name) * scale_A for name in ("n_total", "n_non_embedding", "n_embedding")}
+        return dataclasses.replace(own, **scaled)
+
+    @property
+    def size_difference_A(self) -> np.ndarray:
+        """N / n_params − 1 of the grid's shapes, NaN for others."""
+        return np.array([accounting.count_parameters(a) for a in self.architectures]) / self.n_params_A - 1
+
+    def describe_grid(self) -> str:
+        """How shapes of one grid are compared; "" where there is none."""
+        of_grid = ~np.isnan(self.n_params_A)
+        if not of_grid.any():
+            return ""
+        most = 100 * float(np.abs(self.size_difference_A[of_grid]).max())
+        return (
+            f"Losses of the grid's {of_grid.sum():,} shapes are those at {self.n_params_A[of_grid][0]:.4g} parameters "
+            f"exactly; their own sizes differ from it by {most:.2g} % or less, which the law corrects for."
+        )
+
+
+def candidates(names: Sequence[str], grid: GridConfig) -> list[Architecture]:
+    """The architectures of `Space.of`."""
+    return Space.of(names, grid).architectures
 
 
 def enumerate_grid(grid: GridConfig) -> list[Architecture]:
-    """Every width, MLP ratio and query group, at the depth that comes nearest to the size; widest last.
+    """Every width, MLP ratio and query group, at the depths that come within the tolerance; widest last.
+
+    With `equal_size`, d_ff is then moved by steps until the size is as near n_params as it can be.
 
     Raises:
-      ValueError: no shape comes within the tolerance.
+      InputError: no shape comes within the tolerance, or too many do.
     """
-    target, (low, high) = grid.n_params or 0.0, grid.aspect_ratios
-    found = []
+    target = grid.n_params or 0.0
+    depths = [(one, _depths(one, grid, target)) for one in _one_layer_shapes(grid)]
+    n_shapes = sum(len(each) for _, each in depths)
+    if n_shapes > MOST_SHAPES:
+        raise InputError(
+            f"grid.n_params={target:g}: {n_shapes:,} shapes come within {100 * grid.tolerance:g} % of it, more than "
+            f"{MOST_SHAPES:,}; raise width_step, or narrow aspect_ratios or tolerance"
+        )
+    shapes = [dataclasses.replace(one, n_layers=n_layers) for one, each in depths for n_layers in each]
+    if not shapes:
+        raise InputError(f"grid.n_params={target:g}: no shape comes within {100 * grid.tolerance:g} % of it")
+    if not grid.equal_size:
+        return shapes
+    return list(dict.fromkeys(_equalize(shape, grid, target) for shape in shapes))
+
+
+def _one_layer_shapes(grid: GridConfig) -> Iterator[Architecture]:
+    """Width, MLP ratio and query group in one layer."""
     for d_model in range(grid.width_step, grid.max_width + 1, grid.width_step):
         n_heads = max(1, d_model // grid.d_head)
         for ratio in grid.mlp_ratios:
-            d_ff = max(64, 64 * round(ratio * d_model / 64))
             for group in grid.query_groups:
-                if n_heads % group:
-                    continue
-                one = Architecture(
-                    d_model=d_model,
-                    n_layers=1,
-                    n_heads=n_heads,
-                    n_kv_heads=n_heads // group,
-                    d_head=grid.d_head,
-                    d_ff=d_ff,
-                    vocab_size=grid.vocab_size,
-                    tied_embeddings=grid.tied_embeddings,
-                )
-                rest = accounting.count_embedding_parameters(one) + d_model
-                layer = accounting.count_non_embedding_parameters(one) - d_model
-                middle = (target - rest) / layer
-                for n_layers in range(
-                    int(np.ceil(middle - grid.tolerance * target / layer)),
-                    int(np.floor(middle + grid.tolerance * target / layer)) + 1,
-                ):
-                    if n_layers >= 1 and low <= d_model / n_layers <= high:
-                        found.append(Architecture.from_fields(one.to_fields() | {"n_layers": n_layers}))
-    if not found:
-        raise ValueError(f"grid.n_params={target:g}: no shape comes within {100 * grid.tolerance:g} % of it")
-    return found
+                if n_heads % group == 0:
+                    yield Architecture(
+                        d_model=d_model,
+                        n_layers=1,
+                        n_heads=n_heads,
+                        n_kv_heads=n_heads // group,
+                        d_head=grid.d_head,
+                        d_ff=max(grid.d_ff_step, grid.d_ff_step * round(ratio * d_model / grid.d_ff_step)),
+                        vocab_size=grid.vocab_size,
+                        tied_embeddings=grid.tied_embeddings,
+                    )
+
+
+def _depths(one: Architecture, grid: GridConfig, target: float) -> range:
+    """Depths at which this layer, repeated, comes within the tolerance and the aspect ratios."""
+    d_model, (low, high) = one.d_model, grid.aspect_ratios
+    rest = accounting.count_embedding_parameters(one) + d_model
+    layer = accounting.count_non_embedding_parameters(one) - d_model
+    middle, most = (target - rest) / layer, grid.tolerance * target / layer
+    first = max(1, math.ceil(d_model / high), math.ceil(middle - most))
+    return range(first, min(math.floor(d_model / low), math.floor(middle + most)) + 1)
+
+
+def _equalize(shape: Architecture, grid: GridConfig, target: float) -> Architecture:
+    """The shape with the d_ff that brings its size nearest to the target."""
+    step = 3 * shape.d_model * shape.n_layers * grid.d_ff_step
+    n_steps = round((target - accounting.count_parameters(shape)) / step)
+    return dataclasses.replace(shape, d_ff=max(grid.d_ff_step, shape.d_ff + n_steps * grid.d_ff_step))

@@ -78,12 +78,14 @@ def test_table(found: Findings, roles: dict[str, str]) -> pd.DataFrame:
     """One row a tested shape and law: the prediction for one new run, and the loss that came out."""
     rows = []
     names = found.tests["model_id"].tolist()
-    features = features_of([Architecture.parse(name) for name in names], found.tests["n_tokens"].tolist())
+    architectures = [Architecture.parse(name) for name in names]
+    features = features_of(architectures, found.tests["n_tokens"].tolist())
     for law, posterior in found.posteriors.items():
-        loss_WA = np.exp(posterior.log_losses(features, "new_run", found.config.select.seed, model_ids=names))
+        identities = posterior.identify(architectures)
+        loss_WA = np.exp(posterior.log_losses(features, "new_run", found.config.select.seed, model_ids=identities))
         for index, (name, loss) in enumerate(zip(names, found.tests["loss"], strict=True)):
             lo, hi = np.quantile(loss_WA[:, index], (0.05, 0.95))
-            prediction = float(loss_WA[:, index].mean())
+            prediction = float(np.median(loss_WA[:, index]))  # a Student-t's exponential has no mean
             rows.append(
                 {
                     "architecture": name,

@@ -58,11 +58,12 @@ def _decision_section(found: Findings) -> page.Section:
     names = table["architecture"].tolist()
     labels = [found.label(name) for name in names]
     selected = found.selections[config.decision_law]
-    features = features_of([Architecture.parse(name) for name in names], table["n_tokens"].tolist())
-    heatmaps = {}
+    architectures = [Architecture.parse(name) for name in names]
+    features, heatmaps = features_of(architectures, table["n_tokens"].tolist()), {}
     for law, posterior in found.posteriors.items():
-        loss_WA = np.exp(posterior.log_losses(features, config.select.level, config.select.seed, model_ids=names))
-        chance = ranking.rank_probabilities(loss_WA)
+        identities = posterior.identify(architectures)
+        losses_of = posterior.losses_of(features, config.select.level, config.select.seed, identities)
+        chance = ranking.rank_probabilities(losses_of(np.arange(posterior.n_draws)))
         caption = f"Law {law}: P(rank = k) of each candidate by loss, level {config.select.level}, latency ignored."
         heatmaps[f"rank_probability_{law}"] = (figures.rank_heatmap(labels, chance, law), caption)
     columns = ["n_params_total", "loss_mean", "loss_lo90", "loss_hi90", "p_best", "p_top_k", "expected_rank"]

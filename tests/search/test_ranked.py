@@ -41,7 +41,7 @@ def fit(tmp_path):
 
 
 def test_a_grid_holds_every_shape_of_about_that_size():
-    shapes = space.enumerate_grid(GRID)
+    shapes = space.enumerate_grid(dataclasses.replace(GRID, equal_size=False))
     sizes = np.array([accounting.count_parameters(shape) for shape in shapes])
     assert len(shapes) == len(set(shapes)) >= 10
     assert (np.abs(sizes / 2e6 - 1) <= 0.08 + 1e-6).all()
@@ -55,7 +55,8 @@ def test_a_grid_holds_every_shape_of_about_that_size():
 
 def test_the_best_of_the_grid_is_near_the_optimum(fit, tmp_path):
     config = dataclasses.replace(fit, level="law")
-    assert ranked.run(config, tmp_path / "out") == []
+    warnings = ranked.run(config, tmp_path / "out")
+    assert all("has no term for the ratio of MLP to attention" in warning for warning in warnings), warnings
     table = pd.read_csv(tmp_path / "out" / "ranking.csv")
     best = table.iloc[0]
     assert best["expected_regret"] == table["expected_regret"].min()
@@ -71,7 +72,7 @@ def test_the_best_of_the_grid_is_near_the_optimum(fit, tmp_path):
 def test_levels_differ_and_a_trained_shape_keeps_its_own_effect(fit):
     names = ("d64-n8-h4-k4-c16-f192-v512", "d96-n3-h4-k4-c16-f256-v512", "d128-n2-h4-k4-c16-f320-v512")
     config = dataclasses.replace(fit, candidates=names, grid=GridConfig())
-    table, _ = ranked.rank(config, ranked.Belief.load(config.fit), space.candidates(names, config.grid))
+    table, _ = ranked.rank(config, *ranked.load(config))
     own = table.set_index("architecture").loc[names[0]]
     assert own["p_best_shape"] > 0.99  # e^−0.05 of its own
     assert own["p_best_law"] != own["p_best_shape"]

@@ -1,0 +1,135 @@
+"""The shapes of the fitted models, kept with a posterior, and which of them a candidate is."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+
+from ie_scaling import accounting
+from ie_scaling.architecture import SHAPE_FIELDS, Architecture
+from ie_scaling.errors import InputError
+from ie_scaling.laws.observations import Observations
+
+GROUP = "fitted_shapes"  # its group in the posterior's file
+COUNTS = ("n_params_total", "n_params_non_embedding")
+FIELDS = (*SHAPE_FIELDS, *COUNTS)
+SAME_COUNT = 0.005  # published parameter counts are rounded
+SAME_EMBEDDING = 0.25  # and tied embeddings are half of untied ones
+
+
+@dataclasses.dataclass(frozen=True)
+class FittedShapes:
+    """FIELDS of M fitted models, NaN where the run table was blank.
+
+    A candidate is a fitted model where every field known of both is equal and parameter counts agree within 0.5 %
+    (embedding parameters within a quarter, which tells tied from untied). At least width, depth and one count must be
+    known. A model whose id is an architecture's name is that architecture and no other.
+    """
+
+    model_ids: tuple[str, ...]
+    values_MF: np.ndarray
+
+    @classmethod
+    def of_rows(cls, rows: Observations) -> "FittedShapes":
+        """From the rows of a fit; the first known value of each model's rows."""
+        values_MF = np.full((len(rows.model_ids), len(FIELDS)), np.nan)
+        for column, name in enumerate(FIELDS):
+            if name not in rows.frame:
+                continue
+            value_R = rows.frame[name].to_numpy(np.float64)
+            for row in np.flatnonzero(~np.isnan(value_R))[::-1]:
+                values_MF[rows.model_R[row], column] = value_R[row]
+        return cls(rows.model_ids, values_MF)
+
+    @classmethod
+    def of_groups(cls, groups: dict[str, xr.Dataset], model_ids: tuple[str, ...]) -> "FittedShapes":
+        """From a posterior's groups; files written before the shapes were kept know the features of their rows."""
+        if GROUP in groups:
+            data = groups[GROUP]
+            known = [data[name].to_numpy().astype(np.float64) if name in data else None for name in FIELDS]
+            if any(column is not None and column.shape != (len(model_ids),) for column in known):
+                raise InputError(f"posterior: group {GROUP} must hold one value for each of {len(model_ids)} models")
+            blank_M = np.full(len(model_ids), np.nan)
+            return cls(model_ids, np.stack([blank_M if column is None else column for column in known], axis=1))
+        return _of_features(groups.get("constant_data"), model_ids)
+
+    def to_group(self) -> xr.Dataset:
+        """The group of the posterior's file."""
+        return xr.Dataset({name: ("model", self.values_MF[:, i]) for i, name in enumerate(FIELDS)})
+
+    def column(self, name: str) -> np.ndarray:
+        """One field of every model, [M], NaN where unknown."""
+        return self.values_MF[:, FIELDS.index(name)]
+
+    def match(self, architectures: Sequence[Architecture]) -> list[tuple[int, ...]]:
+        """The fitted models that each candidate is, by position among the model ids; () for a new shape."""
+        found: list[list[int]] = [[] for _ in architectures]
+        values_AF = _fields_of(architectures)
+        by_name = {a.name: candidate for candidate, a in enumerate(architectures)}
+        names = [_is_name(model_id) for model_id in self.model_ids]
+        for model, (model_id, is_name) in enumerate(zip(self.model_ids, names, strict=True)):
+            if model_id in by_name:
+                found[by_name[model_id]].append(model)
+            elif not is_name:
+                for candidate in np.flatnonzero(_same(self.values_MF[model], values_AF)):
+                    found[int(candidate)].append(model)
+        return [tuple(models) for models in found]
+
+
+def _is_name(model_id: str) -> bool:
+    try:
+        Architecture.parse(model_id)
+    except ValueError:
+        return False
+    return True
+
+
+def _fields_of(architectures: Sequence[Architecture]) -> np.ndarray:
+    """FIELDS of candidates, [A, F]."""
+    rows = [
+        [
+            *(getattr(a, name) for name in SHAPE_FIELDS),
+            accounting.count_parameters(a),
+            accounting.count_non_embedding_parameters(a),
+        ]
+        for a in architectures
+    ]
+    return np.array(rows, np.float64).reshape(len(rows), len(FIELDS))
+
+
+def _same(model_F: np.ndarray, values_AF: np.ndarray) -> np.ndarray:
+    """Which candidates a model is, [A]."""
+    known = dict(zip(FIELDS, model_F, strict=True))
+    counts_known = [name for name in COUNTS if not np.isnan(known[name])]
+    if np.isnan([known["d_model"], known["n_layers"]]).any() or not counts_known:
+        return np.zeros(len(values_AF), bool)
+    same_A = np.ones(len(values_AF), bool)
+    for column, name in enumerate(FIELDS):
+        if not np.isnan(known[name]):
+            within = SAME_COUNT * known[name] if name in COUNTS else 0.0
+            same_A &= np.abs(values_AF[:, column] - known[name]) <= within
+    if len(counts_known) == len(COUNTS):
+        embedding = known[COUNTS[0]] - known[COUNTS[1]]
+        embedding_A = values_AF[:, -2] - values_AF[:, -1]
+        same_A &= np.abs(embedding_A - embedding) <= SAME_EMBEDDING * embedding
+    return same_A
+
+
+def _of_features(data: xr.Dataset | None, model_ids: tuple[str, ...]) -> FittedShapes:
+    """What the features of the fitted rows tell of each model: width, depth and counts."""
+    values_MF = np.full((len(model_ids), len(FIELDS)), np.nan)
+    feature_of = {
+        "d_model": "d_model",
+        "n_layers": "n_layers",
+        "n_params_total": "n_total",
+        "n_params_non_embedding": "n_non_embedding",
+    }
+    if data is None or "model" not in data:
+        return FittedShapes(model_ids, values_MF)
+    number = {name: index for index, name in enumerate(model_ids)}
+    for row, name in enumerate(data["model"].to_numpy().astype(str)):
+        for field, feature in feature_of.items():
+            if feature in data and name in number:
+                values_MF[number[name], FIELDS.index(field)] = data[feature].to_numpy()[row]
+    return FittedShapes(model_ids, values_MF)

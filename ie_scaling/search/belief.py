@@ -1,0 +1,115 @@
+"""What losses are predicted by: one posterior, or several of the same rows in their stacked mixture."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ie_scaling.architecture import Architecture
+from ie_scaling.laws import posterior as posterior_lib
+from ie_scaling.laws import stacking
+from ie_scaling.laws.observations import Features
+from ie_scaling.laws.posterior import Posterior
+from ie_scaling.laws.predictive import Identity, Predictive
+from ie_scaling.tables import run_table
+
+
+@dataclasses.dataclass(frozen=True)
+class Belief:
+    """One posterior, or several of the same rows in their stacked mixture."""
+
+    posteriors: tuple[Posterior, ...]
+    stack: stacking.Stack | None = None
+
+    @classmethod
+    def load(cls, fits: str) -> "Belief":
+        """From fit directories with commas between them.
+
+        Raises:
+          InputError: one that is absent, or several that were not fitted to the same rows.
+        """
+        posteriors = tuple(posterior_lib.load_fit(name) for name in run_table.split_paths(fits))
+        return cls(posteriors, stacking.stack(posteriors) if len(posteriors) > 1 else None)
+
+    @property
+    def n_draws(self) -> int:
+        """Draws of the mixture: as many as the shortest posterior has."""
+        return min(posterior.n_draws for posterior in self.posteriors)
+
+    def identify(self, architectures: Sequence[Architecture]) -> list[Identity]:
+        """Which fitted models each candidate is; all posteriors are of the same models."""
+        return self.posteriors[0].identify(architectures)
+
+    def losses_of(
+        self, features: Features, level: str, seed: int, identities: Sequence[Identity]
+    ) -> "Predictive | Mixture":
+        """As `Posterior.losses_of`; each law gives draws in proportion to its weight."""
+        parts = [posterior.losses_of(features, level, seed, identities) for posterior in self.posteriors]
+        return parts[0] if self.stack is None else Mixture.of(parts, self.posteriors, self.stack, self.n_draws)
+
+    def describe(self) -> dict[str, Any]:
+        """Law, tie, count and method; `stacked` and the laws' names where there are several."""
+        first = self.posteriors[0]
+        if self.stack is None:
+            return {"law": first.law.name, "tie": first.law.tie, "count": first.law.count, "method": first.method}
+        names = " + ".join(posterior.law.name for posterior in self.posteriors)
+        return {"law": f"stacked ({names})", "tie": "", "count": "of each law", "method": "stacked"}
+
+    @property
+    def used(self) -> list[Posterior]:
+        """The posteriors that give draws."""
+        if self.stack is None:
+            return list(self.posteriors)
+        counts = stacking.apportion(self.stack.weight_K, self.n_draws)
+        return [posterior for posterior, count in zip(self.posteriors, counts, strict=True) if count]
+
+    def warnings(self) -> list[str]:
+        """Every failed diagnostic of the posteriors in use, and of their stacking."""
+        found = [f"law {posterior.law.name}: {line}" for posterior in self.used for line in posterior.all_failures]
+        return found if self.stack is None else found + self._unreliable()
+
+    def _unreliable(self) -> list[str]:
+        assert self.stack is not None
+        n_models = len(self.posteriors[0].model_ids)
+        return [
+            f"law {posterior.law.name}: {count} of {n_models} models have Pareto k above {stacking.RELIABLE_K:g} when "
+            "left out; its stacking weight rests on too few draws"
+            for posterior, count in zip(self.posteriors, self.stack.n_unreliable_K, strict=True)
+            if count
+        ]
+
+
+@dataclasses.dataclass(frozen=True)
+class Mixture:
+    """Predictions of K laws as one: draw w of the mixture is draw `draw_W` of law `law_W`."""
+
+    parts: Sequence[Predictive]
+    law_W: np.ndarray
+    draw_W: np.ndarray
+
+    @classmethod
+    def of(
+        cls, parts: Sequence[Predictive], posteriors: Sequence[Posterior], stack: stacking.Stack, n_draws: int
+    ) -> "Mixture":
+        """Each law's share of the draws, spread over its chains, and the laws spread over the mixture's draws."""
+        law_W, draw_W, position_W = [], [], []
+        for k, count in enumerate(stacking.apportion(stack.weight_K, n_draws)):
+            law_W.append(np.full(count, k))
+            draw_W.append(np.linspace(0, posteriors[k].n_draws - 1, count).astype(int))
+            position_W.append((np.arange(count) + 0.5) / max(count, 1))
+        order_W = np.argsort(np.concatenate(position_W), kind="stable")
+        return cls(parts, np.concatenate(law_W)[order_W], np.concatenate(draw_W)[order_W])
+
+    def __call__(self, draws_w: np.ndarray, places: np.ndarray | None = None) -> np.ndarray:
+        """As `Predictive`."""
+        return self._gather(draws_w, places, [part.__call__ for part in self.parts])
+
+    def means(self, draws_w: np.ndarray, places: np.ndarray | None = None) -> np.ndarray:
+        """As `Predictive.means`."""
+        return self._gather(draws_w, places, [part.means for part in self.parts])
+
+    def _gather(self, draws_w: np.ndarray, places: np.ndarray | None, methods: list[Any]) -> np.ndarray:
+        law_w = self.law_W[draws_w]
+        blocks = [methods[k](self.draw_W[draws_w[law_w == k]], places) for k in np.unique(law_w)]
+        return np.concatenate(blocks)[np.argsort(np.argsort(law_w, kind="stable"))]

@@ -1,0 +1,155 @@
+"""Warnings of what a law says nothing about: features of the candidates without a term, or beyond what was fitted."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from ie_scaling import accounting
+from ie_scaling.architecture import Architecture
+from ie_scaling.inference import reach
+from ie_scaling.laws.fitted_shapes import FittedShapes
+from ie_scaling.laws.law import Law
+from ie_scaling.laws.observations import Features
+from ie_scaling.laws.posterior import Posterior
+
+FAR = 3.0  # so many times beyond the fitted range a size or a budget is called far; aspect ratios by the half of it
+SAME = 1.25  # ratios that differ by less are one: d_ff is rounded, and moved to bring shapes to one size
+
+
+@dataclasses.dataclass(frozen=True)
+class Feature:
+    """A feature of shapes that a law may lack a term for: its letter, of candidates and of fitted models.
+
+    A law has a term for it where it needs one of `needs`. Values that differ by less than a factor of `same` are one.
+    """
+
+    words: str
+    letter: str
+    needs: tuple[str, ...]
+    of_candidate: Callable[[Architecture], float]
+    of_fitted: Callable[[FittedShapes], np.ndarray]
+    same: float = 1.0 + 1e-9
+    consequence: str = "differences in it are taken as zero"
+
+
+def _query_group(fitted: FittedShapes) -> np.ndarray:
+    return fitted.column("n_heads") / fitted.column("n_kv_heads")
+
+
+def _mlp_attention_ratio(fitted: FittedShapes) -> np.ndarray:
+    heads = 2 * fitted.column("n_heads") + 2 * fitted.column("n_kv_heads")
+    return 3 * fitted.column("d_ff") / (fitted.column("d_head") * heads)
+
+
+def _embedding_matrices(fitted: FittedShapes) -> np.ndarray:
+    """1 where embeddings are tied, 2 where not, NaN where the counts do not say."""
+    embedding = fitted.column("n_params_total") - fitted.column("n_params_non_embedding")
+    matrices = embedding / (fitted.column("vocab_size") * fitted.column("d_model"))
+    return np.where(np.abs(matrices - np.round(matrices)) < 0.1, np.round(matrices), np.nan)
+
+
+FEATURES = (
+    Feature(
+        "the aspect ratio",
+        "d/n",
+        ("aspect_ratio", "d_model", "n_layers"),
+        lambda a: a.aspect_ratio,
+        lambda fitted: fitted.column("d_model") / fitted.column("n_layers"),
+        SAME,
+    ),
+    Feature("query groups", "g", ("query_group",), lambda a: a.query_group, _query_group),
+    Feature(
+        "the ratio of MLP to attention parameters",
+        "r",
+        ("mlp_attention_ratio",),
+        accounting.mlp_attention_ratio,
+        _mlp_attention_ratio,
+        SAME,
+    ),
+    Feature("the head width", "d_head", (), lambda a: a.d_head, lambda fitted: fitted.column("d_head")),
+    Feature(
+        "the vocabulary",
+        "vocab_size",
+        (),
+        lambda a: a.vocab_size,
+        lambda fitted: fitted.column("vocab_size"),
+        consequence="losses per token of different vocabularies do not compare",
+    ),
+    Feature("tied embeddings", "embedding matrices", (), lambda a: 1 if a.tied_embeddings else 2, _embedding_matrices),
+)
+
+
+def find(posteriors: Sequence[Posterior], architectures: Sequence[Architecture], features: Features) -> list[str]:
+    """Warnings, a line a feature, of candidates that differ in what a law does not read, or was not shown.
+
+    Candidates that were fitted themselves have an effect of their own, and are not warned of. All posteriors are of the
+    same rows.
+    """
+    first = posteriors[0]
+    warnings = far_outside(first, features)
+    is_new = np.array([isinstance(identity, str) for identity in first.identify(architectures)])
+    if not is_new.any():
+        return warnings
+    for feature in FEATURES:
+        asked_A = np.array([feature.of_candidate(a) for a in architectures], np.float64)
+        fitted_M = feature.of_fitted(first.fitted_shapes)
+        fitted_M = fitted_M[~np.isnan(fitted_M)]
+        beyond = _beyond(feature, asked_A[is_new], fitted_M)
+        facts = f"{_say_fitted(feature, fitted_M)}, candidates have {_range(feature, asked_A)}"
+        blind, sighted = _split(feature, [posterior.law for posterior in posteriors])
+        if blind and (beyond or _varies(feature, asked_A)):
+            have = "has" if len(blind) == 1 else "have"
+            warnings.append(f"{_say(blind)} {have} no term for {feature.words}; {facts}; {feature.consequence}")
+        if sighted and beyond and feature.letter != "d/n":  # which far_outside says
+            warnings.append(f"{_say(sighted)}: {facts}; the term for {feature.words} is extrapolated")
+    return warnings
+
+
+def _split(feature: Feature, laws: Sequence[Law]) -> tuple[list[str], list[str]]:
+    """Names of the laws without a term for the feature, and of those with one."""
+    reads = {law.name: bool({*feature.needs} & {*law.needs}) for law in laws}
+    return [name for name, is_read in reads.items() if not is_read], [
+        name for name, is_read in reads.items() if is_read
+    ]
+
+
+def _say(laws: list[str]) -> str:
+    return f"law {laws[0]}" if len(laws) == 1 else f"laws {', '.join(laws)}"
+
+
+def _say_fitted(feature: Feature, fitted_M: np.ndarray) -> str:
+    if not len(fitted_M):
+        return "what the fitted runs had is unknown"
+    who = "fitted runs" if _varies(feature, fitted_M) else "every fitted run"
+    return f"{who} had {_range(feature, fitted_M)}"
+
+
+def _varies(feature: Feature, values: np.ndarray) -> bool:
+    return bool(values.max() > values.min() * feature.same)
+
+
+def _beyond(feature: Feature, values: np.ndarray, fitted: np.ndarray) -> bool:
+    """Whether values lie outside those fitted; what was fitted may be unknown."""
+    if not len(fitted):
+        return False
+    return bool(values.max() > fitted.max() * feature.same or values.min() * feature.same < fitted.min())
+
+
+def _range(feature: Feature, values: np.ndarray) -> str:
+    low, high = values.min(), values.max()
+    text = f"{low:.4g}" if not _varies(feature, values) else f"{low:.4g} to {high:.4g}"
+    return f"{feature.letter} = {text}"
+
+
+def far_outside(posterior: Posterior, features: Features) -> list[str]:
+    """Warnings that say how far the candidates lie beyond the rows that were fitted."""
+    data = posterior.groups.get("constant_data")
+    if data is None:
+        return []
+    warnings = []
+    for name, far in (("n_total", FAR), ("n_tokens", FAR), ("aspect_ratio", FAR / 2)):
+        fitted = data[name].to_numpy()
+        if not np.isnan(fitted).any():
+            warnings += reach.beyond(name, fitted, getattr(features, name), far)
+    return warnings
