@@ -220,6 +220,7 @@ class Posterior:
     def save(self, path: Path) -> None:
         """Write the netCDF file that `arviz.from_netcdf` and `load` read, whole or not at all."""
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        del fields["fit_failures"]  # which the directory holds
         posterior_file.write(path, variables=self.derived | fields.pop("draws"), **fields)
 
 
