@@ -5,12 +5,19 @@ from pathlib import Path
 from ie_scaling.train import pricing, run_identity, sweep
 from ie_scaling.train.sweep_config import SweepConfig as Config
 
+MAY_CHANGE = sweep.MAY_CHANGE
+
 
 def main(config: Config, directory: Path) -> list[str]:
     """Run what is not done yet, and print the table; returns what its corpora warn of."""
     runs = sweep.run(config, directory)
     print(runs[["run_id", "n_params_total", "n_tokens", "loss"]].to_string(index=False))
     return run_identity.corpus_warnings(plan.recipe for plan in config.plans)
+
+
+def inputs_of(config: Config) -> dict[str, str | None]:
+    """The content of the corpora, by name; None for one that is still to be prepared."""
+    return run_identity.corpora(config.recipe)
 
 
 def estimate(config: Config) -> str:

@@ -7,6 +7,8 @@ from ie_scaling.corpus import prepare
 from ie_scaling.train import distributed, loop, pricing, run_identity
 from ie_scaling.train.config import TrainConfig as Config
 
+MAY_CHANGE = run_identity.MAY_CHANGE
+
 
 def main(config: Config, directory: Path) -> list[str]:
     """Train, and print the row of the run table; returns what its corpora warn of."""
@@ -21,6 +23,11 @@ def main(config: Config, directory: Path) -> list[str]:
     print(f"{row['run_id']}: {row['n_params_total']:,.0f} parameters, {row['n_tokens']:,.0f} tokens, ", end="")
     print(f"loss {row['loss']:.4f} nats/token on {row['loss_split']}")
     return run_identity.corpus_warnings([config.recipe])
+
+
+def inputs_of(config: Config) -> dict[str, str | None]:
+    """The content of the corpora, by name; None for one that is still to be prepared."""
+    return run_identity.corpora(config.recipe)
 
 
 def estimate(config: Config) -> str:

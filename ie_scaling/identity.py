@@ -12,7 +12,7 @@ NO_RESULT = ("allow_unfinished",)  # fields that say what is accepted, not what 
 WAY_ON = "choose another --workdir or remove this one"
 SHORT = 12  # hexadecimal digits of a hash that a message shows
 
-Inputs = Mapping[str, Path | str]
+Inputs = Mapping[str, Path | str | None]  # None: not there yet, the run itself makes it
 
 
 def named(field: str, paths: Sequence[str | Path]) -> dict[str, Path]:
@@ -92,8 +92,8 @@ def digests_of(inputs: Inputs | None) -> dict[str, str]:
     return {name: digest for name, digest in digests.items() if digest is not None}
 
 
-def _digest(value: Path | str) -> str | None:
-    if isinstance(value, str):
+def _digest(value: Path | str | None) -> str | None:
+    if value is None or isinstance(value, str):
         return value
     try:
         return files.sha256(value) if value.is_file() else None

@@ -6,8 +6,11 @@ from ie_scaling.architecture import Architecture
 from ie_scaling.config import require
 from ie_scaling.corpus.config import CorpusConfig
 from ie_scaling.shapes import lookup
+from ie_scaling.train.rules import MAX_INT, require_finite, require_run_id, require_whole
 from ie_scaling.train.runtime_config import RuntimeConfig
+from ie_scaling.train.token_budget import MAX_TOKENS
 
+MAX_SEED = 2**32 - 1  # Grain's shuffles take no more
 DTYPES = ("float32", "bfloat16")
 SCHEDULES = ("cosine", "wsd", "constant")
 TRANSFERS = ("constant", "completep")
@@ -43,15 +46,15 @@ class OptimizerConfig:
     base: str = ""
 
     def __post_init__(self) -> None:
-        require(self.learning_rate > 0, "learning_rate", self.learning_rate, "must be above zero")
+        require_finite(self, ("learning_rate", "clip_norm", "epsilon"), above=True)
         require(self.schedule in SCHEDULES, "schedule", self.schedule, f"must be one of {', '.join(SCHEDULES)}")
-        require(self.clip_norm > 0, "clip_norm", self.clip_norm, "must be above zero")
-        for field in ("final_fraction", "warmup_fraction", "decay_fraction", "beta1", "beta2"):
+        for field in ("final_fraction", "warmup_fraction", "decay_fraction"):
             require(0 <= getattr(self, field) <= 1, field, getattr(self, field), "must lie between 0 and 1")
-        for field in ("weight_decay", "z_loss"):
-            require(getattr(self, field) >= 0, field, getattr(self, field), "must not be negative")
+        for field in ("beta1", "beta2"):  # at 1 Adam's bias correction divides by zero
+            require(0 <= getattr(self, field) < 1, field, getattr(self, field), "must lie between 0 and 1, below 1")
+        require_finite(self, ("weight_decay", "z_loss"))
         if self.warmup_steps is not None:
-            require(self.warmup_steps >= 0, "warmup_steps", self.warmup_steps, "must not be negative")
+            require_whole(self, ("warmup_steps",), 0)
         require(self.transfer in TRANSFERS, "transfer", self.transfer, f"must be one of {', '.join(TRANSFERS)}")
         if self.transfer != "constant":
             require(bool(self.base), "base", self.base, "must name the shape at which learning_rate was tuned")
@@ -80,9 +83,9 @@ class RecipeConfig:
 
     def __post_init__(self) -> None:
         require(self.dtype in DTYPES, "dtype", self.dtype, f"must be one of {', '.join(DTYPES)}")
-        require(self.corpus_weight > 0, "corpus_weight", self.corpus_weight, "must be above zero")
-        for field in ("sequence_length", "batch_size", "eval_tokens"):
-            require(getattr(self, field) >= 1, field, getattr(self, field), "must be at least 1")
+        require_finite(self, ("corpus_weight",), above=True)
+        require_whole(self, ("sequence_length", "batch_size"), 1)
+        require_whole(self, ("eval_tokens",), 1, MAX_TOKENS)
         _ = self.mixture_weights
 
     @property
@@ -129,7 +132,12 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         minimum = self.recipe.tokens_per_step
+        require_whole(self, ("n_tokens",), 0, MAX_TOKENS)
         require(self.n_tokens >= minimum, "n_tokens", self.n_tokens, f"must be at least one step's {minimum} tokens")
+        rule = f"must be at most {MAX_INT:,} steps of {minimum:,} tokens"
+        require(self.n_steps <= MAX_INT, "n_tokens", self.n_tokens, rule)
+        require_whole(self, ("seed",), 0, MAX_SEED)
+        require_run_id(self.run_id, "variant", self.variant)
         corpus, vocab = self.recipe.corpus, self.architecture.vocab_size
         if corpus.tokenizer == "bpe":
             rule = f"must be at least the tokenizer's {corpus.vocab_size}"

@@ -55,10 +55,10 @@ class RunIdentity:
         return ""
 
 
-def corpora(recipe: RecipeConfig) -> dict[str, Path | str]:
+def corpora(recipe: RecipeConfig) -> dict[str, str | None]:
     """The inputs of a run for its work directory: "corpus DIRECTORY" -> digest of its tokenizer and shards.
 
-    One that is not prepared stands for itself by the path of the manifest that it lacks.
+    None for one that is not prepared.
 
     Raises:
       InputError: a manifest that is none.
@@ -75,9 +75,9 @@ def corpus_warnings(recipes: Iterable[RecipeConfig]) -> list[str]:
     return list(dict.fromkeys(map(str, found)))
 
 
-def _content(manifest: Path) -> Path | str:
+def _content(manifest: Path) -> str | None:
     if not manifest.is_file():
-        return manifest
+        return None
     found = files.read_json(manifest)
     try:
         hashes = [[shard["sha256"] for shard in found["splits"][split]["shards"]] for split in SPLITS]

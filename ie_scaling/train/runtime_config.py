@@ -7,7 +7,9 @@ taken up again.
 import dataclasses
 
 from ie_scaling.config import require
+from ie_scaling.train.rules import require_finite, require_whole
 
+MAX_DEVICES = 1_000_000
 REMAT = ("none", "dots", "full")
 
 
@@ -20,8 +22,7 @@ class MeshConfig:
     tensor: int = 1
 
     def __post_init__(self) -> None:
-        for field in ("data", "fsdp", "tensor"):
-            require(getattr(self, field) >= 1, field, getattr(self, field), "must be at least 1")
+        require_whole(self, ("data", "fsdp", "tensor"), 1, MAX_DEVICES)
 
     @property
     def n_devices(self) -> int:
@@ -51,9 +52,9 @@ class DistributedConfig:
         require(self.mode in ("off", "auto", "manual"), "mode", self.mode, "must be off, auto or manual")
         if self.mode == "manual":
             host, _, port = self.coordinator.rpartition(":")
-            valid = bool(host) and port.isdecimal()
+            valid = bool(host) and port.isascii() and port.isdecimal() and len(port) <= 5 and 0 < int(port) < 65536
             require(valid, "coordinator", self.coordinator, "must be host:port where mode is manual")
-            require(self.n_processes >= 1, "n_processes", self.n_processes, "must be at least 1")
+            require_whole(self, ("n_processes",), 1, MAX_DEVICES)
             inside = 0 <= self.process_id < self.n_processes
             require(inside, "process_id", self.process_id, f"must lie between 0 and {self.n_processes - 1}")
 
@@ -67,9 +68,9 @@ class CheckpointConfig:
     keep: int = 2
 
     def __post_init__(self) -> None:
-        for field in ("every_s", "every_steps"):
-            require(getattr(self, field) >= 0, field, getattr(self, field), "must not be negative")
-        require(self.keep >= 1, "keep", self.keep, "must be at least 1")
+        require_finite(self, ("every_s",))
+        require_whole(self, ("every_steps",), 0)
+        require_whole(self, ("keep",), 1)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -86,9 +87,8 @@ class LogConfig:
     profile_steps: int = 0
 
     def __post_init__(self) -> None:
-        require(self.every_steps >= 1, "every_steps", self.every_steps, "must be at least 1")
-        for field in ("profile_from", "profile_steps"):
-            require(getattr(self, field) >= 0, field, getattr(self, field), "must not be negative")
+        require_whole(self, ("every_steps",), 1)
+        require_whole(self, ("profile_from", "profile_steps"), 0)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -127,5 +127,5 @@ class RuntimeConfig:
 
     def __post_init__(self) -> None:
         require(self.remat in REMAT, "remat", self.remat, f"must be one of {', '.join(REMAT)}")
-        require(self.accumulation >= 1, "accumulation", self.accumulation, "must be at least 1")
-        require(self.spike_nats >= 0, "spike_nats", self.spike_nats, "must not be negative")
+        require_whole(self, ("accumulation",), 1)
+        require_finite(self, ("spike_nats",))

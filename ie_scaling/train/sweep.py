@@ -76,7 +76,8 @@ def _collect(config: SweepConfig, directory: Path, outcomes: Iterator[Outcome]) 
 def run_here(config: SweepConfig, directory: Path, stop: stopping.Stop) -> Iterator[Outcome]:
     """The runs on this process's devices, n_parallel at once, each on a block of devices as its mesh wants."""
     blocks: queue.SimpleQueue[list[jax.Device]] = queue.SimpleQueue()
-    for block in device_blocks(config.runtime.mesh.n_devices, config.n_parallel):
+    n_parallel = min(config.n_parallel, len(config.plans))
+    for block in device_blocks(config.runtime.mesh.n_devices, n_parallel):
         blocks.put(block)
 
     def run_one(plan: TrainConfig) -> dict[str, Any] | None:
@@ -86,7 +87,7 @@ def run_here(config: SweepConfig, directory: Path, stop: stopping.Stop) -> Itera
         finally:
             blocks.put(devices)
 
-    with concurrent.futures.ThreadPoolExecutor(config.n_parallel) as pool:
+    with concurrent.futures.ThreadPoolExecutor(n_parallel) as pool:
         started = {pool.submit(run_one, plan): index for index, plan in enumerate(config.plans)}
         try:
             for finished in concurrent.futures.as_completed(started):

@@ -1,6 +1,7 @@
 """What a sweep of runs may set: the list of runs in one line each, how they are run (no JAX here)."""
 
 import ast
+import collections
 import dataclasses
 import re
 from typing import Any
@@ -8,11 +9,18 @@ from typing import Any
 from ie_scaling import config as config_lib
 from ie_scaling.architecture import Architecture
 from ie_scaling.config import require
+from ie_scaling.errors import InputError
+from ie_scaling.train import token_budget
 from ie_scaling.train.config import RecipeConfig, TrainConfig
+from ie_scaling.train.rules import cut, require_finite, require_run_id, require_whole
 from ie_scaling.train.runtime_config import RuntimeConfig
 
 EXECUTORS = ("local", "ray")
-_RUN = re.compile(r"(?P<shape>[^@]+)@(?P<tokens>\d+)(?:-s(?P<seed>\d+))?(?P<overrides>(?:,[^,=]+=[^,]+)*)")
+MAX_RETRIES = 1000
+MAX_RUN = 1000  # characters of a run
+_RUN = re.compile(
+    rf"(?P<shape>[^@]+)@(?P<tokens>{token_budget.PATTERN})(?:-s(?P<seed>[0-9]+))?(?P<overrides>(?:,[^,=]+=[^,]+)*)"
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -27,8 +35,7 @@ class RayConfig:
     gpus_per_run: float = 0.0
 
     def __post_init__(self) -> None:
-        for field in ("cpus_per_run", "gpus_per_run"):
-            require(getattr(self, field) >= 0, field, getattr(self, field), "must not be negative")
+        require_finite(self, ("cpus_per_run", "gpus_per_run"))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -36,7 +43,8 @@ class SweepConfig:
     """A list of runs over one recipe.
 
     Each of `runs` is ARCHITECTURE@TOKENS[-sSEED][,FIELD=VALUE...], an architecture by its name such as
-    d128-n4-h4-k2-c32-f384-v1024, a FIELD of the recipe such as optimizer.learning_rate. `n_parallel` runs go on at
+    d128-n4-h4-k2-c32-f384-v1024, TOKENS such as 500000, 250k, 1.5B or 20N (20 for each of its parameters), a FIELD of
+    the recipe such as optimizer.learning_rate. `n_parallel` runs go on at
     once, each on devices of its own where there are enough: two small ones keep both cores of a CPU busy. A run that
     fails is tried `retries` times more, from its last checkpoint, and does not stop the others.
     """
@@ -52,11 +60,12 @@ class SweepConfig:
     def __post_init__(self) -> None:
         require(bool(self.runs), "runs", self.runs, "must name at least one run")
         require(self.executor in EXECUTORS, "executor", self.executor, f"must be one of {', '.join(EXECUTORS)}")
-        require(self.n_parallel >= 1, "n_parallel", self.n_parallel, "must be at least 1")
-        require(self.retries >= 0, "retries", self.retries, "must not be negative")
+        require_whole(self, ("n_parallel",), 1)
+        require_whole(self, ("retries",), 0, MAX_RETRIES)
         ids = [plan.run_id for plan in self.plans]
+        counts = collections.Counter(ids)
         for run, run_id in zip(self.runs, ids, strict=True):
-            require(ids.count(run_id) == 1, "runs", run, "is listed twice")
+            require(counts[run_id] == 1, "runs", run, "is listed twice")
 
     @property
     def plans(self) -> tuple[TrainConfig, ...]:
@@ -64,17 +73,25 @@ class SweepConfig:
         return tuple(self._plan(run) for run in self.runs)
 
     def _plan(self, run: str) -> TrainConfig:
+        if len(run) > MAX_RUN:
+            raise InputError(f"runs={cut(run)}: must be at most {MAX_RUN:,} characters")
         match = _RUN.fullmatch(run)
         if match is None:
-            raise ValueError(f"runs={run!r}: expected ARCHITECTURE@TOKENS[-sSEED][,FIELD=VALUE...]")
-        return TrainConfig(
-            architecture=Architecture.parse(match["shape"]),
-            n_tokens=int(match["tokens"]),
-            seed=int(match["seed"] or 0),
-            variant=match["overrides"],
-            recipe=_override(self.recipe, run, match["overrides"]),
-            runtime=self.runtime,
-        )
+            raise InputError(f"runs={cut(run)}: expected ARCHITECTURE@TOKENS[-sSEED][,FIELD=VALUE...]")
+        require_run_id(match["overrides"], "runs", run)
+        recipe = _override(self.recipe, run, match["overrides"])
+        try:
+            architecture = Architecture.parse(match["shape"])
+            return TrainConfig(
+                architecture=architecture,
+                n_tokens=token_budget.parse(match["tokens"], architecture),
+                seed=int(match["seed"] or 0),
+                variant=match["overrides"],
+                recipe=recipe,
+                runtime=self.runtime,
+            )
+        except ValueError as error:
+            raise InputError(f"runs={cut(run)}: {error}") from None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -93,13 +110,14 @@ def _override(recipe: RecipeConfig, run: str, overrides: str) -> RecipeConfig:
         place = values
         for group in groups:
             place = place.get(group)
-            require(isinstance(place, dict), "runs", run, f"{group} is no group of fields of the recipe")
+            if not isinstance(place, dict):
+                raise InputError(f"runs={cut(run)}: {group} is no group of fields of the recipe")
         place[field] = _literal(text)
-    return config_lib.build(RecipeConfig, values, f"runs={run!r}: recipe")
+    return config_lib.build(RecipeConfig, values, f"runs={cut(run)}: recipe")
 
 
 def _literal(text: str) -> Any:
     try:
         return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, MemoryError, RecursionError):  # nested too deep
         return text
