@@ -110,11 +110,13 @@ def _execute(name: str, experiment: Any, config: Any, workdir: Path) -> int:
         if name not in NO_WORKDIR:
             _check_workdir(workdir, {"experiment": name} | plain, getattr(experiment, "MAY_CHANGE", ()), inputs)
         print(json.dumps({"experiment": name, "workdir": str(workdir)} | plain, indent=2))
+        failures = experiment.check(config, workdir) if hasattr(experiment, "check") else []
         print(experiment.estimate(config))
-        return 0
-    failures = experiment.main(config, workdir)
-    if name not in NO_WORKDIR:
-        failures = [*workdir_lib.warnings(workdir, inputs), *failures]
+    else:
+        failures = experiment.main(config, workdir)
+        if name not in NO_WORKDIR:
+            inputs = experiment.inputs_of(config) if hasattr(experiment, "inputs_of") else {}  # main may have made some
+            failures = [*workdir_lib.warnings(workdir, inputs), *failures]
     for failure in failures:
         print(f"warning: {failure}", file=sys.stderr)
     return 1 if failures and _STRICT.value else 0

@@ -14,8 +14,10 @@ from typing import Any
 import jax
 
 from ie_scaling import accounting, files
+from ie_scaling.errors import InputError
 from ie_scaling.train import metrics_file, pricing
 from ie_scaling.train.config import TrainConfig
+from ie_scaling.train.rules import cut
 from ie_scaling.train.runtime_config import LogConfig
 
 SMOOTHING = 0.95  # of the running mean that a spike is measured from, per logged step
@@ -133,9 +135,12 @@ def _require_finite(step: int, metrics: Mapping[str, Any]) -> None:
 
 
 def check(log: LogConfig) -> None:
-    """Raise a ValueError where the log asks for a tracker that is not installed."""
+    """Raise an InputError where the log asks for a tracker that is not installed."""
     if log.wandb_project and importlib.util.find_spec("wandb") is None:
-        raise ValueError(f"runtime.log.wandb_project={log.wandb_project!r}: wandb is not installed (pip install wandb)")
+        asked = f"runtime.log.wandb_project={cut(log.wandb_project)}"
+        raise InputError(f"{asked}: wandb is not installed (pip install 'ie_scaling[wandb]', or pip install wandb)")
+    if log.tensorboard and importlib.util.find_spec("tensorboardX") is None:
+        raise InputError("runtime.log.tensorboard=True: tensorboardX is not installed (pip install tensorboardX)")
 
 
 def memory_bytes() -> float:

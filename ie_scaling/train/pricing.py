@@ -168,17 +168,17 @@ def _width(dtype: str) -> int:
 
 def describe(price: dict[str, Any]) -> str:
     """Three lines a person can read: how large, does it fit, how long."""
-    size = {name: _size(value) for name, value in price.items() if name.endswith("_bytes") and value is not None}
+    sizes = {name: size(value) for name, value in price.items() if name.endswith("_bytes") and value is not None}
     lines = [
         f"{price['n_params_total']:,} parameters ({price['n_params_non_embedding']:,} non-embedding), "
         f"{price['n_tokens']:,} tokens in {price['n_steps']:,} steps, {price['training_flops']:.3g} FLOPs",
-        f"each device: parameters {size['parameter_bytes']}, Adam moments {size['moment_bytes']}, gradients "
-        f"{size['gradient_bytes']}, activations about {size['activation_bytes']}, gathered weights about "
-        f"{size['gathered_bytes']}; in all about {size['device_bytes']}",
+        f"each device: parameters {sizes['parameter_bytes']}, Adam moments {sizes['moment_bytes']}, gradients "
+        f"{sizes['gradient_bytes']}, activations about {sizes['activation_bytes']}, gathered weights about "
+        f"{sizes['gathered_bytes']}; in all about {sizes['device_bytes']}",
     ]
     if price["device"]:
         verdict = "fits" if price["fits"] else "DOES NOT FIT"
-        lines[1] += f" of {size['memory_bytes']}: {verdict} ({USABLE:.0%} counted as usable)"
+        lines[1] += f" of {sizes['memory_bytes']}: {verdict} ({USABLE:.0%} counted as usable)"
         lines.append(
             f"about {_duration(price['hours'])} on {price['n_devices']} × {price['device']} at {price['mfu']:.0%} of "
             f"peak: {price['n_devices'] * price['hours']:,.1f} device-hours"
@@ -188,7 +188,8 @@ def describe(price: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _size(n_bytes: float) -> str:
+def size(n_bytes: float) -> str:
+    """Bytes in MiB or GiB."""
     return f"{n_bytes / 2**30:.3g} GiB" if n_bytes >= 2**29 else f"{n_bytes / 2**20:.3g} MiB"
 
 
@@ -204,7 +205,7 @@ def price_runs(plans: Iterable[TrainConfig]) -> pd.DataFrame:
 def describe_runs(table: pd.DataFrame) -> str:
     """The table of `price_runs` with what matters, and the sum."""
     columns = ["run_id", "n_params_total", "n_params_non_embedding", "n_tokens", "n_steps", "training_flops"]
-    shown = table[columns].assign(each_device=table["device_bytes"].map(_size))
+    shown = table[columns].assign(each_device=table["device_bytes"].map(size))
     if table["device"].any():
         shown = shown.assign(fits=table["fits"])
     text = shown.to_string(index=False, formatters={"training_flops": "{:.3g}".format})

@@ -8,9 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ie_scaling import config as config_lib
-from ie_scaling import files
-from ie_scaling.corpus.documents import SPLITS
-from ie_scaling.corpus.prepare import MANIFEST
+from ie_scaling.corpus import manifest
 from ie_scaling.errors import InputError
 from ie_scaling.train.config import RecipeConfig, TrainConfig
 
@@ -63,27 +61,18 @@ def corpora(recipe: RecipeConfig) -> dict[str, str | None]:
     Raises:
       InputError: a manifest that is none.
     """
-    return {f"corpus {directory}": _content(Path(directory) / MANIFEST) for directory in recipe.mixture_weights}
+    return {f"corpus {directory}": _content(directory) for directory in recipe.mixture_weights}
 
 
 def corpus_warnings(recipes: Iterable[RecipeConfig]) -> list[str]:
     """What the manifests of the corpora warn of, each once: it bears on every loss measured on them."""
-    places = {directory: None for recipe in recipes for directory in recipe.mixture_weights}
-    manifests = [Path(directory) / MANIFEST for directory in places]
-    read = [files.read_json(path) for path in manifests if path.is_file()]
-    found = [warning for manifest in read if isinstance(manifest, dict) for warning in manifest.get("warnings") or []]
-    return list(dict.fromkeys(map(str, found)))
+    places = dict.fromkeys(directory for recipe in recipes for directory in recipe.mixture_weights)
+    prepared = [directory for directory in places if (Path(directory) / manifest.MANIFEST).is_file()]
+    return list(dict.fromkeys(warning for directory in prepared for warning in manifest.load(directory)["warnings"]))
 
 
-def _content(manifest: Path) -> str | None:
-    if not manifest.is_file():
-        return None
-    found = files.read_json(manifest)
-    try:
-        hashes = [[shard["sha256"] for shard in found["splits"][split]["shards"]] for split in SPLITS]
-        return _digest([found["tokenizer_sha256"], hashes])
-    except (KeyError, TypeError, IndexError):
-        raise InputError(f"{manifest}: does not list the hashes of a corpus; prepare the corpus anew") from None
+def _content(directory: str) -> str | None:
+    return manifest.identity(directory) if (Path(directory) / manifest.MANIFEST).is_file() else None
 
 
 def _digest(value: Any) -> str:
