@@ -3,14 +3,12 @@
 import dataclasses
 
 from ie_scaling.architecture import Architecture
-from ie_scaling.config import require
+from ie_scaling.config import at_least, positive, require, seeded
 from ie_scaling.corpus.config import CorpusConfig
 from ie_scaling.shapes import lookup
-from ie_scaling.train.rules import MAX_INT, require_finite, require_run_id, require_whole
+from ie_scaling.train.rules import MAX_INT, MAX_TOKENS, require_run_id, require_whole
 from ie_scaling.train.runtime_config import RuntimeConfig
-from ie_scaling.train.token_budget import MAX_TOKENS
 
-MAX_SEED = 2**32 - 1  # Grain's shuffles take no more
 DTYPES = ("float32", "bfloat16")
 SCHEDULES = ("cosine", "wsd", "constant")
 TRANSFERS = ("constant", "completep")
@@ -46,13 +44,13 @@ class OptimizerConfig:
     base: str = ""
 
     def __post_init__(self) -> None:
-        require_finite(self, ("learning_rate", "clip_norm", "epsilon"), above=True)
+        positive(self, "learning_rate", "clip_norm", "epsilon")
         require(self.schedule in SCHEDULES, "schedule", self.schedule, f"must be one of {', '.join(SCHEDULES)}")
         for field in ("final_fraction", "warmup_fraction", "decay_fraction"):
             require(0 <= getattr(self, field) <= 1, field, getattr(self, field), "must lie between 0 and 1")
         for field in ("beta1", "beta2"):  # at 1 Adam's bias correction divides by zero
             require(0 <= getattr(self, field) < 1, field, getattr(self, field), "must lie between 0 and 1, below 1")
-        require_finite(self, ("weight_decay", "z_loss"))
+        at_least(self, 0, "weight_decay", "z_loss")
         if self.warmup_steps is not None:
             require_whole(self, ("warmup_steps",), 0)
         require(self.transfer in TRANSFERS, "transfer", self.transfer, f"must be one of {', '.join(TRANSFERS)}")
@@ -83,7 +81,7 @@ class RecipeConfig:
 
     def __post_init__(self) -> None:
         require(self.dtype in DTYPES, "dtype", self.dtype, f"must be one of {', '.join(DTYPES)}")
-        require_finite(self, ("corpus_weight",), above=True)
+        positive(self, "corpus_weight")
         require_whole(self, ("sequence_length", "batch_size"), 1)
         require_whole(self, ("eval_tokens",), 1, MAX_TOKENS)
         _ = self.mixture_weights
@@ -136,7 +134,7 @@ class TrainConfig:
         require(self.n_tokens >= minimum, "n_tokens", self.n_tokens, f"must be at least one step's {minimum} tokens")
         rule = f"must be at most {MAX_INT:,} steps of {minimum:,} tokens"
         require(self.n_steps <= MAX_INT, "n_tokens", self.n_tokens, rule)
-        require_whole(self, ("seed",), 0, MAX_SEED)
+        seeded(self)
         require_run_id(self.run_id, "variant", self.variant)
         corpus, vocab = self.recipe.corpus, self.architecture.vocab_size
         if corpus.tokenizer == "bpe":

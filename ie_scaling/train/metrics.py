@@ -14,10 +14,9 @@ from typing import Any
 import jax
 
 from ie_scaling import accounting, files
-from ie_scaling.errors import InputError
+from ie_scaling.errors import InputError, short
 from ie_scaling.train import metrics_file, pricing
 from ie_scaling.train.config import TrainConfig
-from ie_scaling.train.rules import cut
 from ie_scaling.train.runtime_config import LogConfig
 
 SMOOTHING = 0.95  # of the running mean that a spike is measured from, per logged step
@@ -137,7 +136,7 @@ def _require_finite(step: int, metrics: Mapping[str, Any]) -> None:
 def check(log: LogConfig) -> None:
     """Raise an InputError where the log asks for a tracker that is not installed."""
     if log.wandb_project and importlib.util.find_spec("wandb") is None:
-        asked = f"runtime.log.wandb_project={cut(log.wandb_project)}"
+        asked = f"runtime.log.wandb_project={short(log.wandb_project)}"
         raise InputError(f"{asked}: wandb is not installed (pip install 'ie_scaling[wandb]', or pip install wandb)")
     if log.tensorboard and importlib.util.find_spec("tensorboardX") is None:
         raise InputError("runtime.log.tensorboard=True: tensorboardX is not installed (pip install tensorboardX)")

@@ -6,8 +6,8 @@ taken up again.
 
 import dataclasses
 
-from ie_scaling.config import require
-from ie_scaling.train.rules import require_finite, require_whole
+from ie_scaling.config import at_least, require
+from ie_scaling.train.rules import require_whole
 
 MAX_DEVICES = 1_000_000
 REMAT = ("none", "dots", "full")
@@ -68,7 +68,7 @@ class CheckpointConfig:
     keep: int = 2
 
     def __post_init__(self) -> None:
-        require_finite(self, ("every_s",))
+        at_least(self, 0, "every_s")
         require_whole(self, ("every_steps",), 0)
         require_whole(self, ("keep",), 1)
 
@@ -128,4 +128,4 @@ class RuntimeConfig:
     def __post_init__(self) -> None:
         require(self.remat in REMAT, "remat", self.remat, f"must be one of {', '.join(REMAT)}")
         require_whole(self, ("accumulation",), 1)
-        require_finite(self, ("spike_nats",))
+        at_least(self, 0, "spike_nats")

@@ -6,21 +6,20 @@ import dataclasses
 import re
 from typing import Any
 
+from ie_scaling import accounting, notation
 from ie_scaling import config as config_lib
 from ie_scaling.architecture import Architecture
-from ie_scaling.config import require
-from ie_scaling.errors import InputError
-from ie_scaling.train import token_budget
+from ie_scaling.config import at_least, require
+from ie_scaling.errors import InputError, short
 from ie_scaling.train.config import RecipeConfig, TrainConfig
-from ie_scaling.train.rules import cut, require_finite, require_run_id, require_whole
+from ie_scaling.train.rules import require_run_id, require_whole
 from ie_scaling.train.runtime_config import RuntimeConfig
 
 EXECUTORS = ("local", "ray")
 MAX_RETRIES = 1000
 MAX_RUN = 1000  # characters of a run
-_RUN = re.compile(
-    rf"(?P<shape>[^@]+)@(?P<tokens>{token_budget.PATTERN})(?:-s(?P<seed>[0-9]+))?(?P<overrides>(?:,[^,=]+=[^,]+)*)"
-)
+_TOKENS = r"[0-9][0-9_]*(?:\.[0-9]+)?(?:[eE]\+?[0-9]{1,3})?[kKMBGTN]?"
+_RUN = re.compile(rf"(?P<shape>[^@]+)@(?P<tokens>{_TOKENS})(?:-s(?P<seed>[0-9]+))?(?P<overrides>(?:,[^,=]+=[^,]+)*)")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -35,7 +34,7 @@ class RayConfig:
     gpus_per_run: float = 0.0
 
     def __post_init__(self) -> None:
-        require_finite(self, ("cpus_per_run", "gpus_per_run"))
+        at_least(self, 0, "cpus_per_run", "gpus_per_run")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -44,9 +43,9 @@ class SweepConfig:
 
     Each of `runs` is ARCHITECTURE@TOKENS[-sSEED][,FIELD=VALUE...], an architecture by its name such as
     d128-n4-h4-k2-c32-f384-v1024, TOKENS such as 500000, 250k, 1.5B or 20N (20 for each of its parameters), a FIELD of
-    the recipe such as optimizer.learning_rate. `n_parallel` runs go on at
-    once, each on devices of its own where there are enough: two small ones keep both cores of a CPU busy. A run that
-    fails is tried `retries` times more, from its last checkpoint, and does not stop the others.
+    the recipe such as optimizer.learning_rate. `n_parallel` runs go on at once, each on devices of its own where there
+    are enough: two small ones keep both cores of a CPU busy. A run that fails is tried `retries` times more, from its
+    last checkpoint, and does not stop the others.
     """
 
     runs: tuple[str, ...] = ()
@@ -74,24 +73,24 @@ class SweepConfig:
 
     def _plan(self, run: str) -> TrainConfig:
         if len(run) > MAX_RUN:
-            raise InputError(f"runs={cut(run)}: must be at most {MAX_RUN:,} characters")
+            raise InputError(f"runs={short(run)}: must be at most {MAX_RUN:,} characters")
         match = _RUN.fullmatch(run)
         if match is None:
-            raise InputError(f"runs={cut(run)}: expected ARCHITECTURE@TOKENS[-sSEED][,FIELD=VALUE...]")
+            raise InputError(f"runs={short(run)}: expected ARCHITECTURE@TOKENS[-sSEED][,FIELD=VALUE...]")
         require_run_id(match["overrides"], "runs", run)
         recipe = _override(self.recipe, run, match["overrides"])
         try:
             architecture = Architecture.parse(match["shape"])
             return TrainConfig(
                 architecture=architecture,
-                n_tokens=token_budget.parse(match["tokens"], architecture),
+                n_tokens=notation.parse_tokens(match["tokens"], accounting.count_parameters(architecture)),
                 seed=int(match["seed"] or 0),
                 variant=match["overrides"],
                 recipe=recipe,
                 runtime=self.runtime,
             )
         except ValueError as error:
-            raise InputError(f"runs={cut(run)}: {error}") from None
+            raise InputError(f"runs={short(run)}: {error}") from None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -111,9 +110,9 @@ def _override(recipe: RecipeConfig, run: str, overrides: str) -> RecipeConfig:
         for group in groups:
             place = place.get(group)
             if not isinstance(place, dict):
-                raise InputError(f"runs={cut(run)}: {group} is no group of fields of the recipe")
+                raise InputError(f"runs={short(run)}: {group} is no group of fields of the recipe")
         place[field] = _literal(text)
-    return config_lib.build(RecipeConfig, values, f"runs={cut(run)}: recipe")
+    return config_lib.build(RecipeConfig, values, f"runs={short(run)}: recipe")
 
 
 def _literal(text: str) -> Any:

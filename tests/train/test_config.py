@@ -58,7 +58,7 @@ def test_absurd_values_are_named(path, value):
     [
         "x" * 100_000,
         f"{SHAPE}@500000" + ",source=a" * 30_000,
-        f"{SHAPE}@" + "9" * 310,
+        *(f"{SHAPE}@{tokens}" for tokens in ("9" * 310, "1.5", "0", "0N", "nan", "1e-3", "1.5BB", "٣", "9" * 60 + "N")),
         f"{SHAPE}@500000-s" + "9" * 310,
         f"{SHAPE}@500000,source=../../elsewhere",
         f"{SHAPE}@500000,source=a\nb",
