@@ -43,6 +43,7 @@ from ie_scaling import config as config_lib
 from ie_scaling import host_memory, overrides, stopping, usage
 from ie_scaling import workdir as workdir_lib
 from ie_scaling.errors import InputError
+from ie_scaling.shapes import lookup
 from ie_scaling.stopping import Stopped
 
 ROOT = Path(__file__).resolve().parent
@@ -100,10 +101,11 @@ def _run(rest: Sequence[str], texts: Sequence[tuple[str, str]]) -> int:
     experiment = importlib.import_module(f"experiments.{name}")
     config = config_lib.build(experiment.Config, overrides.apply(experiment.Config, values, texts))
     workdir = Path(_WORKDIR.value or f"runs/{path.stem}" + f"-{argument}" * bool(argument))
-    return _execute(name, experiment, config, workdir)
+    named = [text for field, text in texts if field == "architecture"][-1:]  # a config keeps the shape, not its name
+    return _execute(name, experiment, config, workdir, lookup.notes(named or getattr(config, "shape_specs", ())))
 
 
-def _execute(name: str, experiment: Any, config: Any, workdir: Path) -> int:
+def _execute(name: str, experiment: Any, config: Any, workdir: Path, notes: Sequence[str]) -> int:
     inputs = experiment.inputs_of(config) if hasattr(experiment, "inputs_of") else {}
     if _DRY_RUN.value:
         plain = config_lib.to_plain(config)
@@ -117,6 +119,8 @@ def _execute(name: str, experiment: Any, config: Any, workdir: Path) -> int:
         if name not in NO_WORKDIR:
             inputs = experiment.inputs_of(config) if hasattr(experiment, "inputs_of") else {}  # main may have made some
             failures = [*workdir_lib.warnings(workdir, inputs), *failures]
+    for note in notes:
+        print(f"note: {note}")
     for failure in failures:
         print(f"warning: {failure}", file=sys.stderr)
     return 1 if failures and _STRICT.value else 0

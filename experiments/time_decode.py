@@ -5,7 +5,6 @@ from pathlib import Path
 from ie_scaling import accounting
 from ie_scaling.latency import benchmark, workload
 from ie_scaling.latency.config import TimeDecodeConfig as Config
-from ie_scaling.shapes import lookup
 from ie_scaling.tables import latency_table, shape_table
 
 inputs_of = benchmark.inputs_of
@@ -32,9 +31,6 @@ def main(config: Config, directory: Path) -> list[str]:
             f"{tpot[0]:8.2f} {tpot[1]:7.2f} {tpot[2]:7.2f} {row['tpot_s'] / row['floor_s']:6.2f} "
             f"{row['tokens_per_s']:7.1f} {row['memory_bytes'] / 2**30:5.2f} {int(row['count']):5d}"
         )
-    for spec in config.architectures:
-        if note := lookup.note(spec):
-            print(f"{spec}: the model itself has {note}")
     print(f"{directory / 'latency.csv'}: {len(frame)} rows; every raw sample in samples.jsonl")
     return failures
 

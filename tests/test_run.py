@@ -1,11 +1,15 @@
 """The command line as people and scripts meet it: exit codes, one clear line, nothing half-written."""
 
+import dataclasses
 import json
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from ie_scaling import config as config_lib
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIGS = sorted(path.stem for path in (ROOT / "configs").glob("*.py"))
@@ -112,3 +116,29 @@ def test_every_config_has_a_dry_run(name, tmp_path):
     assert resolved["experiment"] == {"papers": "train"}.get(name, name)
     assert len(result.stdout[result.stdout.rindex("\n}") + 2 :].strip()) > 10
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("config", "fields"),
+    [
+        ("rank", ["--config.candidates=qwen2.5-0.5b,qwen3-0.6b,qwen2.5-0.5b"]),
+        pytest.param("train", ["--config.architecture=qwen2.5-0.5b"], marks=pytest.mark.slow),
+        pytest.param("sweep", ["--config.runs=qwen2.5-0.5b@1M,qwen3-0.6b@1M"], marks=pytest.mark.slow),
+    ],
+)
+def test_what_a_named_model_has_besides_is_a_note_of_every_verb(config, fields, tmp_path):
+    """Once for each shape, on stdout, and no failure."""
+    result = run(f"--config={config}", *fields, "--dry_run", "--strict", f"--workdir={tmp_path / 'out'}")
+    assert result.returncode == 0, result.stderr
+    notes = [line for line in result.stdout.splitlines() if line.startswith("note: ")]
+    assert notes == ["note: qwen2.5-0.5b: the model itself has biases on queries, keys and values"]
+
+
+@pytest.mark.parametrize("name", [name for name in CONFIGS if name != "papers"])
+def test_every_config_that_takes_shapes_says_how_they_were_named(name):
+    """run.py prints their notes."""
+    path = ROOT / "configs" / f"{name}.py"
+    values = runpy.run_path(str(path))["get_config"]()
+    cls = config_lib.class_of(values.experiment)
+    takes_shapes = {"architectures", "candidates", "architecture"} & {field.name for field in dataclasses.fields(cls)}
+    assert hasattr(cls, "shape_specs") == (bool(takes_shapes) or name == "sweep")

@@ -60,6 +60,11 @@ class TimeDecodeConfig:
         for spec, name in zip(self.architectures, names, strict=True):
             require(names.count(name) == 1, "architectures", spec, "is listed twice")
 
+    @property
+    def shape_specs(self) -> tuple[str, ...]:
+        """The shapes as they were named."""
+        return self.architectures
+
     def resolve_architectures(self) -> tuple[Architecture, ...]:
         """The architectures, in the order given."""
         resolved = []

@@ -134,6 +134,11 @@ class SelectConfig:
             raise InputError(f"top_k={_short(self.top_k)}: must be from 1 to {MOST_RANKS:,}")
         _require_seed(self.seed)
 
+    @property
+    def shape_specs(self) -> tuple[str, ...]:
+        """The shapes as they were named."""
+        return self.candidates
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RankConfig:
@@ -173,3 +178,8 @@ class RankConfig:
             if not 1 <= getattr(self, field) <= most:
                 raise InputError(f"{field}={_short(getattr(self, field))}: must be from 1 to {most:,}")
         _require_seed(self.seed)
+
+    @property
+    def shape_specs(self) -> tuple[str, ...]:
+        """The shapes as they were named."""
+        return self.candidates

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import reprlib
 from pathlib import Path
 from typing import Any
 
@@ -133,14 +134,25 @@ def _timed_rows(config: SelectConfig) -> pd.DataFrame:
         name = table.loc[twice, "architecture"].iloc[0]
         raise InputError(f"latency={config.latency!r}: {name} stands there under several workloads; choose with where")
     table = table.set_index("architecture", drop=False)
-    for name in config.candidates:
+    names = [candidate if candidate in table.index else _shape_name(candidate) for candidate in config.candidates]
+    for candidate, name in zip(config.candidates, names, strict=True):
         if name not in table.index:
-            raise InputError(f"candidates={name!r}: not timed in {config.latency}; it has {', '.join(table.index)}")
-    chosen = table.loc[list(config.candidates)] if config.candidates else table
+            raise InputError(
+                f"candidates={reprlib.repr(candidate)}: not timed in {config.latency}; it has {', '.join(table.index)}"
+            )
+    chosen = table.loc[list(dict.fromkeys(names))] if names else table
     chosen = chosen[_small_enough(config, shape_table.architectures_of(chosen))]
     if chosen[config.latency_metric].isna().any():
         raise InputError(f"latency_metric={config.latency_metric!r}: blank in {config.latency}")
     return chosen.reset_index(drop=True)
+
+
+def _shape_name(candidate: str) -> str:
+    """The name of the shape that a public name or a config.json stands for."""
+    try:
+        return lookup.resolve(candidate).name
+    except ValueError as error:
+        raise InputError(f"candidates: {error}") from None
 
 
 def select(

@@ -32,7 +32,10 @@ class Space:
         Raises:
           InputError: a name that means no shape, a grid without shapes, or neither names nor a grid.
         """
-        named = [lookup.resolve(name) for name in names]
+        try:
+            named = [lookup.resolve(name) for name in names]
+        except ValueError as error:
+            raise InputError(f"candidates: {error}") from None
         of_grid = enumerate_grid(grid) if grid.n_params is not None else []
         if not named and not of_grid:
             raise InputError("candidates: none; name shapes, or give grid.n_params for all shapes of about that size")

@@ -53,6 +53,11 @@ def notes(specs: Iterable[str]) -> list[str]:
     return [f"{spec}: the model itself has {words}" for spec, words in lines if words]
 
 
+def names_of(architecture: Architecture) -> list[str]:
+    """The public models that have this very shape."""
+    return [name for name, shape in PUBLIC_SHAPES.items() if shape == architecture.name]
+
+
 def from_hugging_face(fields: Any, source: str = "config.json") -> Architecture:
     """The shape in a Hugging Face config: see `hugging_face.read`."""
     return hugging_face.read(fields, source)[0]

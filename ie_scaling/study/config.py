@@ -2,10 +2,11 @@
 
 import dataclasses
 
-from ie_scaling.architecture import Architecture
+from ie_scaling.errors import InputError
 from ie_scaling.latency.config import TimeDecodeConfig
 from ie_scaling.laws.config import FitConfig
 from ie_scaling.search.config import SelectConfig
+from ie_scaling.shapes import lookup
 from ie_scaling.train.config import RecipeConfig, TrainConfig
 from ie_scaling.train.runtime_config import RuntimeConfig
 from ie_scaling.train.sweep_config import SweepConfig
@@ -43,17 +44,23 @@ class StudyConfig:
                 raise ValueError(f"select.{field}: needs a latency law; the study times its candidates")
         SweepConfig(runs=self.runs, n_parallel=self.n_parallel, recipe=self.recipe, runtime=self.runtime)
         for name in self.candidates:
-            self.candidate_plan(name)
+            try:
+                self.candidate_plan(name)
+            except ValueError as error:
+                raise InputError(f"candidates: {error}") from None
 
     @property
     def architectures(self) -> tuple[str, ...]:
         """Every shape of the study by name, those of the sweep first."""
-        swept = [run.partition("@")[0] for run in self.runs]
-        return tuple(dict.fromkeys((*swept, *self.candidates)))
+        return tuple(dict.fromkeys(lookup.resolve(spec).name for spec in self.shape_specs))
+
+    @property
+    def shape_specs(self) -> tuple[str, ...]:
+        """The shapes as they were named, those of the sweep first."""
+        return (*(run.partition("@")[0] for run in self.runs), *self.candidates)
 
     def candidate_plan(self, name: str) -> TrainConfig:
         """The training run that tests the candidate of this name."""
-        architecture = Architecture.parse(name)
         return TrainConfig(
-            architecture=architecture, n_tokens=self.candidate_tokens, recipe=self.recipe, runtime=self.runtime
+            architecture=lookup.resolve(name), n_tokens=self.candidate_tokens, recipe=self.recipe, runtime=self.runtime
         )

@@ -56,7 +56,7 @@ class OptimizerConfig:
         require(self.transfer in TRANSFERS, "transfer", self.transfer, f"must be one of {', '.join(TRANSFERS)}")
         if self.transfer != "constant":
             require(bool(self.base), "base", self.base, "must name the shape at which learning_rate was tuned")
-            Architecture.parse(self.base)
+            lookup.resolve(self.base)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -141,6 +141,11 @@ class TrainConfig:
             rule = f"must be at least the tokenizer's {corpus.vocab_size}"
             require(vocab >= corpus.vocab_size, "architecture.vocab_size", vocab, rule)
         check_batch(self.recipe, self.runtime)
+
+    @property
+    def shape_specs(self) -> tuple[str, ...]:
+        """The public models that have this shape: where one was named, the name is not kept."""
+        return tuple(lookup.names_of(self.architecture))
 
     @property
     def n_steps(self) -> int:

@@ -8,9 +8,9 @@ from typing import Any
 
 from ie_scaling import accounting, notation
 from ie_scaling import config as config_lib
-from ie_scaling.architecture import Architecture
 from ie_scaling.config import at_least, require
 from ie_scaling.errors import InputError, short
+from ie_scaling.shapes import lookup
 from ie_scaling.train.config import RecipeConfig, TrainConfig
 from ie_scaling.train.rules import require_run_id, require_whole
 from ie_scaling.train.runtime_config import RuntimeConfig
@@ -42,10 +42,11 @@ class SweepConfig:
     """A list of runs over one recipe.
 
     Each of `runs` is ARCHITECTURE@TOKENS[-sSEED][,FIELD=VALUE...], an architecture by its name such as
-    d128-n4-h4-k2-c32-f384-v1024, TOKENS such as 500000, 250k, 1.5B or 20N (20 for each of its parameters), a FIELD of
-    the recipe such as optimizer.learning_rate. `n_parallel` runs go on at once, each on devices of its own where there
-    are enough: two small ones keep both cores of a CPU busy. A run that fails is tried `retries` times more, from its
-    last checkpoint, and does not stop the others.
+    d128-n4-h4-k2-c32-f384-v1024, a public model's such as qwen3-0.6b, or the path of a config.json, TOKENS such as
+    500000, 250k, 1.5B or 20N (20 for each of its parameters), a FIELD of the recipe such as optimizer.learning_rate.
+    `n_parallel` runs go on at once, each on devices of its own where there are enough: two small ones keep both cores
+    of a CPU busy. A run that fails is tried `retries` times more, from its last checkpoint, and does not stop the
+    others.
     """
 
     runs: tuple[str, ...] = ()
@@ -71,6 +72,11 @@ class SweepConfig:
         """Each run's own configuration, in the order given."""
         return tuple(self._plan(run) for run in self.runs)
 
+    @property
+    def shape_specs(self) -> tuple[str, ...]:
+        """The shapes as they were named."""
+        return tuple(run.partition("@")[0] for run in self.runs)
+
     def _plan(self, run: str) -> TrainConfig:
         if len(run) > MAX_RUN:
             raise InputError(f"runs={short(run)}: must be at most {MAX_RUN:,} characters")
@@ -80,7 +86,7 @@ class SweepConfig:
         require_run_id(match["overrides"], "runs", run)
         recipe = _override(self.recipe, run, match["overrides"])
         try:
-            architecture = Architecture.parse(match["shape"])
+            architecture = lookup.resolve(match["shape"])
             return TrainConfig(
                 architecture=architecture,
                 n_tokens=notation.parse_tokens(match["tokens"], accounting.count_parameters(architecture)),

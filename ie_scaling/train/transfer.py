@@ -44,6 +44,7 @@ import jax
 from ie_scaling.architecture import Architecture
 from ie_scaling.config import require
 from ie_scaling.model import transformer
+from ie_scaling.shapes import lookup
 from ie_scaling.train.config import OptimizerConfig
 
 
@@ -107,7 +108,7 @@ def scales(a: Architecture, config: OptimizerConfig) -> Scales | None:
     """
     if config.transfer == "constant":
         return None
-    base = Architecture.parse(config.base)
+    base = lookup.resolve(config.base)
     for field in ("tied_embeddings", "qk_norm"):
         rule = f"must have {field}={getattr(a, field)} as {a.name} has"
         require(getattr(base, field) == getattr(a, field), "optimizer.base", config.base, rule)

@@ -1,6 +1,7 @@
 """From a fit and a latency table or law on disk to candidates.csv, and bad input before anything is written."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pandas as pd
@@ -176,9 +177,22 @@ def test_a_second_call_reads_the_first_ones_answer(inputs, tmp_path):
     assert (tmp_path / "out" / "candidates.csv").stat().st_mtime_ns == before
 
 
+def test_timed_candidates_may_be_named_by_a_config_json(inputs, tmp_path):
+    a = SHAPES[0]
+    assert (a.tied_embeddings, a.qk_norm) == (False, False)
+    fields = {"model_type": "llama", "hidden_size": a.d_model, "num_hidden_layers": a.n_layers, "head_dim": a.d_head}
+    fields |= {"num_attention_heads": a.n_heads, "num_key_value_heads": a.n_kv_heads, "intermediate_size": a.d_ff}
+    (tmp_path / "config.json").write_text(json.dumps(fields | {"vocab_size": a.vocab_size}))
+    named = (str(tmp_path / "config.json"), *(shape.name for shape in SHAPES))
+    selection.run(dataclasses.replace(inputs, candidates=named), tmp_path / "out")
+    table = pd.read_csv(tmp_path / "out" / "candidates.csv")
+    assert sorted(table["architecture"]) == sorted(shape.name for shape in SHAPES)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"candidates": ("qwen9",)}, "candidates: 'qwen9': unknown architecture"),
         (
             {"max_latency_s": 0.01},
             "latency bound 0.01 s: no candidate meets it with probability 0.9; the fastest needs",

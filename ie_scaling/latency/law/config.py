@@ -102,6 +102,11 @@ class PredictLatencyConfig(RequestConfig):
         super().__post_init__()
         self.resolve_architectures()
 
+    @property
+    def shape_specs(self) -> tuple[str, ...]:
+        """The shapes as they were named."""
+        return self.architectures
+
     def resolve_architectures(self) -> tuple[Architecture, ...]:
         """The architectures, in the order given."""
         try:

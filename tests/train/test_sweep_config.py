@@ -1,0 +1,59 @@
+"""Runs of a sweep name their shapes as every verb does, and what is no run is one short line."""
+
+import json
+
+import pytest
+
+from ie_scaling.shapes import lookup
+from ie_scaling.train.config import OptimizerConfig, TrainConfig
+from ie_scaling.train.sweep_config import SweepConfig
+
+SMALL = "d64-n2-h2-k1-c32-f192-v1024"
+
+
+def test_runs_take_public_names_paths_and_shapes(tmp_path):
+    path = tmp_path / "config.json"
+    fields = {"model_type": "llama", "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+    path.write_text(json.dumps(fields | {"intermediate_size": 192, "vocab_size": 1024, "num_key_value_heads": 1}))
+    runs = ("Qwen/Qwen3-0.6B@1000000", "gpt2@1000000-s3", f"{path}@1000000", f"{SMALL}@2000000")
+    config = SweepConfig(runs=runs)
+    names = [plan.architecture.name for plan in config.plans]
+    assert names == [lookup.resolve("qwen3-0.6b").name, lookup.resolve("gpt2").name, SMALL, SMALL]
+    assert config.shape_specs == ("Qwen/Qwen3-0.6B", "gpt2", str(path), SMALL)
+
+
+def test_one_shape_under_two_names_is_one_run():
+    with pytest.raises(ValueError, match="is listed twice"):
+        SweepConfig(runs=("gpt2@1000000", f"{lookup.resolve('gpt2').name}@1000000"))
+
+
+@pytest.mark.parametrize(
+    ("run", "words"),
+    [
+        ("gtp2@1000000", "unknown architecture.*gpt2"),
+        ("x" * 100_000, "characters"),
+        ("x" * 100_000 + "@1000000", "characters"),
+        ("gpt2@" + "9" * 900, "must lie between 1 and|must be a number"),
+        (SMALL.replace("d64", "d" + "6" * 400) + "@1000000", "d_model=66666666... of 400 digits"),
+        ("gpt2@1000000,batch_size=" + "[" * 100_000, "runs="),
+        ("gpt2@1000000,batch_size=" + "-" * 900, "batch_size="),
+    ],
+    ids=range(7),
+)
+def test_what_is_no_run_is_one_short_line(run, words):
+    with pytest.raises(ValueError, match=words) as error:
+        SweepConfig(runs=(run,))
+    assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 1500
+
+
+def test_a_training_run_says_which_public_models_have_its_shape():
+    assert TrainConfig().shape_specs == ()
+    config = TrainConfig(architecture=lookup.resolve("llama-3-8b"))
+    assert config.shape_specs == ("llama-3-8b", "llama-3.1-8b")
+
+
+def test_the_base_of_transferred_rates_may_be_a_public_model():
+    assert OptimizerConfig(transfer="completep", base="smollm-135m").base == "smollm-135m"
+    with pytest.raises(ValueError, match="unknown architecture"):
+        OptimizerConfig(transfer="completep", base="smolm-9b")
