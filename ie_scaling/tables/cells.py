@@ -36,7 +36,7 @@ def write_table(path: Path, table: pd.DataFrame | Sequence[Mapping[str, Any]]) -
         if path.suffix == ".parquet":
             frame.apply(_one_type).to_parquet(temporary, index=False)
         else:
-            frame.apply(_whole).to_csv(temporary, index=False, quoting=_quoting(frame))
+            frame.apply(_digits).to_csv(temporary, index=False, quoting=_quoting(frame))
 
 
 def _quoting(frame: pd.DataFrame) -> Literal[0, 2]:
@@ -53,15 +53,16 @@ def _one_type(cells: pd.Series) -> pd.Series:
     return pd.Series([None if is_blank else cell for cell, is_blank in zip(cells, blank, strict=True)], dtype=object)
 
 
-def _whole(cells: pd.Series) -> pd.Series:
-    """Cells whose numbers are all whole and exact, as Python's whole numbers."""
+def _digits(cells: pd.Series) -> pd.Series:
+    """Cells whose floats are Python's, or whole numbers where all of them are whole and exact."""
     if cells.dtype.kind not in "fO":
         return cells
     is_float = [isinstance(cell, float | np.floating) and not math.isnan(cell) for cell in cells]
     floats = [float(cell) for cell, chosen in zip(cells, is_float, strict=True) if chosen]
-    if not floats or not all(map(_is_whole, floats)):
+    if not floats:
         return cells
-    values = [int(cell) if chosen else cell for cell, chosen in zip(cells, is_float, strict=True)]
+    convert = int if all(map(_is_whole, floats)) else float
+    values = [convert(cell) if chosen else cell for cell, chosen in zip(cells, is_float, strict=True)]
     return pd.Series(values, cells.index, dtype=object)
 
 

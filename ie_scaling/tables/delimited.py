@@ -4,6 +4,7 @@ import collections
 import csv
 import gzip
 import io
+import re
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from ie_scaling.tables import decimal_commas, numbers
 
 DELIMITERS = {",": "commas", "\t": "tabs", ";": "semicolons"}
 MOST_BYTES = 100_000_000  # of text, so that a small compressed file cannot fill the memory
+_STATED = re.compile(r"sep=([,;\t])(?=[\r\n])", re.IGNORECASE)
 _OTHERS = (
     (b"\x1f\x8b", "is compressed by gzip; end its name in .gz"),
     (b"PAR1", "is Parquet; end its name in .parquet"),
@@ -32,7 +34,9 @@ def read(path: Path) -> pd.DataFrame:
       InputError: one line naming file, row (1 = first data row, with its line in the file) and what is wrong with it.
     """
     text = _text(path, _bytes(path))
-    delimiter = _delimiter(path, text)
+    if stated := _STATED.match(text):  # by a spreadsheet, on a line of its own
+        text = text[stated.end(1) :]
+    delimiter = stated[1] if stated else _delimiter(path, text)
     header, rows = _header_and_rows(path, text, delimiter)
     frame = named(path, pd.DataFrame(rows, columns=range(len(header)), dtype=str), header)
     return frame if delimiter == "," else decimal_commas.to_points(path, frame)

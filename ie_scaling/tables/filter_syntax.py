@@ -44,6 +44,7 @@ def parse(where: str) -> tuple[ast.expr, dict[str, str]]:
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
         reason = error.msg if isinstance(error, SyntaxError) else "it cannot be parsed"
         hint = "; == compares" if re.search(r"(?<![=!<>])=(?!=)", source) else ""
+        hint = "; and, or, not are written small" if re.search(r"\b(AND|OR|NOT)\b", source) else hint
         raise NotAllowed(f"{reason}{hint}") from None
     if _levels(tree) > MOST_LEVELS:
         raise NotAllowed(f"it is nested more than {MOST_LEVELS} levels deep")

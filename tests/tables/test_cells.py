@@ -188,13 +188,14 @@ def test_what_is_written_and_read_back_is_equal(tmp_path, ending):
             "loss": draws.normal(size=8) * 10.0 ** draws.integers(-300, 300, 8),
             "n": [32.0, math.nan, -0.0, 2.0**53, 5e-324, 1.7976931348623157e308, 0.1, 1 / 3],
             "whole": [1.0, math.nan, 3.0, 2.0**53, 0.0, -7.0, 8.0, 9.0],
+            "single": draws.normal(size=8).astype(np.float32),
             "seed": pd.Series([2**53 + 1, None, 3, 4, 5, 6, 7, 2**62 + 1], dtype=object),
         }
     )
     cells.write_table(path, frame)
     back = cells.read_frame(path)
     assert back["run_id"].tolist() == frame["run_id"].tolist()
-    for column in ("loss", "n", "whole"):
+    for column in ("loss", "n", "whole", "single"):
         numbers = cells.finite(path, back, column, required=False)
         np.testing.assert_array_equal(numbers, frame[column])
         np.testing.assert_array_equal(np.signbit(numbers), np.signbit(frame[column]))

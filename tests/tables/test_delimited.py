@@ -49,6 +49,7 @@ def refusal(folder: Path, content: str | bytes, name: str = "runs.csv") -> str:
         ("runs.csv", GOOD.replace(",", ";")),
         ("runs.csv", GOOD.replace(",", "\t")),
         ("runs.csv", GOOD.replace("\n", ",\n")),
+        ("runs.csv", "sep=;\r\n" + GOOD.replace(",", ";")),
         ("runs.tsv", GOOD.replace(",", "\t")),
         ("runs.tsv", GOOD),
         ("runs.csv.gz", gzip.compress(GOOD.encode())),

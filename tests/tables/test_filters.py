@@ -167,6 +167,7 @@ def test_text_that_is_numbers_is_compared_without_a_guess(where, rows):
         ("seed == 9007199254740993", "compare it as text, in quotes"),
         ("seed == 9007199254740992", "beyond 2**53"),
         ("n = 200", "== compares"),
+        ("n > 1 AND n < 2", "written small"),
         ("n in 200", "in needs a list"),
         ("'fin' in state", "name.str.contains('a')"),
         ("n in []", "one at least"),
