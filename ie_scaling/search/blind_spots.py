@@ -137,9 +137,8 @@ def _beyond(feature: Feature, values: np.ndarray, fitted: np.ndarray) -> bool:
 
 
 def _range(feature: Feature, values: np.ndarray) -> str:
-    low, high = values.min(), values.max()
-    text = f"{low:.4g}" if not _varies(feature, values) else f"{low:.4g} to {high:.4g}"
-    return f"{feature.letter} = {text}"
+    low, high = (f"{value:.0f}" if value == round(value) else f"{value:.4g}" for value in (values.min(), values.max()))
+    return f"{feature.letter} = {low} to {high}" if _varies(feature, values) else f"{feature.letter} = {low}"
 
 
 def far_outside(posterior: Posterior, features: Features) -> list[str]:

@@ -60,6 +60,23 @@ def test_the_stream_equals_the_whole_whatever_its_blocks(monkeypatch):
     np.testing.assert_allclose(ours.loss_mean_A, LOSS_WA.mean(axis=0))
 
 
+def test_equal_losses_share_their_ranks(monkeypatch):
+    """Two twins ahead of a third, and three twins; shared, the order of candidates is nothing to ranks."""
+    loss_WA = np.array([[2.0, 1.0, 1.0], [1.0, 1.0, 1.0]])
+    expected_AK = np.array([[1 / 3, 1 / 3, 4 / 3], [5 / 6, 5 / 6, 1 / 3], [5 / 6, 5 / 6, 1 / 3]]) / 2
+    for beyond in (4096, 1):
+        monkeypatch.setattr(ranking, "SORTED", beyond)
+        np.testing.assert_allclose(ranking.rank_probabilities(loss_WA), expected_AK)
+        np.testing.assert_allclose(ranking.rank_probabilities(loss_WA, 1), expected_AK[:, :1])
+        np.testing.assert_allclose(ranking.expected_rank(loss_WA), [2.5, 1.75, 1.75])
+        np.testing.assert_allclose(ranking.p_best(loss_WA[:, ::-1]), expected_AK[::-1, 0])
+
+
+def test_the_stream_keeps_the_best_of_each_draw():
+    ours = ranking.stream(lambda draws: LOSS_WA[draws], len(LOSS_WA), 5, 3)
+    np.testing.assert_array_equal(ours.best_W, LOSS_WA.min(axis=1))
+
+
 def test_pairing_matters():
     """Two shapes that share all their uncertainty: overlapping intervals, yet the order is certain."""
     shared_W = np.random.default_rng(1).standard_normal(500)

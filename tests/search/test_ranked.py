@@ -8,10 +8,12 @@ import pytest
 import xarray as xr
 
 from ie_scaling import accounting, files
-from ie_scaling.laws import forms, posterior, ranking
+from ie_scaling.errors import InputError
+from ie_scaling.laws import forms, posterior, ranking, stacking
 from ie_scaling.laws.observations import Reference, features_of
-from ie_scaling.search import ranked, space
+from ie_scaling.search import belief, by_law, ranked, space
 from ie_scaling.search.config import GridConfig, RankConfig
+from ie_scaling.search.space import Space
 
 GRID = GridConfig(
     n_params=2e6, tolerance=0.08, width_step=16, max_width=512, aspect_ratios=(3.0, 400.0), d_head=16, vocab_size=512
@@ -101,6 +103,68 @@ def test_spread_of_the_pieces_is_that_of_predict(fit):
     theirs = made.log_losses(features, "new_run", 0, model_ids=names)
     np.testing.assert_allclose(ours.std(axis=0), theirs.std(axis=0), rtol=0.15)
     np.testing.assert_allclose(ours.mean(axis=0), theirs.mean(axis=0), atol=0.003)
+
+
+@pytest.mark.parametrize("name", ["diagnostics.json", "certificate.json"])
+def test_a_failed_certificate_reaches_the_answer(fit, tmp_path, name):
+    lines = {"diagnostics.json": "certificate effective: models left out: 90 % intervals cover 40 % of their rows"}
+    line = lines.get(name, "models left out: 90 % intervals cover 40 % of their rows")
+    files.write_json(tmp_path / "fit" / name, {"passed": False, "failures": [line, "convergence: R-hat 1.2 of E"]})
+    warnings = ranked.run(fit, tmp_path / "out")
+    said = [warning for warning in warnings if "certificate" in warning or "convergence" in warning]
+    assert said == ["law effective: certificate: models left out: 90 % intervals cover 40 % of their rows"]
+    assert files.read_json(tmp_path / "out" / "rank.json")["warnings"] == warnings
+
+
+def test_what_is_no_diagnostics_is_refused(fit, tmp_path):
+    files.write_json(tmp_path / "fit" / "diagnostics.json", {"failures": [1]})
+    with pytest.raises(InputError, match=r"diagnostics\.json: failures must be a list of lines"):
+        ranked.run(fit, tmp_path / "out")
+
+
+def stack_of(weight_K, n_unreliable_K):
+    """Stacked laws of these weights; what else is known of them does not matter."""
+    every = {field.name: weight_K for field in dataclasses.fields(stacking.Stack)}
+    return stacking.Stack(**every | {"n_unreliable_K": n_unreliable_K})
+
+
+def test_stacked_laws_at_odds_and_their_unreliable_weights_are_said(fit, tmp_path):
+    """Two laws of one weight, whose optima lie at R = 40 and far above; each prefers another shape."""
+    first = posterior.load_fit(fit.fit)
+    second = dataclasses.replace(first, draws=first.draws | {"R_star": 10 * first.draws["R_star"]})
+    half = np.array([0.5, 0.5])
+    stack = stack_of(half, np.array([0, 1]))
+    mixed, space_ = belief.Belief((first, second), stack), Space.of((), GRID)
+    config = dataclasses.replace(fit, level="law", n_compared=1)
+    _, answer = ranked.rank(config, mixed, space_)
+    assert [line for line in answer["warnings"] if "1 of 1 models have Pareto k above 0.7 when left out" in line]
+    laws = by_law.compare(config, mixed, space_, answer["best"])
+    assert laws["best"].nunique() == 2
+    lines = by_law.at_odds(laws, answer["best"])
+    assert lines
+    assert all("(weight 0.50) prefers" in line and f"to {answer['best']}: P(best)" in line for line in lines)
+
+
+def test_a_mixture_spreads_its_laws_over_its_draws(fit):
+    """Every batch of draws, and so the Monte Carlo error, has each law's share."""
+    first = posterior.load_fit(fit.fit)
+    second = dataclasses.replace(first, draws=first.draws | {"E": first.draws["E"] + 1})
+    half = np.array([0.25, 0.75])
+    stack = stack_of(half, np.array([0, 0]))
+    names = space.candidates((), GRID)[:2]
+    losses_of = belief.Belief((first, second), stack).losses_of(features_of(names, 1e8), "law", 0, ["a", "b"])
+    share_B = [(batch == 1).mean() for batch in np.array_split(losses_of.law_W, 12)]
+    np.testing.assert_allclose(share_B, 0.75, atol=0.03)
+    loss_WA = losses_of(np.arange(600))
+    np.testing.assert_array_equal(losses_of(np.array([3, 5, 4]))[:, 1], loss_WA[[3, 5, 4], 1])
+    np.testing.assert_array_equal(losses_of.means(np.arange(600)), loss_WA)
+
+
+def test_draws_that_predict_no_loss_are_one_line_that_names_draw_and_candidate(fit, tmp_path):
+    made = posterior.load_fit(fit.fit)
+    made.draws["E"][1, 7] = np.nan
+    with pytest.raises(InputError, match=r"law effective: draw 307 of the posterior predicts a loss of nan for 'd\d+"):
+        ranked.rank(fit, belief.Belief((made,)), Space.of((), GRID))
 
 
 def test_far_sizes_are_answered_with_how_far(fit, tmp_path):

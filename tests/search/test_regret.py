@@ -124,10 +124,10 @@ def test_means_given_the_parameters_are_those_of_very_many_draws(level):
     belief, space = Belief((made(nu=2.5, sigma=0.05),)), Space.own_sizes(shapes)
     draws = [
         belief.losses_of(space.features(1e8), level, seed, belief.identify(shapes))(np.arange(400)).mean(axis=0)
-        for seed in range(100)
+        for seed in range(40)
     ]
     means = belief.losses_of(space.features(1e8), level, 0, belief.identify(shapes)).means(np.arange(400)).mean(axis=0)
-    error = np.std(draws, axis=0) / 10
+    error = np.std(draws, axis=0) / np.sqrt(40)
     assert (np.abs(np.mean(draws, axis=0) - means) <= 4 * error + 1e-12).all()
 
 

@@ -233,6 +233,25 @@ def test_as_many_candidates_as_memory_holds(inputs, law, tmp_path, monkeypatch):
         selection.run(config, tmp_path / "out")
 
 
+def test_a_failed_certificate_reaches_the_selection(inputs, tmp_path):
+    files.write_json(tmp_path / "fit" / "certificate.json", {"failures": ["priors: 9 % of the losses lie outside"]})
+    failures = selection.run(inputs, tmp_path / "out")
+    assert failures[:2] == [
+        "law effective: R-hat 1.2 of E is above 1.01",
+        "law effective: certificate: priors: 9 % of the losses lie outside",
+    ]
+
+
+def test_the_recommendation_says_its_error_and_its_ties(inputs, tmp_path):
+    selection.run(inputs, tmp_path / "out")
+    table = pd.read_csv(tmp_path / "out" / "candidates.csv")
+    chosen = files.read_json(tmp_path / "out" / "selection.json")
+    assert (table["expected_regret_se"].dropna() >= 0).all()
+    assert table["recommended"].sum() == 1
+    assert table.loc[table["recommended"], "tied"].item()
+    assert "(Monte Carlo error)" in selection.describe(chosen)
+
+
 def test_a_table_of_several_workloads_must_be_narrowed(inputs, tmp_path):
     table = pd.read_csv(inputs.latency)
     both = pd.concat([table, table.assign(batch=8)])

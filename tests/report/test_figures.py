@@ -1,0 +1,35 @@
+"""What is drawn: the heatmap of ranks in order, with all that lies beyond its columns."""
+
+import numpy as np
+import pytest
+
+from ie_scaling.laws import ranking
+from ie_scaling.report import figures
+
+NAMES = [f"shape {a}" for a in range(8)]
+LOSS_WA = 3 + 0.05 * np.random.default_rng(0).standard_normal((400, 8)) + 0.02 * np.array([5, 1, 4, 0, 7, 2, 6, 3])
+
+
+def drawn(figure):
+    axes = figure.axes[0]
+    labels = [text.get_text() for text in axes.get_yticklabels()]
+    return np.asarray(axes.images[0].get_array()), labels, [text.get_text() for text in axes.get_xticklabels()]
+
+
+def test_ranks_beyond_the_columns_are_a_last_column_and_rows_are_in_order_of_expected_rank():
+    summary = ranking.Summary.of(LOSS_WA, 3)
+    figure = figures.rank_heatmap(NAMES, summary.rank_probability_AK, "", summary.expected_rank_A)
+    cells, labels, columns = drawn(figure)
+    order_A = np.argsort(ranking.expected_rank(LOSS_WA))
+    assert labels == [NAMES[a] for a in order_A]
+    assert columns == ["1", "2", "3", "> 3"]
+    np.testing.assert_allclose(cells, np.column_stack([cells[:, :3], 1 - cells[:, :3].sum(axis=1)]))
+    np.testing.assert_allclose(cells[:, :3], ranking.rank_probabilities(LOSS_WA)[order_A, :3])
+    assert labels[0] == NAMES[3]
+
+
+def test_all_ranks_need_no_last_column_and_order_themselves():
+    cells, labels, columns = drawn(figures.rank_heatmap(NAMES, ranking.rank_probabilities(LOSS_WA)))
+    assert columns == [str(k) for k in range(1, 9)]
+    assert labels == [NAMES[a] for a in np.argsort(ranking.expected_rank(LOSS_WA))]
+    assert cells.sum(axis=1) == pytest.approx(1)

@@ -1,0 +1,133 @@
+"""Grids: shapes of one size, compared at that size, bounded before they are built, and absurd ones refused."""
+
+import dataclasses
+import math
+import time
+
+import numpy as np
+import pytest
+
+from ie_scaling import accounting
+from ie_scaling.errors import InputError
+from ie_scaling.laws.observations import features_of
+from ie_scaling.search import space
+from ie_scaling.search.config import GridConfig, RankConfig, SelectConfig
+from ie_scaling.search.space import Space
+
+GRID = GridConfig(n_params=1.5e9)
+
+
+def test_every_shape_of_a_grid_is_as_near_the_size_as_its_d_ff_allows():
+    for shape in space.enumerate_grid(GRID):
+        size = accounting.count_parameters(shape)
+        half = 3 * shape.d_model * shape.n_layers * GRID.d_ff_step / 2
+        assert abs(size - 1.5e9) <= half or shape.d_ff == GRID.d_ff_step
+        assert shape.d_ff % GRID.d_ff_step == 0
+
+
+def test_without_equal_size_the_shapes_are_those_of_the_mlp_ratio():
+    plain = space.enumerate_grid(dataclasses.replace(GRID, equal_size=False))
+    sizes = np.array([accounting.count_parameters(shape) for shape in plain])
+    assert all(shape.d_ff == 64 * round(8 / 3 * shape.d_model / 64) for shape in plain)
+    assert np.ptp(sizes) > 0.05 * 1.5e9
+
+
+def test_losses_of_a_grid_are_those_at_its_size_exactly():
+    names = ("d2048-n24-h16-k16-c128-f5632-v50432",)
+    both = Space.of(names, GRID)
+    features, own = both.features(3e10), features_of(both.architectures, 3e10)
+    assert features.n_total[0] == own.n_total[0] == accounting.count_parameters(both.architectures[0])
+    np.testing.assert_allclose(features.n_total[1:], 1.5e9, rtol=1e-12)
+    np.testing.assert_allclose(features.n_embedding / features.n_total, own.n_embedding / own.n_total)
+    np.testing.assert_array_equal(features.aspect_ratio, own.aspect_ratio)
+    difference_A = both.size_difference_A
+    assert np.isnan(difference_A[0])
+    np.testing.assert_allclose(difference_A[1:], own.n_total[1:] / 1.5e9 - 1)
+    assert "those at 1.5e+09 parameters exactly" in both.describe_grid()
+    assert Space.of(names, GridConfig()).describe_grid() == ""
+    plain = Space.of((), dataclasses.replace(GRID, equal_size=False))
+    assert plain.describe_grid() == ""
+    np.testing.assert_array_equal(plain.features(3e10).n_total, features_of(plain.architectures, 3e10).n_total)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"n_params": 1e15}, "n_params=1e\\+15: no shape comes within"),
+        ({"n_params": 1e300}, "no shape comes within"),
+        ({"n_params": 1e9, "width_step": 1, "max_width": 1_000_000}, "width_step=1: 1,000,000 widths, MLP ratios"),
+        (
+            {"n_params": 1e12, "width_step": 2, "d_head": 2, "tolerance": 0.9, "aspect_ratios": (0.1, 1e6)},
+            "shapes come",
+        ),
+    ],
+)
+def test_absurd_grids_are_refused_at_once(changes, message):
+    began = time.monotonic()
+    with pytest.raises(InputError, match=message):
+        space.enumerate_grid(GridConfig(**changes))
+    assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("n_params", -1.0),
+        ("n_params", math.nan),
+        ("n_params", math.inf),
+        ("tolerance", math.nan),
+        ("tolerance", 0.0),
+        ("aspect_ratios", ()),
+        ("aspect_ratios", (8.0, math.inf)),
+        ("aspect_ratios", (math.nan, 512.0)),
+        ("aspect_ratios", (512.0, 8.0)),
+        ("width_step", 0),
+        ("width_step", 10**400),
+        ("max_width", 64),
+        ("d_head", 0),
+        ("d_head", 3),
+        ("d_ff_step", 0),
+        ("mlp_ratios", ()),
+        ("mlp_ratios", (math.inf,)),
+        ("mlp_ratios", (math.nan,)),
+        ("query_groups", ()),
+        ("query_groups", (0,)),
+        ("vocab_size", 0),
+    ],
+)
+def test_grid_rules(field, value):
+    with pytest.raises(InputError, match=field) as caught:
+        GridConfig(**{field: value})
+    assert len(str(caught.value)) < 200
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("config", [RankConfig, SelectConfig])
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("seed", -1),
+        ("seed", 10**30),
+        ("seed", 2**63),
+        ("top_k", 0),
+        ("top_k", 10**400),
+        ("n_tokens", 0.0),
+        ("n_tokens", math.nan),
+        ("n_tokens", 1e300),
+        ("level", "model"),
+    ],
+)
+def test_rules_of_rank_and_select(config, field, value):
+    with pytest.raises(InputError, match=f"^{field}=") as caught:
+        config(**{field: value})
+    assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize(
+    "name", ["d" + "9" * 400 + "-n8-h8-k8-c64-f1536-v50432", "d512-n8-h8-k8-c64-f1536-v" + "7" * 5000, "x" * 9999]
+)
+def test_a_candidate_of_very_many_digits_is_one_short_line(name):
+    with pytest.raises(InputError) as caught:
+        Space.of((name,), GridConfig())
+    assert len(str(caught.value)) < 400
+    assert "\n" not in str(caught.value)
