@@ -65,6 +65,8 @@ def _field(row: Any, where: str, config: CorpusConfig) -> Any:
     if isinstance(row, dict) and field in row:
         return row[field]
     has = f"; its fields are {reprlib.repr(sorted(row))}" if isinstance(row, dict) and row else ""
+    if row is None:
+        has = ", on one line, or the file an array of such"
     raise InputError(f'{where}: must be a JSON object with a "{field}" field{has}')
 
 

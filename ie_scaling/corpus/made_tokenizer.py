@@ -3,19 +3,49 @@
 import glob
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import tokenizers
 
 from ie_scaling import files
-from ie_scaling.corpus import records, shards
+from ie_scaling.corpus import documents, records, round_trip, shards
+from ie_scaling.corpus import tokenizer as tokenizer_lib
 from ie_scaling.corpus.config import CorpusConfig
 from ie_scaling.corpus.documents import Unit
+from ie_scaling.progress import say
 
 RECORD = "tokenizer_made.json"
 FORMAT = "ie_scaling tokenizer record"
+
+
+def make(config: CorpusConfig, units: Sequence[Unit], directory: Path) -> None:
+    """tokenizer.json, unless an earlier start has made it for the same tokens of the same text."""
+    made_by = maker(config, units)
+    if reusable(directory, made_by):
+        return
+    if config.tokenizer == "bpe":
+        size = f"{config.tokenizer_bytes / 1e6:.1f} MB of text"
+        say(f"tokenizer: training {config.vocab_size} byte-pair tokens on at most {size}")
+    write(directory, made_by, tokenizer_lib.make(config, sample(config, units)))
+
+
+def sample(config: CorpusConfig, units: Sequence[Unit]) -> Iterator[str]:
+    """The first documents of the training split that reach config.tokenizer_bytes together."""
+    size = 0
+    for split, text in documents.parts_of_all(units, config):
+        if split == "train":
+            yield text
+            size += len(text.encode())
+            if size >= config.tokenizer_bytes:
+                return
+
+
+def round_trip_of(config: CorpusConfig, units: Sequence[Unit]) -> round_trip.RoundTrip:
+    """What a tokenizer that was not made here loses of the text."""
+    tokenizer = tokenizer_lib.load(Path(config.tokenizer), config.end_of_text)
+    return round_trip.measure(tokenizer, sample(config, units))
 
 
 def maker(config: CorpusConfig, units: Sequence[Unit]) -> str:
@@ -33,7 +63,11 @@ def require_own(directory: Path) -> None:
     path, record = directory / shards.TOKENIZER, _record(directory)
     if record is None and (directory / RECORD).exists():
         raise records.foreign(directory / RECORD)
-    if path.exists() and (record is None or not path.is_file() or files.sha256(path) != record["sha256"]):
+    if not path.exists():
+        return
+    written = records.own_manifest(directory) or {}
+    ours = {record and record["sha256"], written.get("tokenizer_sha256")}
+    if not path.is_file() or files.sha256(path) not in ours:
         raise records.foreign(path)
 
 
@@ -45,7 +79,8 @@ def reusable(directory: Path, made_by: str) -> bool:
     """
     require_own(directory)
     record = _record(directory)
-    return record is not None and record["made_by"] == made_by and (directory / shards.TOKENIZER).exists()
+    path = directory / shards.TOKENIZER
+    return record is not None and record["made_by"] == made_by and is_same(path, record["sha256"])
 
 
 def write(directory: Path, made_by: str, tokenizer: tokenizers.Tokenizer) -> None:
@@ -69,11 +104,16 @@ def discard(directory: Path) -> None:
     record, path = _record(directory), directory / shards.TOKENIZER
     if record is None:
         return
-    if path.is_file() and files.sha256(path) == record["sha256"]:
+    if is_same(path, record["sha256"]):
         path.unlink()
     for temporary in directory.glob(f".{glob.escape(path.name)}.*.tmp"):
         temporary.unlink()
     (directory / RECORD).unlink()
+
+
+def is_same(path: Path, sha256: str) -> bool:
+    """Whether there is a file with this content."""
+    return path.is_file() and files.sha256(path) == sha256
 
 
 def _record(directory: Path) -> dict[str, Any] | None:

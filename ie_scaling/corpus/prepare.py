@@ -1,24 +1,32 @@
 """From text to token shards: check, plan the units, make the tokenizer, encode in parallel, write the manifest."""
 
-import functools
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ie_scaling import config as config_lib
-from ie_scaling import files, workdir
-from ie_scaling.corpus import documents, made_tokenizer, manifest, pool, records, round_trip, shards, sources
+from ie_scaling import files, identity, workdir
+from ie_scaling.corpus import (
+    documents,
+    encoding,
+    made_tokenizer,
+    manifest,
+    records,
+    shard_file,
+    shards,
+    sources,
+)
 from ie_scaling.corpus import tokenizer as tokenizer_lib
 from ie_scaling.corpus.config import CorpusConfig
 from ie_scaling.corpus.documents import Unit
 from ie_scaling.corpus.manifest import MANIFEST
 from ie_scaling.corpus.splits import SPLITS
 from ie_scaling.errors import InputError
-from ie_scaling.progress import Progress, say
+from ie_scaling.progress import say
 
 NOT_IDENTITY = ("directory", "n_workers")  # fields that change nothing in what is written
 CHECKED_BYTES = 2_000_000_000  # how much of a text without max_bytes `check` reads
@@ -40,7 +48,7 @@ def prepare(config: CorpusConfig) -> dict[str, Any]:
     if not _is_done(config):
         found, units = _checked(config)
         is_new = not (directory / "config.json").exists()
-        with workdir.opened(directory, _resolved(config)):
+        with workdir.opened(directory, _resolved(config), inputs=_inputs(config)):
             try:
                 _write(config, found, units, directory)
             except ValueError:
@@ -69,9 +77,9 @@ def check(config: CorpusConfig) -> list[str]:
             break
     warnings = found.warnings(config.text)
     if config.tokenizer not in ("bpe", "byte"):
-        return [*warnings, *_round_trip(config, units).warnings()]
+        return [*warnings, *made_tokenizer.round_trip_of(config, units).warnings()]
     if config.tokenizer == "bpe" and config.tokenizer_bytes <= TRAINED_BYTES:
-        tokenizer_lib.make(config, _sample(config, units))
+        tokenizer_lib.make(config, made_tokenizer.sample(config, units))
     return warnings
 
 
@@ -82,14 +90,15 @@ def describe(of: Mapping[str, Any]) -> str:
     entropy = f"unigram entropy {validation['unigram_entropy']:.3f} nats/token"
     uniform = f"uniform {math.log(of['vocab_size']):.3f}"
     line = f"corpus {of['text']}: {n_tokens}, {train['bytes_per_token']:.2f} bytes/token; {entropy}, {uniform}"
-    skipped = ", ".join(f"{count:,} {reason}" for reason, count in of["skipped"].items() if count)
-    left_out = [f"{part['n_files']:,} {part['reason']}, as {part['examples'][0]}" for part in of["files"]["left_out"]]
+    skipped = ", ".join(f"{count:,} {reason}" for reason, count in of.get("skipped", {}).items() if count)
+    not_read = of.get("files", {}).get("left_out", [])
+    left_out = [f"{part['n_files']:,} {part['reason']}, as {part['examples'][0]}" for part in not_read]
     return "; ".join(
         [
             line,
-            *[f"{of['n_skipped']:,} documents skipped ({skipped})"] * bool(of["n_skipped"]),
+            *[f"{of['n_skipped']:,} documents skipped ({skipped})"] * bool(of.get("n_skipped")),
             *[f"files left out: {', '.join(left_out)}"] * bool(left_out),
-            *["split by blocks of the text, as documents are few"] * bool(of["block"]),
+            *["split by blocks of the text, as documents are few"] * bool(of.get("block")),
         ]
     )
 
@@ -111,26 +120,33 @@ def _resolved(config: CorpusConfig) -> dict[str, Any]:
     return {"experiment": "prepare_data"} | fields
 
 
+def _inputs(config: CorpusConfig) -> dict[str, Path]:
+    """What is compared by content besides the text, which the manifest knows."""
+    return {} if config.tokenizer in ("bpe", "byte") else identity.named("tokenizer", [config.tokenizer])
+
+
 def _is_done(config: CorpusConfig) -> bool:
     """Whether the corpus is there, made by this configuration of this very text.
 
     Raises:
-      InputError: it is another's, or its text or its tokenizer has changed since.
+      InputError: it is another's, or its shards, its tokenizer or its text have changed since.
     """
     directory = Path(config.directory)
-    if not workdir.is_done(directory, _resolved(config)):
+    if not workdir.is_done(directory, _resolved(config), inputs=_inputs(config)):
         return False
     earlier = manifest.load(directory)
     path = directory / shards.TOKENIZER
-    if not path.is_file() or files.sha256(path) != earlier["tokenizer_sha256"]:
+    if not made_tokenizer.is_same(path, earlier["tokenizer_sha256"]):
         raise InputError(f"{path}: is not the tokenizer that the corpus was made with; put it back, or prepare it anew")
+    for split in SPLITS:
+        shard_file.verify_all(shard_file.of_split(directory, earlier, split))
     _require_same_text(config, earlier)
     return True
 
 
 def _require_same_text(config: CorpusConfig, earlier: Mapping[str, Any]) -> None:
     """The text is read only where names, sizes or times of its files are not what they were; it may be gone."""
-    if "text_sha256" not in earlier or not (config.text == "stdlib" or Path(config.text).exists()):
+    if "text_sha256" not in earlier or not sources.is_there(config.text):
         return
     found = sources.find(config)
     if sources.stamps(found) == earlier.get("text_files"):
@@ -149,27 +165,28 @@ def _checked(config: CorpusConfig) -> tuple[sources.Sources, list[Unit]]:
       InputError: the directory, the tokenizer or the text cannot serve.
     """
     directory = Path(config.directory)
-    workdir.check(directory, _resolved(config))
+    workdir.check(directory, _resolved(config), inputs=_inputs(config))
     if config.tokenizer not in ("bpe", "byte"):
         tokenizer_lib.load(Path(config.tokenizer), config.end_of_text)
-    if (directory / "config.json").exists():
-        records.check(directory)
-        made_tokenizer.require_own(directory)
     found = sources.find(config)
-    return found, documents.plan(config, found)
+    units = documents.plan(config, found)
+    if (directory / "config.json").exists():
+        records.check(directory, len(units))
+        made_tokenizer.require_own(directory)
+    return found, units
 
 
 def _write(config: CorpusConfig, found: sources.Sources, units: Sequence[Unit], directory: Path) -> None:
     stamps = sources.stamps(found)
     warnings = found.warnings(config.text)
-    _make_tokenizer(config, units, directory)
+    made_tokenizer.make(config, units, directory)
     if config.tokenizer not in ("bpe", "byte"):
-        warnings += _round_trip(config, units).warnings()
+        warnings += made_tokenizer.round_trip_of(config, units).warnings()
     for warning in warnings:
         say(f"warning: {warning}")
     encoded: dict[int, shards.Encoded] = {}
     counts: dict[str, np.ndarray] = {}
-    for index, result in _encode(config, units, directory):
+    for index, result in encoding.encode(config, units, directory):
         for split in SPLITS:
             counts[split] = counts.get(split, 0) + result.counts[split]
         encoded[index] = shards.Encoded(result.record, {})
@@ -177,76 +194,8 @@ def _write(config: CorpusConfig, found: sources.Sources, units: Sequence[Unit], 
     value = _manifest(config, of_units, counts, directory)
     value["files"], value["text_files"], value["block"] = found.describe(), stamps, units[0].block
     value["warnings"] = [*warnings, *_replaced(value)]
-    _write_own(directory / MANIFEST, value)
+    files.write_json(directory / MANIFEST, value)
     _tidy(directory, value)
-
-
-def _write_own(path: Path, value: Mapping[str, Any]) -> None:
-    """Write the manifest, which no unfinished directory has."""
-    if path.exists():
-        raise records.foreign(path)
-    files.write_json(path, value)
-
-
-def _make_tokenizer(config: CorpusConfig, units: Sequence[Unit], directory: Path) -> None:
-    """tokenizer.json, unless an earlier start has made it for the same tokens of the same text."""
-    maker = made_tokenizer.maker(config, units)
-    if made_tokenizer.reusable(directory, maker):
-        return
-    if config.tokenizer == "bpe":
-        size = f"{config.tokenizer_bytes / 1e6:.1f} MB of text"
-        say(f"tokenizer: training {config.vocab_size} byte-pair tokens on at most {size}")
-    made_tokenizer.write(directory, maker, tokenizer_lib.make(config, _sample(config, units)))
-
-
-def _round_trip(config: CorpusConfig, units: Sequence[Unit]) -> round_trip.RoundTrip:
-    """What a tokenizer that was not made here loses of the text."""
-    tokenizer = tokenizer_lib.load(Path(config.tokenizer), config.end_of_text)
-    return round_trip.measure(tokenizer, _sample(config, units))
-
-
-def _sample(config: CorpusConfig, units: Sequence[Unit]) -> Iterator[str]:
-    """The first documents of the training split that reach config.tokenizer_bytes together."""
-    size = 0
-    for split, text in documents.parts_of_all(units, config):
-        if split == "train":
-            yield text
-            size += len(text.encode())
-            if size >= config.tokenizer_bytes:
-                return
-
-
-def _encode(config: CorpusConfig, units: Sequence[Unit], directory: Path) -> Iterator[tuple[int, shards.Encoded]]:
-    """Each unit's number and what became of it: here where one process is enough, else in several."""
-    tokenizer_sha256 = files.sha256(directory / shards.TOKENIZER)
-    encode = functools.partial(
-        shards.encode_unit, config=config, directory=directory, tokenizer_sha256=tokenizer_sha256
-    )
-    n_workers = config.n_workers or pool.n_cores()
-    size = sum(unit.size for unit in units)
-    total = min(size, config.max_bytes or size)
-    with Progress("encode", round(total / 1e6), "MB") as progress:
-        tick = _in_megabytes(progress.advance)
-        if min(n_workers, len(units)) == 1:
-            with pool.tokenizer_threads(n_workers > 1):
-                for index, unit in enumerate(units):
-                    yield index, encode((index, unit), tick=tick)
-            return
-        for index, result in pool.unordered_map(encode, list(enumerate(units)), min(n_workers, len(units))):
-            tick(sum(result.record["splits"][split]["n_bytes"] for split in SPLITS))
-            yield index, result
-
-
-def _in_megabytes(advance: Callable[[int], None]) -> Callable[[int], None]:
-    """Counts bytes and passes them on as megabytes."""
-    done = 0
-
-    def tick(n_bytes: int) -> None:
-        nonlocal done
-        advance(round((done + n_bytes) / 1e6) - round(done / 1e6))
-        done += n_bytes
-
-    return tick
 
 
 def _manifest(
@@ -294,15 +243,11 @@ def _replaced(of: Mapping[str, Any]) -> list[str]:
 
 def _tidy(directory: Path, of: Mapping[str, Any]) -> None:
     """Take away what served the work only, and what a broken-off start has left."""
-    listed = {shard["file"] for split in SPLITS for shard in of["splits"][split]["shards"]}
-    for path in list(records.written(directory)):
-        if path.relative_to(directory).as_posix() not in listed:
-            path.unlink(missing_ok=True)
+    records.remove(directory, {shard["file"] for split in SPLITS for shard in of["splits"][split]["shards"]})
     made_tokenizer.forget(directory)
 
 
 def _discard(directory: Path) -> None:
     """Take away all that preparing has written, and nothing else."""
-    for path in list(records.written(directory)):
-        path.unlink(missing_ok=True)
+    records.remove(directory)
     made_tokenizer.discard(directory)

@@ -6,11 +6,14 @@ what they hold. So whatever breaks off, the next start knows its own files, and 
 
 import glob
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
 from ie_scaling import files
+from ie_scaling.corpus import manifest as manifest_lib
+from ie_scaling.corpus.manifest import MANIFEST
+from ie_scaling.corpus.splits import SPLITS
 from ie_scaling.errors import InputError
 
 FOLDER = "shards"
@@ -49,8 +52,10 @@ class UnitRecord:
           InputError: there is such a file, and it is not ours.
         """
         path = self._directory / name
+        if path.is_dir():
+            raise foreign(path)
         if name not in self._files:
-            if path.exists() or path.is_symlink():
+            if (path.exists() or path.is_symlink()) and name not in _listed_by_manifest(self._directory):
                 raise foreign(path)
             self._files.append(name)
             self._write()
@@ -71,13 +76,38 @@ def foreign(path: Path) -> InputError:
     return InputError(f"{path}: not written by this command and in its way; move it, or choose another directory")
 
 
-def check(directory: Path) -> None:
-    """Raise an InputError where a file in the way of a first unit is not ours; writes nothing."""
-    UnitRecord(directory, 0, "")
-    ours = set(written(directory))
+def check(directory: Path, n_units: int) -> None:
+    """Raise an InputError where a file in the way of these units is not ours; writes nothing."""
+    for index in range(n_units):
+        UnitRecord(directory, index, "")
+    if (directory / MANIFEST).exists() and own_manifest(directory) is None:
+        raise foreign(directory / MANIFEST)
+    ours = {*written(directory), *(directory / name for name in _listed_by_manifest(directory))}
     for path in (directory / FOLDER).glob("*.npy"):
-        if _SHARD.fullmatch(f"{FOLDER}/{path.name}") and path not in ours:
+        if _SHARD.fullmatch(f"{FOLDER}/{path.name}") and (path not in ours or path.is_dir()):
             raise foreign(path)
+
+
+def own_manifest(directory: Path) -> dict[str, Any] | None:
+    """The manifest that a start wrote which was broken off before DONE; None where there is none, or another file."""
+    try:
+        manifest = manifest_lib.load(directory)
+    except InputError:
+        return None
+    shards = [shard["file"] for split in SPLITS for shard in manifest["splits"][split]["shards"]]
+    return manifest if "text_sha256" in manifest and all(_SHARD.fullmatch(name) for name in shards) else None
+
+
+def _listed_by_manifest(directory: Path) -> set[str]:
+    manifest = own_manifest(directory)
+    return {shard["file"] for split in SPLITS for shard in manifest["splits"][split]["shards"]} if manifest else set()
+
+
+def remove(directory: Path, but: Collection[str] = ()) -> None:
+    """Remove the files under shards/ that are ours, but for those of these names."""
+    for path in list(written(directory)):
+        if path.relative_to(directory).as_posix() not in but and not path.is_dir():
+            path.unlink(missing_ok=True)
 
 
 def written(directory: Path) -> Iterator[Path]:

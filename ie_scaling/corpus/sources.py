@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import os
+import reprlib
 import sysconfig
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -18,6 +19,7 @@ NOT_LIBRARY = frozenset({"site-packages", "dist-packages", "test", "tests", "idl
 # What is beside the tables of a data set and is no part of its text.
 METADATA = frozenset({"dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json", "_success"})
 ABOUT = frozenset({"readme", "license", "licence", "copying", "notice", "citation", "changelog", "sha256sums"})
+MARKED_ENDINGS = (".csv", ".tsv", ".html", ".htm", ".xml", ".rtf")  # text, but not only the text of documents
 N_EXAMPLES = 3
 HIDDEN, OWN, ABOUT_DATA = "hidden", "the corpus's own directory", "about the data set"
 BINARY, NO_FILE, FOLDER_LINK = "binary", "no regular file", "a link to a folder"
@@ -55,6 +57,8 @@ class Sources:
         if 0 < len(plain) < len(self.files):
             kinds_read = " and ".join(f"{count:,} of {form}" for form, count in self.describe()["read"].items())
             found.append(f"text={text!r}: files of several kinds are read together ({kinds_read}, as {plain[0]!r})")
+        if marked := [name for name in plain if name.lower().endswith(MARKED_ENDINGS)]:
+            found.append(f"text={text!r}: {len(marked):,} read as plain text with all that is in it ({marked[0]!r})")
         for reason in (NO_FILE, FOLDER_LINK):
             if names := self.left_out.get(reason):
                 found.append(f"text={text!r}: {len(names):,} left out, as each is {reason} ({sorted(names)[0]!r})")
@@ -72,12 +76,21 @@ def find(config: CorpusConfig) -> Sources:
         names = [name for name in _walk(root, Path(config.directory), {}, NOT_LIBRARY) if name.endswith(".py")]
         return Sources(tuple(Source(root / name, name, Kind(Form.TEXT)) for name in sorted(names, key=hash_of)))
     root = Path(config.text)
-    if root.is_dir():
+    if is_there(config.text) and root.is_dir():
         return _in_folder(root, config)
-    if not root.is_file():
+    if not (is_there(config.text) and root.is_file()):
         rule = 'must be "stdlib", a folder, or a file of text, JSON, Parquet or Arrow'
-        raise InputError(f"text={config.text!r}: {rule}" + "; there is no such file" * (not root.exists()))
+        absent = "; there is no such file" * (not is_there(config.text))
+        raise InputError(f"text={reprlib.repr(config.text)}: {rule}{absent}")
     return Sources((Source(root, root.name, kinds.recognize(root)),))
+
+
+def is_there(text: str) -> bool:
+    """Whether there is a text; nothing is where there can be nothing of this name."""
+    try:
+        return text == "stdlib" or Path(text).exists()
+    except (OSError, ValueError):  # too long, or with a NUL
+        return False
 
 
 def hash_of(name: str) -> int:

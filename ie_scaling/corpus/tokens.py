@@ -4,9 +4,7 @@ import bisect
 import dataclasses
 import functools
 import itertools
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -43,24 +41,18 @@ class TokenStore:
           InputError: there is no such corpus, or one of its shards is missing or not what was written.
         """
         directory, manifest = Path(directory), manifest_lib.load(directory, (split,))
-        shards = manifest["splits"][split]["shards"]
-        store = cls(
+        shards = shard_file.of_split(directory, manifest, split)
+        shard_file.verify_all(shards)
+        return cls(
             directory=directory,
             split=split,
-            shards=tuple((directory / shard["file"], shard["sha256"]) for shard in shards),
-            ends=tuple(itertools.accumulate(shard["n_tokens"] for shard in shards)),
-            max_id=max(shard["max_id"] for shard in shards),
+            shards=tuple((shard.path, shard.sha256) for shard in shards),
+            ends=tuple(itertools.accumulate(shard.n_tokens for shard in shards)),
+            max_id=max(shard.max_id for shard in shards),
             vocab_size=manifest["vocab_size"],
             end_of_text_id=manifest["end_of_text_id"],
             tokenizer_sha256=manifest["tokenizer_sha256"],
         )
-        shard_file.verify_all(
-            [
-                ShardFile(directory / shard["file"], **_said_of(shard), vocab_size=manifest["vocab_size"])
-                for shard in shards
-            ]
-        )
-        return store
 
     def __len__(self) -> int:
         return self.ends[-1]
@@ -95,7 +87,3 @@ class TokenStore:
 def _map(path: Path, sha256: str, n_tokens: int, vocab_size: int) -> np.ndarray:
     """A shard, mapped; the hash keeps two corpora apart that lay in one place one after the other."""
     return ShardFile(path, n_tokens, vocab_size - 1, sha256, vocab_size).mapped()
-
-
-def _said_of(shard: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: shard[name] for name in ("n_tokens", "max_id", "sha256")}

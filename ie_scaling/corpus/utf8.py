@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from ie_scaling.corpus import kinds
-from ie_scaling.corpus.config import CorpusConfig
+from ie_scaling.corpus.config import LARGEST_DOCUMENT, CorpusConfig
 from ie_scaling.errors import InputError
 
 STRETCH_BYTES = 1 << 25
@@ -42,11 +42,10 @@ def decode(data: bytes, where: str, config: CorpusConfig, notes: Notes | None = 
 
 def require_size(n_bytes: int, where: str, config: CorpusConfig) -> None:
     """Raise a TooLarge where a document has more bytes than config.largest_document."""
-    if n_bytes > config.largest_document:
-        limit = f"longer than {config.largest_document:,} bytes, the largest document that is read"
-        raise TooLarge(
-            f"{where}: {limit} (max_bytes={config.max_bytes}; 0 allows 256 MiB); raise it or cut the document"
-        )
+    limit = config.largest_document
+    if n_bytes > limit:
+        way_on = f"raise max_bytes={config.max_bytes} (0 allows 256 MiB) or " if limit < LARGEST_DOCUMENT else ""
+        raise TooLarge(f"{where}: longer than {limit:,} bytes, the largest document that is read; {way_on}cut it")
 
 
 def read(stream: BinaryIO, path: str, config: CorpusConfig, notes: Notes) -> Iterator[str | None]:

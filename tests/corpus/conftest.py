@@ -12,7 +12,7 @@ import pytest
 from ie_scaling import files
 from ie_scaling.corpus.tokens import TokenStore
 
-FORMATS = ("folder", "a.jsonl", "a.jsonl.gz", "a.jsonl.zst", "a.parquet")
+FORMATS = ("folder", "a.jsonl", "a.jsonl.gz", "a.jsonl.zst", "a.json.gz", "a.parquet", "a.arrow")
 
 
 def write_documents(folder, kind, texts):
@@ -29,6 +29,10 @@ def write_documents(folder, kind, texts):
         path.write_bytes(pa.compress(lines, codec="zstd", asbytes=True))
     elif kind.endswith(".parquet"):
         pq.write_table(pa.table({"id": range(len(texts)), "text": list(texts)}), path, row_group_size=7)
+    elif kind.endswith(".arrow"):
+        table = pa.table({"id": range(len(texts)), "text": list(texts)})
+        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, table.schema) as writer:
+            writer.write_table(table, 7)
     else:
         path.write_bytes(lines)
     return path

@@ -4,6 +4,7 @@ import dataclasses
 import gzip
 import json
 import math
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,13 @@ import tokenizers
 
 from ie_scaling import files
 from ie_scaling.corpus import documents, prepare, shards, splits
+from ie_scaling.corpus import tokenizer as tokenizer_lib
 from ie_scaling.corpus.config import CorpusConfig
 from ie_scaling.corpus.tokens import TokenStore
+from ie_scaling.errors import InputError
 from tests.corpus.conftest import FORMATS, write_documents
 
+CASES = Path(__file__).parent.parent / "cases"
 TEXTS = [f"document {number} of the law, é 漢 {'x' * (number % 7)}" for number in range(50)]
 
 
@@ -119,7 +123,7 @@ def test_an_interrupted_preparation_goes_on_to_the_same_files(config, tmp_path, 
     with pytest.raises(KeyboardInterrupt):
         prepare.prepare(again)
     monkeypatch.setattr(shards, "encode_unit", encode_unit)
-    (tmp_path / "again" / "shards" / ".train-00004-000.npy.x.tmp").touch()  # what a killed worker leaves
+    (tmp_path / "again" / "shards" / ".train-00003-000.npy.1-abcdefgh.tmp").touch()  # what a killed worker leaves
     encoded = []
     monkeypatch.setattr(shards.tokenizer_lib, "encoder", lambda *of: encoded.append(of) or encoder(*of))
     prepare.prepare(again)
@@ -230,3 +234,80 @@ def test_a_directory_that_was_there_is_left_as_it_was(config):
         prepare.prepare(dataclasses.replace(config, vocab_size=9000))
     assert contents(config.directory) == {}
     prepare.prepare(config)
+
+
+GOLDEN = {"train": ["d13e45662a96ed45", "1de05c1f81f2d060"], "validation": ["09dd82a1b39a711e", "9de64c14146c4118"]}
+
+
+def test_a_folder_of_text_and_source_files_gives_the_shards_that_it_always_gave(tmp_path):
+    for number in range(40):
+        name = f"{'deep/' if number % 3 else ''}{number:02d}.{'py' if number % 5 else 'txt'}"
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / name).write_bytes((f"line {number} é\r\nwords" * (number % 7)).encode())
+    text, directory = str(tmp_path / "in"), str(tmp_path / "out")
+    config = CorpusConfig(text=text, directory=directory, tokenizer="byte", validation_fraction=0.2, shard_bytes=1000)
+    manifest = prepare.prepare(dataclasses.replace(config, n_workers=1))
+    found = {split: [shard["sha256"][:16] for shard in manifest["splits"][split]["shards"]] for split in prepare.SPLITS}
+    assert found == GOLDEN
+
+
+def test_what_is_skipped_and_left_out_is_in_the_manifest_and_the_result_line(config, tmp_path):
+    folder = write_documents(tmp_path, "folder", TEXTS)
+    shutil.copy(CASES / "null_text.jsonl", folder)
+    (folder / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    (folder / ".hidden").touch()
+    (folder / "latin.txt").write_bytes(("il était une fois " * 9).encode("latin-1"))
+    config = dataclasses.replace(config, text=str(folder), tokenizer="byte", null_text="skip", binary_files="skip")
+    manifest = prepare.prepare(config)
+    assert manifest["skipped"] == {"invalid UTF-8": 0, "null": 1}
+    assert manifest["files"]["read"] == {"JSON lines": 1, "text": 51}
+    assert [(part["reason"], part["n_files"]) for part in manifest["files"]["left_out"]] == [
+        ("binary", 1),
+        ("hidden", 1),
+    ]
+    assert ["several kinds are read together" in manifest["warnings"][0], len(manifest["warnings"])] == [True, 2]
+    assert "9 characters of" in manifest["warnings"][1]
+    line = prepare.describe(manifest)
+    assert "1 documents skipped (1 null)" in line
+    assert "files left out: 1 binary, as a.png, 1 hidden, as .hidden" in line
+
+
+def test_a_tokenizer_that_loses_text_is_warned_of_before_and_after(config, tmp_path):
+    words = {word: index for index, word in enumerate(["[UNK]", "the", "law", "of", "<|endoftext|>"])}
+    lossy = tokenizers.Tokenizer(tokenizers.models.WordLevel(words, unk_token="[UNK]"))
+    lossy.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    lossy.save(str(tmp_path / "t.json"))
+    config = dataclasses.replace(config, tokenizer=str(tmp_path / "t.json"))
+    [before] = prepare.check(config)
+    assert "of the characters in a sample of" in before
+    assert prepare.prepare(config)["warnings"] == [before]
+    assert prepare.check(config) == [before]
+
+
+BEFORE_TOKENIZING = {
+    "text": ({"text": "nowhere"}, "must be"),
+    "end": ({"tokenizer": "given", "end_of_text": "</s>"}, "end_of_text='</s>': must be a token of"),
+    "absent": ({"tokenizer": "absent.json"}, "tokenizer='absent.json': no such file"),
+    "vocabulary": ({"tokenizer": "bpe", "vocab_size": 9000}, "vocab_size=9000: the text yields only"),
+    "line": ({"text": "late.jsonl", "max_bytes": 0}, "line 51: must be a JSON object"),
+    "null": ({"text": str(CASES / "null_text.jsonl")}, 'line 38: "text" is null'),
+}
+
+
+@pytest.mark.parametrize("name", BEFORE_TOKENIZING)
+def test_a_dry_run_refuses_what_the_real_run_would_and_writes_nothing(config, tmp_path, monkeypatch, name):
+    fields, message = BEFORE_TOKENIZING[name]
+    bad_corpora(tmp_path)
+    tokenizer_lib.byte_level("<|endoftext|>").save(str(tmp_path / "given.json"))
+    fields = {"tokenizer": "byte"} | fields
+    for field in ("text", "tokenizer"):
+        given = tmp_path / (fields.get(field, "") + ".json" * (fields.get(field) == "given"))
+        fields |= {field: str(given)} if given.is_file() else {}
+    monkeypatch.setattr(shards, "encode_unit", None)
+    bad = dataclasses.replace(config, **fields)
+    for verb in (prepare.check, prepare.prepare):
+        with pytest.raises(InputError, match=message):
+            verb(bad)
+        assert not Path(config.directory).exists()
+        if name == "line":
+            break  # the real run of a text without max_bytes finds it while it tokenizes
