@@ -13,28 +13,28 @@ saves its state first and exits 143.
 """
 # ruff: noqa: E402 (signals are minded before the imports, which take a while)
 
+import _signal as early  # ty: ignore (what `signal` wraps, without the imports of its own)
 import os
-import signal
-import sys
-from types import FrameType
 
 
-def _end(number: int, _: FrameType | None) -> None:
+def _end(number: int, _: object) -> None:
     os.write(2, b"interrupted\n")
     os._exit(128 + number)
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, _end)
-    signal.signal(signal.SIGTERM, _end)
+    early.signal(early.SIGINT, _end)
+    early.signal(early.SIGTERM, _end)
 
 import functools
 import importlib
 import importlib.util
 import json
+import signal
+import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import ml_collections
 from absl import app, flags, logging
@@ -64,26 +64,18 @@ def main(argv: Sequence[str], texts: Sequence[tuple[str, str]] = ()) -> int:
     """
     if not flags.FLAGS["verbosity"].present:
         logging.set_verbosity(logging.WARNING)  # Orbax says a page a checkpoint at INFO
-    with stopping.at_once() as interruption:
-        try:
+    try:
+        with stopping.at_once():
             return _run(argv[1:], texts)
-        except Stopped as stopped:
-            _leave(stopped.signal_number or signal.SIGTERM, _one_line(stopped))  # JAX takes SIGTERM for several
-        except BaseException as error:
-            if interruption.signal_number or isinstance(error, KeyboardInterrupt):
-                _leave(interruption.signal_number or signal.SIGINT, "interrupted")
-            if _DEBUG.value or not isinstance(error, ValueError | FloatingPointError | OSError):
-                raise
-            _say_error(error)
-            return 2
-
-
-def _leave(number: int, reason: str) -> NoReturn:
-    """End at once: at an orderly exit XLA's threads, still compiling, would find the interpreter gone and crash."""
-    sys.stdout.flush()
-    sys.stderr.write(f"{reason}; the same command goes on from here\n")
-    sys.stderr.flush()
-    os._exit(128 + number)
+    except KeyboardInterrupt:
+        stopping.leave(signal.SIGINT, "interrupted")
+    except Stopped as stopped:
+        stopping.leave(stopped.signal_number or signal.SIGTERM, _one_line(stopped))  # JAX takes SIGTERM for several
+    except (ValueError, FloatingPointError, OSError) as error:
+        if _DEBUG.value:
+            raise
+        _say_error(error)
+        return 2
 
 
 def _run(rest: Sequence[str], texts: Sequence[tuple[str, str]]) -> int:

@@ -50,11 +50,13 @@ def is_temporary(name: str) -> bool:
     return _TEMPORARY.fullmatch(name) is not None
 
 
-def is_leftover(path: Path) -> bool:
-    """Whether `path` is a temporary of `replacing` whose process is dead."""
+def is_leftover(path: Path, ended: int | None = None) -> bool:
+    """Whether `path` is a temporary of `replacing` whose process is dead, or is the one that is about to end."""
     match = _TEMPORARY.fullmatch(path.name)
     if match is None or match["pid"] is None:
         return False
+    if int(match["pid"]) == ended:
+        return True
     try:
         os.kill(int(match["pid"]), 0)
     except (ProcessLookupError, OverflowError):

@@ -1,6 +1,7 @@
 """Graceful shutdown on SIGTERM and SIGINT: an event that long work polls, and a watchdog for work that cannot poll."""
 
 import contextlib
+import multiprocessing
 import os
 import signal
 import socket
@@ -8,14 +9,15 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Generator
+from typing import NoReturn
 
 from ie_scaling.progress import say
 
 GRACE_S = 8.0  # after a signal, for work that holds nothing worth saving: it may be inside XLA's compiler for minutes
-AT_ONCE_S = 1.5  # the same for work of seconds, that is begun again
 SECOND_GRACE_S = 1.5  # after a second signal, for an orderly end
 ECHO_S = 0.3  # batch systems send one signal to the process and to its group: within this it is the same one
 POLL_S = 0.1
+_TIDIES: list[Callable[[], None]] = []
 
 
 class Stopped(Exception):
@@ -102,30 +104,48 @@ def broken_off() -> Generator[None]:
         yield
 
 
-class Interruption(BaseException):
-    """A signal broke the work off: no `except Exception` of a library on the way may take it for its own."""
+@contextlib.contextmanager
+def at_once() -> Generator[None]:
+    """A block that a signal ends with the process, at once and in one line, whatever the main thread is doing.
 
-    signal_number = 0
+    No exception is raised in the main thread: in a callback from XLA's C++ one ends in abort or a segmentation fault,
+    and so does an orderly exit while its threads compile. What must be tidied first says so by `tidied_by`. Inside
+    `on_signals` and `broken_off` their rules hold instead.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    with _listening(_end_at_once), _handled(lambda number, frame: None):
+        yield
 
 
 @contextlib.contextmanager
-def at_once() -> Generator[Interruption]:
-    """A block that a signal breaks off anywhere, by the Interruption that is given here; its number says whether.
+def tidied_by(tidy: Callable[[], None]) -> Generator[None]:
+    """A block that leaves something to tidy where `at_once` ends the process within it."""
+    _TIDIES.append(tidy)
+    try:
+        yield
+    finally:
+        _TIDIES.remove(tidy)
 
-    Where the block is inside a library that does not return, the process ends AT_ONCE_S after the signal, in one line.
-    """
-    interruption = Interruption()
 
-    def handle(number: int, _: object) -> None:
-        if not interruption.signal_number:
-            interruption.signal_number = number
-            raise interruption
+def _end_at_once(heard: socket.socket, ended: threading.Event) -> None:
+    while not ended.is_set():
+        for number in _signals(heard):
+            for child in multiprocessing.active_children():
+                child.kill()
+            for tidy in reversed(_TIDIES):
+                with contextlib.suppress(Exception):
+                    tidy()
+            leave(number, "interrupted")
 
-    if threading.current_thread() is not threading.main_thread():
-        yield interruption
-        return
-    with _watched(Stop(), AT_ONCE_S, is_announced=False), _handled(handle):
-        yield interruption
+
+def leave(number: int, reason: str) -> NoReturn:
+    """End the process with a signal's exit status, in one line, past XLA's threads and Python's own end."""
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+    say(f"{reason}; the same command goes on from here")
+    os._exit(128 + number)
 
 
 @contextlib.contextmanager
@@ -140,28 +160,33 @@ def _handled(handle: Callable[[int, object], None]) -> Generator[None]:
 
 
 @contextlib.contextmanager
-def _watched(stop: Stop, grace_s: float = GRACE_S, is_announced: bool = True) -> Generator[None]:
-    """A thread beside the block that hears of signals from C, whatever the main thread does, and ends the process."""
+def _watched(stop: Stop) -> Generator[None]:
+    """A watchdog beside the block that ends the process where the block does not (see `on_signals`)."""
+    with _listening(lambda heard, ended: _watch(heard, stop, ended)):
+        yield
+
+
+@contextlib.contextmanager
+def _listening(listen: Callable[[socket.socket, threading.Event], None]) -> Generator[None]:
+    """A thread beside the block that hears of signals from C, whatever the main thread does."""
     heard, told = socket.socketpair()
     heard.settimeout(POLL_S)
     told.setblocking(False)
     ended = threading.Event()
-    watchdog = threading.Thread(
-        target=_watch, args=(heard, stop, ended, grace_s, is_announced), name="signal watchdog", daemon=True
-    )
+    listener = threading.Thread(target=listen, args=(heard, ended), name="signal watchdog", daemon=True)
     earlier = signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
-    watchdog.start()
+    listener.start()
     try:
         yield
     finally:
         signal.set_wakeup_fd(earlier)
         ended.set()
-        watchdog.join()
+        listener.join()
         heard.close()
         told.close()
 
 
-def _watch(heard: socket.socket, stop: Stop, ended: threading.Event, grace_s: float, is_announced: bool) -> None:
+def _watch(heard: socket.socket, stop: Stop, ended: threading.Event) -> None:
     first: tuple[int, float] | None = None
     second_at: float | None = None
     while not ended.is_set():
@@ -169,13 +194,12 @@ def _watch(heard: socket.socket, stop: Stop, ended: threading.Event, grace_s: fl
         for number in _signals(heard):
             if first is None:
                 first = number, now
-                if is_announced:
-                    say(f"{signal.Signals(number).name}: saving what there is, then stopping (again: at once)")
+                say(f"{signal.Signals(number).name}: saving what there is, then stopping (again: at once)")
             elif second_at is None and now - first[1] > ECHO_S:
                 second_at = now
         if first is None:
             continue
-        patient = second_at is None and (stop.has_unsaved or now - first[1] < grace_s)
+        patient = second_at is None and (stop.has_unsaved or now - first[1] < GRACE_S)
         if not patient and (second_at is None or now - second_at >= SECOND_GRACE_S):
             _exit(first[0], ended, again=second_at is not None)
 

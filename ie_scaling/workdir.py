@@ -16,7 +16,7 @@ from collections.abc import Collection, Generator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ie_scaling import environment, files, identity
+from ie_scaling import environment, files, identity, stopping
 from ie_scaling.errors import InputError
 from ie_scaling.progress import say
 
@@ -51,7 +51,7 @@ def opened(
     with _made(directory), _locked(directory):
         check(directory, config, may_change, inputs, may_hold)
         is_new, unfinished = not (directory / "config.json").exists(), _unfinished(config, inputs)
-        try:
+        with _undone(directory, is_new):
             (directory / "DONE").unlink(missing_ok=True)
             _tidy(directory)
             files.write_json(directory / "config.json", config)
@@ -61,10 +61,6 @@ def opened(
             files.write_json(directory / "environment.json", environment.describe())
             yield directory
             files.write_text(directory / "DONE", "")
-        except BaseException:
-            if is_new:
-                _withdraw(directory)
-            raise
 
 
 def is_done(
@@ -179,13 +175,36 @@ def _made(directory: Path) -> Generator[None]:
     absent = [folder for folder in (directory, *directory.parents) if not folder.exists()]
     with _writing(directory):
         directory.mkdir(parents=True, exist_ok=True)
-    try:
-        yield
-    except BaseException:
+
+    def unmake() -> None:
         with contextlib.suppress(OSError):
             for folder in absent:
                 folder.rmdir()
-        raise
+
+    with stopping.tidied_by(unmake):
+        try:
+            yield
+        except BaseException:
+            unmake()
+            raise
+
+
+@contextlib.contextmanager
+def _undone(directory: Path, is_new: bool) -> Generator[None]:
+    """A block after whose failure the records of a first start without results are gone, and its temporaries."""
+
+    def tidy() -> None:
+        _tidy(directory, os.getpid())
+        if is_new:
+            _withdraw(directory)
+
+    with stopping.tidied_by(tidy):
+        try:
+            yield
+        except BaseException:
+            if is_new:
+                _withdraw(directory)
+            raise
 
 
 @contextlib.contextmanager
@@ -197,10 +216,11 @@ def _locked(directory: Path) -> Generator[None]:
             lock = path.open("a+")
         with lock:
             if _lock(lock.fileno()) and _is_same_file(path, lock.fileno()):
-                try:
-                    yield
-                finally:
-                    path.unlink(missing_ok=True)
+                with stopping.tidied_by(lambda: path.unlink(missing_ok=True)):
+                    try:
+                        yield
+                    finally:
+                        path.unlink(missing_ok=True)
                 return
         if not left:
             raise InputError(f"workdir={directory}: in use by another process; wait for it or choose another")
@@ -273,12 +293,12 @@ def _record(path: Path, found: list[str]) -> None:
         say(f"warning: {warning}")
 
 
-def _tidy(directory: Path) -> None:
-    """Remove temporaries of writers that are dead, here and in the folders of results."""
+def _tidy(directory: Path, pid: int | None = None) -> None:
+    """Remove temporaries of writers that are dead, or of this one, here and in the folders of results."""
     folders = [entry for entry in directory.iterdir() if entry.is_dir() and not (entry / "config.json").exists()]
     for folder in (directory, *folders):
         for path in folder.glob(".*.tmp"):
-            if files.is_leftover(path):
+            if files.is_leftover(path, pid):
                 path.unlink(missing_ok=True)
 
 

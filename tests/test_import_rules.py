@@ -42,7 +42,7 @@ TABLE = {
     "accounting": {"architecture", "errors"},
     "environment": set(),
     "identity": {"errors", "files"},
-    "workdir": {"environment", "errors", "files", "identity", "progress"},
+    "workdir": {"environment", "errors", "files", "identity", "progress", "stopping"},
     "tables": {"architecture", "accounting", "errors", "files", "progress"},
     "inference": {"config", "errors", "files"},
     "model": {"architecture", "errors"},

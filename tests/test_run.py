@@ -3,8 +3,10 @@
 import dataclasses
 import json
 import runpy
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -142,3 +144,24 @@ def test_every_config_that_takes_shapes_says_how_they_were_named(name):
     cls = config_lib.class_of(values.experiment)
     takes_shapes = {"architectures", "candidates", "architecture"} & {field.name for field in dataclasses.fields(cls)}
     assert hasattr(cls, "shape_specs") == (bool(takes_shapes) or name == "sweep")
+
+
+@pytest.mark.parametrize(
+    ("number", "delay_s"),
+    [
+        (signal.SIGINT, 0.5),
+        (signal.SIGTERM, 1.5),
+        *[pytest.param(signal.SIGINT, delay_s, marks=pytest.mark.slow) for delay_s in (0.4, 0.8, 1, 2, 3, 4, 6)],
+        *[pytest.param(signal.SIGTERM, delay_s, marks=pytest.mark.slow) for delay_s in (0.4, 0.8, 3, 6)],
+    ],
+)
+def test_a_signal_at_any_time_is_one_line_and_leaves_nothing(tmp_path, number, delay_s):
+    command = [sys.executable, str(ROOT / "run.py"), "--config=fit", f"--workdir={tmp_path / 'out'}"]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    time.sleep(delay_s)
+    process.send_signal(number)
+    said = process.communicate(timeout=60)[1].splitlines()
+    assert process.returncode == 128 + number, said
+    assert said[-1].startswith("interrupted"), said
+    assert not [line for line in said if "Traceback" in line]
+    assert not (tmp_path / "out").exists()

@@ -82,3 +82,17 @@ def test_handlers_and_wakeup_are_put_back():
     with stopping.on_signals(), stopping.broken_off():
         assert signal.getsignal(signal.SIGTERM) is not before[0]
     assert (signal.getsignal(signal.SIGTERM), signal.set_wakeup_fd(-1)) == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_work_that_may_be_broken_off_ends_at_once_tidied_and_in_one_line(number, tmp_path):
+    body = f"import pathlib\n    tidy = pathlib.Path({str(tmp_path / 'a')!r}).touch\n"
+    body += "    with stopping.at_once(), stopping.tidied_by(tidy):\n        print('ready', flush=True)\n"
+    process = start(f"{body}        {BLOCK}")
+    began = time.monotonic()
+    process.send_signal(number)
+    _, said = process.communicate(timeout=20)
+    assert process.returncode == 128 + number
+    assert time.monotonic() - began < 5
+    assert said == "interrupted; the same command goes on from here\n"
+    assert (tmp_path / "a").exists()

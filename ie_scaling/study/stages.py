@@ -3,6 +3,7 @@
 import concurrent.futures
 import dataclasses
 import multiprocessing
+import signal
 import time
 from pathlib import Path
 
@@ -84,7 +85,8 @@ def _fit(config: StudyConfig, directory: Path) -> list[str]:
     places = [directory / "fit" / law for law in config.laws]
     if config.n_parallel > 1:
         context = multiprocessing.get_context("spawn")
-        with concurrent.futures.ProcessPoolExecutor(config.n_parallel, mp_context=context) as pool:
+        ignore = (signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; this process ends the others
+        with concurrent.futures.ProcessPoolExecutor(config.n_parallel, context, signal.signal, ignore) as pool:
             found = list(pool.map(fitting.run, fits, places))
     else:
         found = [fitting.run(fit, place) for fit, place in zip(fits, places, strict=True)]
