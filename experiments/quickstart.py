@@ -10,6 +10,8 @@ from ie_scaling.study.config import StudyConfig as Config
 from ie_scaling.train import pricing
 from ie_scaling.train.sweep_config import SweepConfig
 
+inputs_of = stages.inputs_of
+
 SHOWN = ("architecture", "loss_mean", "loss_lo90", "loss_hi90", "p_best", "p_top_k", "expected_regret")
 SHOWN += ("latency_mean", "p_feasible", "recommended")
 

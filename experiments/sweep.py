@@ -8,6 +8,7 @@ from ie_scaling.train import preflight, pricing, run_identity, sweep
 from ie_scaling.train.sweep_config import SweepConfig as Config
 
 MAY_CHANGE = sweep.MAY_CHANGE
+inputs_of = sweep.inputs_of
 
 
 def main(config: Config, directory: Path) -> list[str]:
@@ -18,11 +19,6 @@ def main(config: Config, directory: Path) -> list[str]:
     runs = sweep.run(config, directory)
     print(runs[["run_id", "n_params_total", "n_tokens", "loss"]].to_string(index=False))
     return run_identity.corpus_warnings(plan.recipe for plan in config.plans)
-
-
-def inputs_of(config: Config) -> dict[str, str | None]:
-    """The content of the corpora, by name; None for one that is still to be prepared."""
-    return run_identity.corpora(config.recipe)
 
 
 def check(config: Config, _: Path) -> list[str]:

@@ -34,7 +34,7 @@ class _Composite:
 
 
 # Configuration classes of transformers 5.23 that hold a text_config (those of Qwen-VL were flat until 4.52).
-_COMPOSITES = {
+COMPOSITES = {
     "gemma3": _Composite("Gemma3ForConditionalGeneration", ("gemma3_text",)),
     "mistral3": _Composite("Mistral3ForConditionalGeneration", ("mistral", "ministral3")),
     "qwen2_vl": _Composite("Qwen2VLForConditionalGeneration", ("qwen2_vl_text",), "qwen2"),
@@ -46,7 +46,7 @@ _COMPOSITES = {
     "llava_onevision": _Composite("LlavaOnevisionForConditionalGeneration", ("qwen2",)),
 }
 _ALIASES = {"qwen2_vl_text": "qwen2", "qwen2_5_vl_text": "qwen2", "qwen3_vl_text": "qwen3"}
-MODEL_TYPES = (*hf.DIALECTS, *_COMPOSITES)
+MODEL_TYPES = (*hf.DIALECTS, *COMPOSITES)
 
 # A nested config leaves out what equals the defaults of its class in transformers.
 _LLAMA_7B = {"hidden_size": 4096, "num_hidden_layers": 32, "num_attention_heads": 32, "vocab_size": 32000}
@@ -66,10 +66,10 @@ def find(fields: Mapping[str, Any]) -> TextDecoder:
     model_type = fields.get("model_type")
     if isinstance(model_type, str) and model_type in hf.DIALECTS:
         return _dense_llama4(TextDecoder(dict(fields), model_type, hf.DIALECTS[model_type].classes))
-    if not isinstance(model_type, str) or model_type not in _COMPOSITES:
+    if not isinstance(model_type, str) or model_type not in COMPOSITES:
         given = "model_type is missing" if model_type is None else f"model_type={shown(model_type)}"
         raise InputError(f"{given}: must be one of {', '.join(MODEL_TYPES)}")
-    composite = _COMPOSITES[model_type]
+    composite = COMPOSITES[model_type]
     if composite.flat and "text_config" not in fields:
         inner = {name: value for name, value in fields.items() if name != "vision_config"}
         return TextDecoder(inner, composite.flat, (composite.name,), with_inputs=True)

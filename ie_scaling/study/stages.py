@@ -10,19 +10,25 @@ from pathlib import Path
 import pandas as pd
 
 from ie_scaling import config as config_lib
-from ie_scaling import files, workdir
+from ie_scaling import files, identity, workdir
 from ie_scaling.architecture import Architecture
 from ie_scaling.corpus import prepare
 from ie_scaling.latency import benchmark
 from ie_scaling.laws import fitting
 from ie_scaling.progress import say
 from ie_scaling.search import selection
+from ie_scaling.shapes import lookup
 from ie_scaling.study import summary
 from ie_scaling.study.config import StudyConfig
 from ie_scaling.train import sweep
 from ie_scaling.train.sweep_config import SweepConfig
 
 N_STAGES = 7
+
+
+def inputs_of(config: StudyConfig) -> workdir.Inputs:
+    """What it reads, by name: the config.json files of its shapes."""
+    return identity.named("shapes", lookup.files_of(config.shape_specs))
 
 
 def run(config: StudyConfig, directory: Path) -> list[str]:
@@ -32,8 +38,8 @@ def run(config: StudyConfig, directory: Path) -> list[str]:
       ValueError: bad input, or a latency bound that no candidate meets.
     """
     resolved = {"experiment": "quickstart"} | config_lib.to_plain(config)
-    if not workdir.is_done(directory, resolved):
-        with workdir.opened(directory, resolved):
+    if not workdir.is_done(directory, resolved, inputs=inputs_of(config)):
+        with workdir.opened(directory, resolved, inputs=inputs_of(config)):
             failures = _run_stages(config, directory)
             files.write_json(directory / "diagnostics.json", {"failures": failures})
     return files.read_json(directory / "diagnostics.json")["failures"]

@@ -12,10 +12,11 @@ import jax
 import pandas as pd
 
 from ie_scaling import config as config_lib
-from ie_scaling import files, stopping, workdir
+from ie_scaling import files, identity, stopping, workdir
 from ie_scaling.corpus import prepare
 from ie_scaling.errors import InputError
 from ie_scaling.progress import Progress, say
+from ie_scaling.shapes import lookup
 from ie_scaling.tables import cells, run_table
 from ie_scaling.train import loop, metrics_file, run_identity
 from ie_scaling.train.config import TrainConfig
@@ -30,6 +31,11 @@ class FailedRuns(InputError):
     """Some runs of a sweep failed; the others are in its table, and the same call tries the failed ones again."""
 
 
+def inputs_of(config: SweepConfig) -> workdir.Inputs:
+    """What a sweep reads, by name: corpora (None for one that is still to be prepared) and config.json files."""
+    return {**run_identity.corpora(config.recipe), **identity.named("runs", lookup.files_of(config.shape_specs))}
+
+
 def run(config: SweepConfig, directory: Path) -> pd.DataFrame:
     """Every run of the sweep in runs/RUN_ID, those that are done read back; returns and writes runs.csv.
 
@@ -40,11 +46,10 @@ def run(config: SweepConfig, directory: Path) -> pd.DataFrame:
       Stopped: a signal asked for it.
     """
     resolved = {"experiment": "sweep"} | config_lib.to_plain(config)
-    if not workdir.is_done(directory, resolved, MAY_CHANGE, run_identity.corpora(config.recipe)):
+    if not workdir.is_done(directory, resolved, MAY_CHANGE, inputs_of(config)):
         with stopping.broken_off():
             prepare.prepare(config.recipe.corpus)
-        inputs = run_identity.corpora(config.recipe)
-        with workdir.opened(directory, resolved, MAY_CHANGE, inputs), stopping.on_signals() as stop:
+        with workdir.opened(directory, resolved, MAY_CHANGE, inputs_of(config)), stopping.on_signals() as stop:
             execute = run_here if config.executor == "local" else _on_ray
             _collect(config, directory, execute(config, directory, stop))
     return run_table.read_runs(directory / "runs.csv")

@@ -33,7 +33,7 @@ def test_one_shape_under_two_names_is_one_run():
         ("gtp2@1000000", "unknown architecture.*gpt2"),
         ("x" * 100_000, "characters"),
         ("x" * 100_000 + "@1000000", "characters"),
-        ("gpt2@" + "9" * 900, "must lie between 1 and|must be a number"),
+        ("gpt2@" + "9" * 900, "runs=.*must be"),
         (SMALL.replace("d64", "d" + "6" * 400) + "@1000000", "d_model=66666666... of 400 digits"),
         ("gpt2@1000000,batch_size=" + "[" * 100_000, "runs="),
         ("gpt2@1000000,batch_size=" + "-" * 900, "batch_size="),
