@@ -56,6 +56,7 @@ def report(fit: dict) -> str:
     if fit["gate"] is not None:
         lines.append(f"  convergence gate: {'passed' if fit['gate']['passed'] else 'FAILED'}")
         lines += [f"    {failure}" for failure in fit["gate"]["failures"]]
+    lines += [f"  {remark}" for remark in fit.get("remarks", [])]
     return "\n".join(lines)
 
 

@@ -99,6 +99,13 @@ def load(config: FitConfig) -> Inputs:
     return Inputs(law=law, fitted=fitted, holdout=holdout, n_in_table=len(runs))
 
 
+def _without_totals(fitted: Observations) -> list[str]:
+    """A remark where quantities that are stated at total parameters cannot be."""
+    if not np.isnan(fitted.features.n_total).any():
+        return []
+    return [f"{fitted.name}: n_params_total is unknown, so compute-optimal sizes (C = 6·N_total·D) are left out"]
+
+
 def _gives_intervals(config: FitConfig) -> bool:
     """Whether the spread among models matters to what is asked."""
     return config.method != "least_squares" or bool(config.n_bootstrap and config.resample == "model")
@@ -150,7 +157,7 @@ def _write(config: FitConfig, inputs: Inputs, directory: Path) -> None:
     found: dict[str, Any] = {
         "failures": [],
         "warnings": inputs.warnings,
-        "remarks": list(inputs.fitted.remarks),
+        "remarks": [*inputs.fitted.remarks, *_without_totals(inputs.fitted)],
         "least_squares": {"status": fitted.status, "reasons": list(fitted.reasons)},
     }
     if config.method != "bayes" and fitted.status != "converged":

@@ -7,6 +7,7 @@ import numpy as np
 
 from ie_scaling.laws import noise, stacking
 from ie_scaling.laws.family import Family
+from ie_scaling.laws.observations import Features
 from ie_scaling.laws.posterior import Posterior, summarise
 
 TENFOLD = 10.0
@@ -48,7 +49,19 @@ def _at_the_middle(features) -> Any:
     middle = [np.exp(np.log(x).mean()) for x in (features.n_total, features.aspect_ratio, features.n_tokens)]
     scales = np.array([[1, 1, 1], [TENFOLD, 1, 1], [1, 1, TENFOLD], [1, FOURFOLD, 1]])
     members = Family.of_features(features).members(*(np.array(middle) * scales).T)
-    return dataclasses.replace(members, loss_optimal=np.full(len(members), np.median(features.loss_optimal)))
+    members = dataclasses.replace(members, loss_optimal=np.full(len(members), np.median(features.loss_optimal)))
+    return dataclasses.replace(members, **_without_proportions(features, members, scales[:, 0]))
+
+
+def _without_proportions(features: Features, members: Features, scale_A: np.ndarray) -> dict[str, np.ndarray]:
+    """What the rows tell but members of their proportions lack, as of a table without shapes: counts scaled as N is."""
+    told = {}
+    for field in dataclasses.fields(features):
+        known_R = getattr(features, field.name)
+        if np.isnan(getattr(members, field.name)).any() and not np.isnan(known_R).any():
+            factor_A = scale_A if field.name.startswith("n_") and field.name != "n_layers" else np.ones(len(scale_A))
+            told[field.name] = np.exp(np.log(known_R).mean()) * factor_A
+    return told
 
 
 def _effects(log_loss_WA: np.ndarray) -> dict[str, dict[str, float]]:

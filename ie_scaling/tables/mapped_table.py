@@ -87,17 +87,18 @@ class MappedTable:
         """The source of each column of numbers; of derived ones none."""
         return {**self.sources, **{derivation.column: Source("") for derivation in self.derived}}
 
-    def view(self) -> pd.DataFrame:
+    def view(self, start: int = 0) -> pd.DataFrame:
         """The rows as filters see them, nothing judged: cells as they are, but scaled and derived columns as numbers.
 
-        A column with cells that are no numbers stays as it is, so that a filter that compares it says so.
+        A column with cells that are no numbers stays as it is, so that a filter that compares it says so. Rows without
+        a run_id are numbered from `start` on.
         """
         known = dict.fromkeys(POSITIVE_RUN_COLUMNS, math.nan) | {name: self.numbers[name] for name in self.numbers}
         for name, source in self.sources.items():
             cells_given = self.raw[source.column]
             if name not in known or source.scale == 1 or not _are_numbers_or_unknown(cells_given):
                 known[name] = cells_given
-        text = {name: self._text(name) for name in TEXT_COLUMNS}
+        text = {name: self._text(name, start) for name in TEXT_COLUMNS}
         return pd.DataFrame(dict(self.raw.items()) | known | text, index=self.raw.index)
 
     def judge(self, rows: pd.Index) -> pd.DataFrame:
@@ -149,7 +150,8 @@ class MappedTable:
                 usual = self.raw[column].astype(str).mode().iloc[0]
                 if str(self.raw.at[row, column]) != usual:
                     return f"; where={columns.short(f'{column} == {usual!r}')!r} drops such rows"
-        return f"; where={f'{name} > 0'!r} drops such rows" if self._is_unwritten(row, name) else ""
+        kept = f"{name} < 1e30" if numbers[row] == math.inf else f"{name} > 0"
+        return f"; where={kept!r} drops such rows" if self._is_unwritten(row, name) else ""
 
     def _is_unwritten(self, row: int, name: str) -> bool:
         """Whether a cell says that there is no number, or holds one that is not positive."""
@@ -169,7 +171,7 @@ class MappedTable:
                 f"{self.path}: has a column for each run ({columns.listed(runs, 4)}), as a panel is exported; export "
                 "the table of runs instead, a row for each run or checkpoint with its parameters, tokens and loss"
             )
-        hint = columns.suggest(missing, header) or "name yours with --config.columns=\"{'n_tokens': 'YOUR COLUMN'}\""
+        hint = columns.suggest(missing, header) or f"name yours with {columns.as_flag({missing[0]: 'YOUR COLUMN'})}"
         raise InputError(
             f"{self.path}: column {missing[0]} is missing"
             + (f" (and {', '.join(missing[1:])})" if missing[1:] else "")
@@ -184,11 +186,11 @@ class MappedTable:
         blank = judged["n_params_total"].isna() & judged["n_params_non_embedding"].isna()
         cells.refuse(self.path, judged["n_params_total"], blank, "must not be blank without n_params_non_embedding")
 
-    def _text(self, name: str) -> pd.Series:
+    def _text(self, name: str, start: int) -> pd.Series:
         """A column of text, "" where blank; of run_id the row's number."""
         blank = pd.Series("", self.raw.index, dtype=object)
         text = self.raw[self.sources[name].column].fillna("").astype(str) if name in self.sources else blank
-        numbered = pd.Series([f"row{row + 1}" for row in self.raw.index], self.raw.index, dtype=object)
+        numbered = pd.Series([f"row{start + row + 1}" for row in self.raw.index], self.raw.index, dtype=object)
         return text.where(text.str.strip() != "", numbered) if name == "run_id" else text
 
 

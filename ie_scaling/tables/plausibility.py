@@ -107,5 +107,6 @@ def _compute(frame: pd.DataFrame, path: object) -> list[str]:
     apart = (ratio > FLOPS_APART) | (ratio < 1 / FLOPS_APART)
     if not apart.any():
         return []
-    text = f"{ratio[apart].iloc[0]:.3g} times 6 · n_params_total · n_tokens; one of the three is in another unit"
+    why = "it overflowed as an integer" if (flops < 0).any() else "one of the three is in another unit"
+    text = f"{ratio[apart].iloc[0]:.3g} times 6 · n_params_total · n_tokens; {why}"
     return [f"{_example(frame.assign(training_flops=flops), apart, 'training_flops', path)}: {text}"]

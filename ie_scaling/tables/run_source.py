@@ -1,6 +1,7 @@
 """Run tables as they are read: columns mapped, rows filtered, and only then the cells of the chosen rows judged."""
 
 import dataclasses
+import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from ie_scaling.architecture import SHAPE_FIELDS
+from ie_scaling.errors import InputError
 from ie_scaling.tables import columns, filters, plausibility
 from ie_scaling.tables.columns import TEXT_COLUMNS
 from ie_scaling.tables.mapped_table import MappedTable
@@ -76,7 +78,10 @@ def open_runs(paths: str | Path, columns_text: str | Mapping[str, Any] = "") -> 
     Raises:
       InputError: a table that cannot be read, or a column that is missing; the map that may help is suggested.
     """
-    return assemble(str(paths), open_tables(split_paths(paths), columns_text))
+    names = split_paths(paths)
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise InputError(f"runs={columns.short(str(paths))}: {twice[0]} is named twice")
+    return assemble(str(paths), open_tables(names, columns_text))
 
 
 def open_tables(paths: Sequence[str | Path], columns_text: str | Mapping[str, Any] = "") -> list[MappedTable]:
@@ -89,7 +94,8 @@ def open_tables(paths: Sequence[str | Path], columns_text: str | Mapping[str, An
 
 def assemble(name: str, tables: Sequence[MappedTable]) -> RunSource:
     """Tables as one source, in their order."""
-    views = [table.view() for table in tables]
+    starts = itertools.accumulate((len(table.raw) for table in tables), initial=0)
+    views = [table.view(start) for table, start in zip(tables, starts, strict=False)]
     if len(tables) > 1:
         for table, view in zip(tables, views, strict=True):
             view.loc[view["source"] == "", "source"] = table.path.stem
