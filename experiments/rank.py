@@ -36,6 +36,12 @@ def main(config: Config, directory: Path) -> list[str]:
     return warnings
 
 
+def check(config: Config, directory: Path) -> list[str]:
+    """Read all that ranking reads; what the answer would be warned of."""
+    belief, candidates = ranked.load(config)
+    return ranked.warnings_of(belief, candidates, candidates.features(config.n_tokens))
+
+
 def estimate(config: Config) -> str:
     """How many candidates there are."""
     n_candidates = len(space.candidates(config.candidates, config.grid))

@@ -1,10 +1,10 @@
-"""SelectConfig: what `configs/select.py` may set, with its defaults and rules (no JAX here)."""
+"""SelectConfig and RankConfig: what `configs/select.py` and `configs/rank.py` may set, with their rules (no JAX here)."""
 
 import dataclasses
 import math
-import reprlib
 
-from ie_scaling.errors import InputError
+from ie_scaling.config import between, one_of, positive, seeded
+from ie_scaling.errors import InputError, short
 from ie_scaling.latency.law.config import RequestConfig
 
 METRICS = ("ttft_s", "tpot_s", "e2e_s")
@@ -12,15 +12,8 @@ LEVELS = ("law", "shape", "new_run")
 MOST_TOKENS = 1e18
 MOST_RATIO = 1000
 MOST_RANKS = 1000
-
-
 MOST_SHAPES = 500_000
 MOST_WIDTH = 1_000_000
-
-
-def _require_seed(seed: int) -> None:
-    if not 0 <= seed < 2**63:
-        raise InputError(f"seed={reprlib.repr(seed)}: must be at least 0 and below 2**63")
 
 
 def _require_tokens(n_tokens: float) -> None:
@@ -53,36 +46,28 @@ class GridConfig:
     tied_embeddings: bool = False
 
     def __post_init__(self) -> None:
-        if self.n_params is not None and not (math.isfinite(self.n_params) and self.n_params > 0):
-            raise InputError(f"n_params={self.n_params}: must be finite and above zero")
+        positive(self, "n_params")
         ratios = self.aspect_ratios
         if len(ratios) != 2 or not 0 < ratios[0] < ratios[1] < math.inf:
-            raise InputError(f"aspect_ratios={_short(ratios)}: must be a lower and a higher one, above zero and finite")
-        if not 0 < self.tolerance < 1:
-            raise InputError(f"tolerance={self.tolerance}: must lie between 0 and 1")
+            raise InputError(f"aspect_ratios={short(ratios)}: must be a lower and a higher one, above zero and finite")
+        between(self, 0, 1, "tolerance")
         for field in ("width_step", "max_width", "d_head", "d_ff_step", "vocab_size"):
             if not 1 <= getattr(self, field) <= MOST_WIDTH:
-                raise InputError(f"{field}={_short(getattr(self, field))}: must be from 1 to {MOST_WIDTH:,}")
+                raise InputError(f"{field}={short(getattr(self, field))}: must be from 1 to {MOST_WIDTH:,}")
         if self.max_width < self.width_step:
             raise InputError(f"max_width={self.max_width}: must be at least width_step={self.width_step}")
         if self.d_head % 2:
             raise InputError(f"d_head={self.d_head}: must be even (rotary embeddings turn pairs)")
         if not self.mlp_ratios or any(not 0 < ratio <= MOST_RATIO for ratio in self.mlp_ratios):
-            raise InputError(
-                f"mlp_ratios={_short(self.mlp_ratios)}: must be one or more, above 0, at most {MOST_RATIO}"
-            )
+            raise InputError(f"mlp_ratios={short(self.mlp_ratios)}: must be one or more, above 0, at most {MOST_RATIO}")
         if not self.query_groups or any(group < 1 for group in self.query_groups):
-            raise InputError(f"query_groups={_short(self.query_groups)}: must be one or more, each at least 1")
+            raise InputError(f"query_groups={short(self.query_groups)}: must be one or more, each at least 1")
         n_layers = self.max_width // self.width_step * len(self.mlp_ratios) * len(self.query_groups)
         if self.n_params is not None and n_layers > MOST_SHAPES:
             raise InputError(
                 f"width_step={self.width_step}: {n_layers:,} widths, MLP ratios and query groups, more than "
                 f"{MOST_SHAPES:,}; raise it or lower max_width"
             )
-
-
-def _short(value: object) -> str:
-    return reprlib.repr(value)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -117,22 +102,16 @@ class SelectConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.latency_metric not in METRICS:
-            raise InputError(f"latency_metric={self.latency_metric!r}: must be one of {', '.join(METRICS)}")
-        if self.level not in LEVELS:
-            raise InputError(f"level={self.level!r}: must be one of {', '.join(LEVELS)}")
+        one_of(self, "latency_metric", METRICS)
+        one_of(self, "level", LEVELS)
         if self.max_latency_s is not None and self.max_latency_ratio is not None:
             raise InputError(f"max_latency_s={self.max_latency_s}: give it or max_latency_ratio, not both")
         _require_tokens(self.n_tokens)
-        for field in ("max_params", "max_latency_s", "max_latency_ratio"):
-            value = getattr(self, field)
-            if value is not None and not (math.isfinite(value) and value > 0):
-                raise InputError(f"{field}={value}: must be finite and above zero")
-        if not 0 < self.min_p_feasible < 1:
-            raise InputError(f"min_p_feasible={self.min_p_feasible}: must lie between 0 and 1")
+        positive(self, "max_params", "max_latency_s", "max_latency_ratio")
+        between(self, 0, 1, "min_p_feasible")
         if not 1 <= self.top_k <= MOST_RANKS:
-            raise InputError(f"top_k={_short(self.top_k)}: must be from 1 to {MOST_RANKS:,}")
-        _require_seed(self.seed)
+            raise InputError(f"top_k={short(self.top_k)}: must be from 1 to {MOST_RANKS:,}")
+        seeded(self)
 
     @property
     def shape_specs(self) -> tuple[str, ...]:
@@ -171,13 +150,12 @@ class RankConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.level not in LEVELS:
-            raise InputError(f"level={self.level!r}: must be one of {', '.join(LEVELS)}")
+        one_of(self, "level", LEVELS)
         _require_tokens(self.n_tokens)
         for field, most in (("top_k", MOST_RANKS), ("n_listed", 10_000), ("n_compared", 1_000)):
             if not 1 <= getattr(self, field) <= most:
-                raise InputError(f"{field}={_short(getattr(self, field))}: must be from 1 to {most:,}")
-        _require_seed(self.seed)
+                raise InputError(f"{field}={short(getattr(self, field))}: must be from 1 to {most:,}")
+        seeded(self)
 
     @property
     def shape_specs(self) -> tuple[str, ...]:

@@ -47,12 +47,21 @@ def run(config: SelectConfig, directory: Path) -> list[str]:
     """
     resolved = {"experiment": "select"} | config_lib.to_plain(config)
     if not workdir.is_done(directory, resolved, inputs=inputs_of(config)):
-        posterior = posterior_lib.load_fit(config.fit)
-        table, selection = select(config, posterior, candidates_of(config, posterior.n_draws))
+        table, selection = select(config, *load(config))
         with workdir.opened(directory, resolved, inputs=inputs_of(config)):
             cells.write_table(directory / "candidates.csv", table)
             files.write_json(directory / "selection.json", selection)
     return files.read_json(directory / "selection.json")["failures"]
+
+
+def load(config: SelectConfig) -> tuple[posterior_lib.Posterior, "Candidates"]:
+    """The posterior and the candidates.
+
+    Raises:
+      InputError: as `candidates_of`, or no such fit.
+    """
+    posterior = posterior_lib.load_fit(config.fit)
+    return posterior, candidates_of(config, posterior.n_draws)
 
 
 @dataclasses.dataclass(frozen=True)
