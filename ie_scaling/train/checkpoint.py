@@ -2,9 +2,10 @@
 
 import contextlib
 import logging
+import tempfile
 import threading
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Collection, Generator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,12 +45,23 @@ class Checkpoints:
     ):
         self._directory, self._policy, self._clock = directory.resolve(), policy, clock
         self._identity = identity
+        self._moved: list[tuple[Path, Path]] = []  # set aside: where it lies, where it lay
         self._last_time, self._saving = clock(), None
         self._orbax = self._open()
 
     def _open(self) -> Any:
         kept: Any = ocp.training.preservation_policies.LatestN(self._policy.keep)
-        return ocp.training.Checkpointer(str(self._directory), preservation_policy=kept, cleanup_tmp_directories=True)
+        options: Any = {"preservation_policy": kept, "cleanup_tmp_directories": True}
+        try:
+            return ocp.training.Checkpointer(str(self._directory), **options)
+        except Exception as error:  # Orbax reads the metadata of all, and one that is damaged stops it
+            broken = dict.fromkeys(_steps_on_disk(self._directory), "is broken (its metadata)")
+            broken = {step: reason for step, reason in broken.items() if not _opens(self._directory / str(step))}
+            if not broken:
+                raise InputError(f"{self._directory}: cannot be opened ({_reason(error)})") from None
+            _say_skipped(broken)
+            self._move(broken)
+        return ocp.training.Checkpointer(str(self._directory), **options)
 
     @property
     def steps(self) -> list[int]:
@@ -109,6 +121,17 @@ class Checkpoints:
         Raises:
           InputError: every checkpoint that can be read is of another step, run or corpus.
         """
+        try:
+            found, skipped = self._newest(like)
+        except InputError:
+            self._put_back()
+            raise
+        _say_skipped(skipped)
+        self._set_aside(skipped)
+        return found
+
+    def _newest(self, like: TrainState) -> tuple[tuple[TrainState, int] | None, dict[int, str]]:
+        """The newest whole checkpoint, and why others are not used, by their steps."""
         metadata = {step: self._metadata(step) for step in self.steps}
         bad = {step: "is broken (its metadata)" for step, said in metadata.items() if "fingerprint" not in said}
         strange = {step: reason for step, said in metadata.items() if (reason := self._strangeness(step, said))}
@@ -125,10 +148,7 @@ class Checkpoints:
             step, reason = max(strange.items())
             rule = "none is this run's; put the right ones back, or remove them to start anew"
             raise InputError(f"{self._directory}: the checkpoint at step {step} {reason}; {rule}")
-        for step, reason in sorted((bad | strange).items(), reverse=True):
-            say(f"checkpoint at step {step} {reason}: skipped")
-        self._set_aside(sorted(bad | strange))
-        return found
+        return found, bad | strange
 
     def _strangeness(self, step: int, metadata: Mapping[str, Any]) -> str:
         """What the metadata of the checkpoint at `step` say against it; "" for nothing, as where there are none."""
@@ -158,18 +178,28 @@ class Checkpoints:
             raise _Strange(f"holds step {at}: copied or renamed")
         return state
 
-    def _set_aside(self, bad: list[int]) -> None:
+    def _set_aside(self, bad: Collection[int]) -> None:
         """Out of Orbax's sight, which would count them among those to keep."""
-        if not bad:
-            return
-        self._orbax.close()
+        if bad:
+            self._orbax.close()
+            self._move(bad)
+            self._orbax = self._open()
+
+    def _move(self, bad: Collection[int]) -> None:
         if distributed.is_primary():
             for step in bad:
                 aside = self._directory.with_name(f"{self._directory.name}_broken") / f"{step}-{time.time_ns()}"
                 aside.parent.mkdir(exist_ok=True)
-                (self._directory / str(step)).rename(aside)
+                self._moved.append(((self._directory / str(step)).rename(aside), self._directory / str(step)))
         distributed.barrier("broken checkpoints set aside")
-        self._orbax = self._open()
+
+    def _put_back(self) -> None:
+        """What was moved, before a refusal, which changes nothing."""
+        for aside, place in self._moved:
+            aside.rename(place)
+            with contextlib.suppress(OSError):  # others may lie there
+                aside.parent.rmdir()
+        self._moved = []
 
     def close(self) -> None:
         """Wait for the save under way.
@@ -235,7 +265,24 @@ def _as_tree(state: TrainState) -> dict[str, Any]:
 
 
 def _steps_on_disk(directory: Path) -> list[int]:
-    return sorted(int(path.name) for path in directory.iterdir() if path.name.isdecimal())
+    names = [path.name for path in directory.iterdir() if path.is_dir()] if directory.is_dir() else []
+    return sorted(int(name) for name in names if name.isdecimal() and name == str(int(name)))
+
+
+def _opens(checkpoint: Path) -> bool:
+    """Whether Orbax can open a directory that holds this checkpoint alone."""
+    with tempfile.TemporaryDirectory() as alone:
+        (Path(alone) / checkpoint.name).symlink_to(checkpoint)
+        try:
+            ocp.training.Checkpointer(alone).close()
+        except Exception:  # what is broken shows itself in many classes
+            return False
+    return True
+
+
+def _say_skipped(bad: Mapping[int, str]) -> None:
+    for step, reason in sorted(bad.items(), reverse=True):
+        say(f"checkpoint at step {step} {reason}: skipped")
 
 
 def _reason(error: BaseException) -> str:

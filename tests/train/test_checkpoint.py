@@ -227,3 +227,26 @@ def test_what_a_user_put_beside_the_checkpoints_stays(tmp_path):
     save(directory, (10, 11, 12, 13))
     texts = [path for path in tmp_path.rglob("*") if path.is_file() and path.read_bytes() == b"mine"]
     assert len(texts) == 4
+
+
+@pytest.mark.parametrize("content", ["[]", "4", '{"custom_metadata": 4, "init_timestimp_nsecs": 1}', ""])
+def test_metadata_that_stop_orbax_are_set_aside(tmp_path, capsys, content):
+    """Orbax reads the metadata of every checkpoint when it opens the directory."""
+    save(tmp_path / "checkpoints", (3, 6))
+    (tmp_path / "checkpoints" / "6" / "_CHECKPOINT_METADATA").write_text(content)
+    assert newest(tmp_path / "checkpoints")[1:] == (3, [3])
+    assert "checkpoint at step 6 is broken" in capsys.readouterr().err
+
+
+def test_a_refusal_leaves_everything_where_it_was(tmp_path):
+    directory = tmp_path / "checkpoints"
+    save(directory, (3, 6))
+    (directory / "3").rename(directory / "9")
+    (directory / "6" / "_CHECKPOINT_METADATA").write_text("[]")
+    with pytest.raises(InputError, match="none is this run's"):
+        newest(directory)
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.parent in (tmp_path, directory)) == [
+        "6",
+        "9",
+        "checkpoints",
+    ]
