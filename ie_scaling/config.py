@@ -14,6 +14,7 @@ from ie_scaling.errors import InputError, short
 
 T = TypeVar("T")
 MOST_SEED = 2**32 - 1  # jax.random.key drops the higher bits of a seed without x64
+LONGEST = 1000  # characters of a message
 _CLASSES: dict[str, type] = {}  # of each experiment whose configuration was made here
 
 
@@ -51,6 +52,16 @@ def between(config: object, low: float, high: float, *fields: str) -> None:
     """
     for field, value in _entries(config, fields):
         require(low < value < high, field, value, f"must lie between {low:g} and {high:g}")
+
+
+def within(config: object, low: float, high: float, *fields: str) -> None:
+    """Each field, and each entry of a list, lies from low to high, both included; None passes.
+
+    Raises:
+      InputError: one does not.
+    """
+    for field, value in _entries(config, fields):
+        require(low <= value <= high, field, value, f"must lie from {low:,} to {high:,}")
 
 
 def one_of(config: object, field: str, options: Collection[str]) -> None:
@@ -139,7 +150,8 @@ def build(cls: type[T], values: Mapping[str, Any], path: str = "config") -> T:
     try:
         return cls(**chosen)
     except ValueError as error:
-        message = str(error)
+        message = " ".join(str(error).split())
+        message = message if len(message) <= LONGEST else f"{message[:LONGEST]} ..."
         raise InputError(message if message.startswith(path) else f"{path}.{message}") from None
 
 
@@ -225,10 +237,21 @@ def _convert_mapping(hint: Any, value: Any, path: str) -> dict[str, Any]:
 def _convert_scalar(hint: Any, value: Any, path: str) -> Any:
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value) if abs(value) <= 2**1000 else math.inf
-    if hint in (int, float, str, bool) and (type(value) is not hint):
+    if hint in (int, float, str, bool, dict) and (type(value) is not hint):
         raise InputError(f"{path}={short(value)}: must be of type {hint.__name__}")
+    if isinstance(value, str) and not _is_text(value):
+        raise InputError(f"{path}={short(value)}: must be text without NUL and lone surrogates")
     if hint is float and not math.isfinite(value):
         raise InputError(f"{path}={short(value)}: must be a finite number")
     if hint is int and abs(value) > notation.MOST_INT:
         raise InputError(f"{path}={short(value)}: must be at most {notation.MOST_INT}")
     return value
+
+
+def _is_text(value: str) -> bool:
+    """Whether it can be written as UTF-8 and handed to the system."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in value

@@ -54,12 +54,12 @@ def apply(
     return result
 
 
-def unknown_field(cls: type, name: str, path: str) -> InputError:
+def unknown_field(cls: type, name: object, path: str) -> InputError:
     """The error for a field that `cls` does not have, with the valid ones and the nearest, of nested groups too."""
     valid = ", ".join(field.name for field in fields_of(cls))
-    near = nearest(name, {field: f"{path}.{field}" for field in leaves(cls)})
+    near = nearest(str(name), {field: f"{path}.{field}" for field in leaves(cls)})
     hint = f"; did you mean {near}?" if near else ""
-    return InputError(f"{path}.{short(name)[1:-1]}: unknown field; valid fields are {valid}{hint}")
+    return InputError(f"{path}.{short(name).strip(chr(39))}: unknown field; valid fields are {valid}{hint}")
 
 
 def nearest(name: str, known: Mapping[str, str]) -> str:
@@ -121,7 +121,9 @@ def parse(hint: Any, text: str) -> Any:
         options = [option for option in typing.get_args(hint) if option is not types.NoneType]
         if text in NONE and len(options) < len(typing.get_args(hint)):
             return None
-        return parse(options[0], text) if len(options) == 1 else ast.literal_eval(text)
+        if len(options) == 1:
+            return parse(options[0], text)
+        return text if str in options and not text.lstrip().startswith("{") else ast.literal_eval(text)
     if hint is str:
         return text
     if hint is bool:

@@ -3,10 +3,12 @@
 import dataclasses
 
 from ie_scaling.architecture import Architecture
-from ie_scaling.config import require
+from ie_scaling.config import positive, require, seeded, within
+from ie_scaling.errors import InputError
 from ie_scaling.latency.workload import LENGTHS, Case, Workload
 from ie_scaling.shapes import lookup
 
+MOST_REPEATS, MOST_DEVICES = 1_000_000, 4096
 DEFAULT_ARCHITECTURES = (
     "d256-n24-h4-k2-c64-f704-v16384-tied",
     "d384-n10-h6-k2-c64-f1056-v16384-tied",
@@ -49,11 +51,12 @@ class TimeDecodeConfig:
         require(bool(self.architectures), "architectures", self.architectures, "must name at least one architecture")
         require(bool(self.batch), "batch", self.batch, "must name at least one batch size")
         require(self.workload in LENGTHS, "workload", self.workload, f"must be one of {', '.join(LENGTHS)}")
-        least = {"warmup": 1, "repeats": 1, "max_repeats": self.repeats, "seed": 0, "tensor": 1}
-        for field, value in least.items():
-            require(getattr(self, field) >= value, field, getattr(self, field), f"must be at least {value}")
-        for field in ("relative_error", "max_measure_s"):
-            require(getattr(self, field) > 0, field, getattr(self, field), "must be above zero")
+        within(self, 1, MOST_REPEATS, "warmup", "repeats", "max_repeats")
+        rule = f"must be at least repeats={self.repeats}"
+        require(self.max_repeats >= self.repeats, "max_repeats", self.max_repeats, rule)
+        within(self, 1, MOST_DEVICES, "tensor")
+        positive(self, "relative_error", "max_measure_s")
+        seeded(self)
         self.resolve_workloads("float32")
         require(len(set(self.batch)) == len(self.batch), "batch", self.batch, "must not name one twice")
         names = [a.name for a in self.resolve_architectures()]
@@ -72,7 +75,7 @@ class TimeDecodeConfig:
             try:
                 resolved.append(lookup.resolve(spec))
             except ValueError as error:
-                raise ValueError(f"architectures: {error}") from None
+                raise InputError(f"architectures: {error}") from None
         return tuple(resolved)
 
     def resolve_workloads(self, auto_dtype: str) -> tuple[Workload, ...]:

@@ -8,6 +8,7 @@ from ie_scaling.config import require
 
 DTYPE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 MODES = ("loop", "step")
+MOST = 2**31 - 1  # of requests and of positions, which are counted in int32
 LENGTHS = {"short": (64, 64), "bian2025": (128, 256), "bian2025b": (4096, 1024)}
 """Named (prompt_tokens, new_tokens): B25's and B25b's workloads, and a short one for a quick look."""
 
@@ -33,12 +34,14 @@ class Workload:
         for field in ("batch", "prompt_tokens", "new_tokens"):
             value = getattr(self, field)
             whole = isinstance(value, int) and not isinstance(value, bool)
-            require(whole and value >= 1, field, value, "must be an integer of at least 1")
+            require(
+                whole and 1 <= value <= MOST, field, value, f"must be an integer of at least 1 and at most {MOST:,}"
+            )
         require(self.dtype in DTYPE_BYTES, "dtype", self.dtype, f"must be one of {', '.join(DTYPE_BYTES)}")
         require(self.mode in MODES, "mode", self.mode, f"must be one of {', '.join(MODES)}")
         require(0 <= self.temperature < float("inf"), "temperature", self.temperature, "must be at least 0")
         rule = f"must hold the prompt of {self.prompt_tokens} and all new tokens but the last: {self._needed}, or be 0"
-        require(self.cache_room == 0 or self.cache_room >= self._needed, "cache_room", self.cache_room, rule)
+        require(self.cache_room == 0 or self._needed <= self.cache_room <= MOST, "cache_room", self.cache_room, rule)
 
     @property
     def _needed(self) -> int:

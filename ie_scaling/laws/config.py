@@ -3,6 +3,8 @@
 import dataclasses
 from typing import Any
 
+from ie_scaling.config import at_least, between, one_of, positive, require, seeded, within
+from ie_scaling.errors import InputError
 from ie_scaling.inference.config import NutsConfig
 from ie_scaling.tables import columns as table_columns
 
@@ -10,6 +12,12 @@ COUNTS = ("total", "non_embedding", "effective")
 METHODS = ("least_squares", "bayes", "both")
 OBJECTIVES = ("huber_log", "squared")
 RESAMPLES = ("model", "row")
+MOST_STARTS, MOST_RESAMPLES = 10_000, 1_000_000
+
+
+def _require_some(config: Any, *fields: str) -> None:
+    for field in fields:
+        require(bool(getattr(config, field)), field, getattr(config, field), "must name at least one")
 
 
 def _fix_columns(config: Any) -> None:
@@ -57,18 +65,14 @@ class CompareLawsConfig:
 
     def __post_init__(self) -> None:
         _fix_columns(self)
-        if not self.tables or not self.laws:
-            raise ValueError("tables and laws: name at least one of each")
-        for count in self.counts:
-            if count not in COUNTS:
-                raise ValueError(f"counts={count!r}: must be among {', '.join(COUNTS)}")
-        if self.n_folds < 2:
-            raise ValueError(f"n_folds={self.n_folds}: must be at least 2")
-        if not 0 < self.extrapolate < 1:
-            raise ValueError(f"extrapolate={self.extrapolate}: must be between 0 and 1")
-        for field in ("n_repeats", "n_starts", "n_fold_starts", "n_bootstrap"):
-            if getattr(self, field) < 1:
-                raise ValueError(f"{field}={getattr(self, field)}: must be at least 1")
+        _require_some(self, "tables", "laws", "counts")
+        one_of(self, "counts", COUNTS)
+        within(self, 2, MOST_STARTS, "n_folds")
+        between(self, 0, 1, "extrapolate")
+        positive(self, "huber_delta")
+        within(self, 1, MOST_STARTS, "n_repeats", "n_starts", "n_fold_starts")
+        within(self, 1, MOST_RESAMPLES, "n_bootstrap")
+        seeded(self)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -105,17 +109,13 @@ class CompareConfig:
 
     def __post_init__(self) -> None:
         _fix_columns(self)
-        if not self.tables or not self.laws:
-            raise ValueError("tables and laws: name at least one of each")
-        if len(self.wheres) != len(self.tables):
-            raise ValueError(f"wheres: has {len(self.wheres)} row filters for {len(self.tables)} tables")
-        if self.n_folds < 2:
-            raise ValueError(f"n_folds={self.n_folds}: must be at least 2")
-        if not 0 < self.extrapolate < 1:
-            raise ValueError(f"extrapolate={self.extrapolate}: must be between 0 and 1")
-        for field in ("n_bootstrap", "n_resamples"):
-            if getattr(self, field) < 20:
-                raise ValueError(f"{field}={getattr(self, field)}: must be at least 20")
+        _require_some(self, "tables", "laws")
+        rule = f"must hold a row filter for each of the {len(self.tables)} tables"
+        require(len(self.wheres) == len(self.tables), "wheres", self.wheres, rule)
+        within(self, 2, MOST_STARTS, "n_folds")
+        between(self, 0, 1, "extrapolate")
+        within(self, 20, MOST_RESAMPLES, "n_bootstrap", "n_resamples")
+        seeded(self)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -132,6 +132,11 @@ class ReproduceConfig:
     n_starts: int = 64
     n_bootstrap: int = 4000
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        within(self, 1, MOST_STARTS, "n_starts")
+        within(self, 1, MOST_RESAMPLES, "n_bootstrap")
+        seeded(self)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -177,18 +182,15 @@ class FitConfig:
         _fix_columns(self)
         choices = {"count": ("", *COUNTS), "method": METHODS, "objective": OBJECTIVES, "resample": RESAMPLES}
         for field, options in choices.items():
-            if getattr(self, field) not in options:
-                raise ValueError(f"{field}={getattr(self, field)!r}: must be one of {', '.join(filter(None, options))}")
-        if not self.huber_delta > 0:
-            raise ValueError(f"huber_delta={self.huber_delta}: must be above zero")
+            one_of(self, field, options)
+        positive(self, "huber_delta", "aspect_pair", "flop_budgets")
+        at_least(self, 0, "aspect_ratio")
+        within(self, 1, MOST_STARTS, "n_starts")
+        within(self, 0, MOST_RESAMPLES, "n_bootstrap")
+        seeded(self)
         if self.objective == "squared" and self.n_bootstrap:
-            raise ValueError(f"n_bootstrap={self.n_bootstrap}: needs objective huber_log")
-        if len(self.aspect_pair) != 2 or min(self.aspect_pair) <= 0:
-            raise ValueError(f"aspect_pair={self.aspect_pair}: must be two aspect ratios above zero")
-        if self.aspect_ratio < 0:
-            raise ValueError(f"aspect_ratio={self.aspect_ratio}: must be above zero, or 0 for the table's own")
-        if any(not budget > 0 for budget in self.flop_budgets):
-            raise ValueError(f"flop_budgets={self.flop_budgets}: must be above zero")
+            raise InputError(f"n_bootstrap={self.n_bootstrap}: needs objective huber_log")
+        require(len(self.aspect_pair) == 2, "aspect_pair", self.aspect_pair, "must be two aspect ratios above zero")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -211,6 +213,8 @@ class PoolConfig:
 
     def __post_init__(self) -> None:
         _fix_columns(self)
+        one_of(self, "count", ("", *COUNTS))
+        seeded(self)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -239,12 +243,12 @@ class CertifyConfig:
 
     def __post_init__(self) -> None:
         _fix_columns(self)
+        one_of(self, "count", ("", *COUNTS))
         for field in ("n_warmup", "n_samples"):
-            if getattr(self, field) < 50 or getattr(self, field) % 50:
-                raise ValueError(f"{field}={getattr(self, field)}: must be a multiple of 50")
-        if self.n_tables < 20:
-            raise ValueError(f"n_tables={self.n_tables}: must be at least 20")
-        if self.thin < 1 or 50 % self.thin:
-            raise ValueError(f"thin={self.thin}: must divide 50")
-        if not self.prior_scale > 0:
-            raise ValueError(f"prior_scale={self.prior_scale}: must be above zero")
+            require(getattr(self, field) % 50 == 0, field, getattr(self, field), "must be a multiple of 50")
+        within(self, 50, MOST_RESAMPLES, "n_warmup", "n_samples")
+        within(self, 20, MOST_RESAMPLES, "n_tables")
+        require(self.thin >= 1 and 50 % self.thin == 0, "thin", self.thin, "must divide 50")
+        positive(self, "prior_scale")
+        between(self, 0, 1, "target_accept")
+        seeded(self)

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from ie_scaling.errors import InputError
+from ie_scaling.errors import InputError, short
 from ie_scaling.latency.config import TimeDecodeConfig
 from ie_scaling.laws.config import FitConfig
 from ie_scaling.search.config import SelectConfig
@@ -36,12 +36,12 @@ class StudyConfig:
 
     def __post_init__(self) -> None:
         if self.decision_law not in self.laws:
-            raise ValueError(f"decision_law={self.decision_law!r}: must be one of laws, {', '.join(self.laws)}")
+            raise InputError(f"decision_law={short(self.decision_law)}: must be one of laws, {short(self.laws)}")
         if len(set(self.candidates)) < 3:
-            raise ValueError(f"candidates={self.candidates}: must name at least three shapes")
+            raise InputError(f"candidates={short(self.candidates)}: must name at least three shapes")
         for field in ("grid", "request"):
             if getattr(self.select, field) != getattr(SelectConfig(), field):
-                raise ValueError(f"select.{field}: needs a latency law; the study times its candidates")
+                raise InputError(f"select.{field}: needs a latency law; the study times its candidates")
         SweepConfig(runs=self.runs, n_parallel=self.n_parallel, recipe=self.recipe, runtime=self.runtime)
         for name in self.candidates:
             try:

@@ -2,10 +2,13 @@
 
 import dataclasses
 
-from ie_scaling.config import require
+from ie_scaling.config import positive, require, seeded, within
+from ie_scaling.errors import InputError, short
 from ie_scaling.latency.config import TimeDecodeConfig
 from ie_scaling.latency.law.config import LatencyLawConfig
 
+MOST = 1e18
+MOST_TOKENS, MOST_CASES = 2**31 - 1, 10_000
 SWEEPS = ("depth", "aspect_ratio", "batch", "query_group", "mlp_ratio")
 SET_BY_STUDY = ("architectures", "workload", "batch", "prompt_tokens", "new_tokens", "cache_room")
 
@@ -13,8 +16,9 @@ SET_BY_STUDY = ("architectures", "workload", "batch", "prompt_tokens", "new_toke
 def _require_positive(config: object, *fields: str) -> None:
     for field in fields:
         value = getattr(config, field)
-        values = value if isinstance(value, tuple) else (value,)
-        require(bool(values) and all(entry > 0 for entry in values), field, value, "must be above zero")
+        require(value != (), field, value, "must not be empty")
+    positive(config, *fields)
+    within(config, 0, MOST, *fields)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -53,7 +57,7 @@ class LongContextConfig:
 
     def __post_init__(self) -> None:
         _require_positive(self, "d_model", "n_layers", "prompt_tokens", "batches", "mlp_ratios")
-        require(self.new_tokens > 1, "new_tokens", self.new_tokens, "must be at least 2")
+        within(self, 2, MOST_TOKENS, "new_tokens")
         require(len(self.mlp_ratios) >= 2, "mlp_ratios", self.mlp_ratios, "must be at least two")
 
 
@@ -73,8 +77,8 @@ class RandomConfig:
     max_request_s: float = 1.0
 
     def __post_init__(self) -> None:
-        for field in ("n_training", "n_held_out"):
-            require(getattr(self, field) >= 0, field, getattr(self, field), "must not be negative")
+        within(self, 0, MOST_CASES, "n_training", "n_held_out")
+        within(self, 1, MOST_TOKENS, "prompt_tokens", "new_tokens")
         for field, least in (("prompt_tokens", 1), ("new_tokens", 2)):
             span = getattr(self, field)
             rule = f"must be (least, most) with {least} <= least <= most"
@@ -145,11 +149,13 @@ class LatencyStudyConfig:
         require(len(span) == 2 and 0 < span[0] < span[1], "aspect_ratios", span, "must be (least, most), both positive")
         for field in ("size_tolerance", "ratio_tolerance"):
             require(0 < getattr(self, field) < 1, field, getattr(self, field), "must lie between 0 and 1")
-        for field, least in (("new_tokens", 2), ("n_aspect_ratios", 2), ("n_resamples", 100), ("seed", 0)):
-            require(getattr(self, field) >= least, field, getattr(self, field), f"must be at least {least}")
+        within(self, 2, MOST_TOKENS, "new_tokens")
+        within(self, 2, MOST_CASES, "n_aspect_ratios")
+        within(self, 100, 1_000_000, "n_resamples")
+        seeded(self)
         whole = self.decode.tensor == 1 or not self.random.n_held_out
         require(whole, "decode.tensor", self.decode.tensor, "must be 1 where a law is fitted (random.n_held_out)")
         for field in dataclasses.fields(TimeDecodeConfig):
             value = getattr(self.decode, field.name)
             if field.name in SET_BY_STUDY and value != field.default:
-                raise ValueError(f"decode.{field.name}={value!r}: is the study's to set; leave it alone")
+                raise InputError(f"decode.{field.name}={short(value)}: is the study's to set; leave it alone")

@@ -205,7 +205,7 @@ def test_a_design_that_cannot_be_had_names_the_field(changes, message, monkeypat
     ("changes", "message"),
     [
         ({"sweeps": ("width",)}, r"sweeps=\('width',\): must be among depth, aspect_ratio"),
-        ({"sizes": (0,)}, r"sizes=\(0,\): must be above zero"),
+        ({"sizes": (0,)}, r"sizes\[0\]=0: must be finite and above zero"),
         ({"depths": (2, 4)}, r"depths=\(2, 4\): must be at least three"),
         ({"batches": (1, 1)}, r"batches=\(1, 1\): must not repeat"),
         ({"aspect_ratios": (9.0, 3.0)}, r"aspect_ratios=\(9.0, 3.0\): must be \(least, most\)"),

@@ -3,6 +3,8 @@
 import dataclasses
 
 from ie_scaling.architecture import Architecture
+from ie_scaling.config import one_of, require, seeded
+from ie_scaling.errors import InputError
 from ie_scaling.inference.config import NutsConfig
 from ie_scaling.latency.config import DEFAULT_ARCHITECTURES
 from ie_scaling.latency.workload import LENGTHS, Workload
@@ -25,10 +27,8 @@ class LatencyLawConfig:
     nuts: NutsConfig = NutsConfig(n_warmup=500, n_samples=500, target_accept=0.98)
 
     def __post_init__(self) -> None:
-        if self.form not in FORMS:
-            raise ValueError(f"form={self.form!r}: must be one of {', '.join(FORMS)}")
-        if self.seed < 0:
-            raise ValueError(f"seed={self.seed}: must be at least 0")
+        one_of(self, "form", FORMS)
+        seeded(self)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -65,8 +65,7 @@ class RequestConfig:
     mode: str = ""
 
     def __post_init__(self) -> None:
-        if self.workload not in LENGTHS:
-            raise ValueError(f"workload={self.workload!r}: must be one of {', '.join(LENGTHS)}")
+        one_of(self, "workload", LENGTHS)
         self.resolve_workload(self.dtype or "float32", self.mode or "loop")
 
     def resolve_workload(self, dtype: str, mode: str) -> Workload:
@@ -95,10 +94,8 @@ class PredictLatencyConfig(RequestConfig):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not self.architectures:
-            raise ValueError("architectures=(): must name at least one architecture")
-        if self.seed < 0:
-            raise ValueError(f"seed={self.seed}: must be at least 0")
+        require(bool(self.architectures), "architectures", self.architectures, "must name at least one architecture")
+        seeded(self)
         super().__post_init__()
         self.resolve_architectures()
 
@@ -112,4 +109,4 @@ class PredictLatencyConfig(RequestConfig):
         try:
             return tuple(lookup.resolve(spec) for spec in self.architectures)
         except ValueError as error:
-            raise ValueError(f"architectures: {error}") from None
+            raise InputError(f"architectures: {error}") from None
