@@ -121,7 +121,7 @@ def _load_holdout(config: FitConfig, runs: RunSource, fitted_index: pd.Index) ->
     held = chosen[~chosen.isin(fitted_index)]
     if held.empty:
         raise InputError(f"holdout={config.holdout!r}: every row it keeps of {config.runs} is fitted")
-    return reading.observe(runs, held)
+    return reading.observe(runs, held, say_remarks=False)
 
 
 def fit_least_squares(config: FitConfig, inputs: Inputs) -> LeastSquaresFit:

@@ -37,24 +37,24 @@ def read_each(paths: Sequence[str], wheres: Sequence[str], columns: str | Mappin
     return [observe(runs, runs.filter(where)) for runs, where in zip(every, wheres, strict=True)]
 
 
-def observe(runs: RunSource, index: pd.Index) -> Observations:
-    """These rows, checked; remarks and warnings are said.
+def observe(runs: RunSource, index: pd.Index, say_remarks: bool = True) -> Observations:
+    """These rows, checked; warnings are said, and remarks unless they were about other rows of the source.
 
     Raises:
       InputError: naming file, row, column, value and rule.
     """
-    rows = judge(runs, index)
+    rows = judge(runs, index, say_remarks)
     return Observations.from_frame(rows.frame, runs.name, rows.remarks, rows.warnings)
 
 
-def judge(runs: RunSource, index: pd.Index) -> Rows:
-    """These rows, checked, as a table; remarks and warnings are said.
+def judge(runs: RunSource, index: pd.Index, say_remarks: bool = True) -> Rows:
+    """These rows, checked, as a table; what `observe` says is said.
 
     Raises:
       InputError: naming file, row, column, value and rule.
     """
     rows = runs.judge(index)
-    for remark in rows.remarks:
+    for remark in rows.remarks if say_remarks else ():
         say(remark)
     say_all(rows.warnings)
     return rows
