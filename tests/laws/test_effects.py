@@ -32,6 +32,34 @@ def test_the_integral(case, tolerance):
     assert float(ours[0]) == pytest.approx(exact, abs=tolerance)
 
 
+def dense(residual_R, tau, sigma, nu):
+    """ln of the integral by a trapezoid over some thirty thousand points, most of them near a row."""
+    near = [np.linspace(-20 * tau, 20 * tau, 20_001)]
+    near += [residual + sigma * np.sinh(np.linspace(-8, 8, 2001)) for residual in residual_R]
+    u = np.unique(np.concatenate(near))
+    rows = stats.t.logpdf((residual_R[:, None] - u) / sigma, nu) - np.log(sigma)
+    log_value = stats.norm.logpdf(u, 0, tau) + rows.sum(axis=0)
+    return log_value.max() + np.log(np.trapezoid(np.exp(log_value - log_value.max()), u))
+
+
+def test_the_integral_where_rows_disagree():
+    """Some of a model's rows stand up to 300 σ from the others, on either side: as many peaks as there are opinions."""
+    rng, sigma, n_rows, cases = np.random.default_rng(0), 1e-3, 5, []
+    for gap in (8.0, 60.0, 300.0):
+        for nu in (1.5, 4.0, 20.0):
+            for _ in range(4):
+                tau = sigma * 10 ** rng.uniform(-0.5, 1.7)
+                shift_R = gap * (rng.random(n_rows) < 0.5) * rng.choice([-1, 1], n_rows)
+                cases.append((sigma * (rng.standard_t(nu, n_rows) + shift_R) + tau * rng.standard_normal(), tau, nu))
+    grouping = effects.group(np.zeros(n_rows, int), 1)
+    residual_NR, tau_N, nu_N = (np.stack(each) for each in zip(*cases, strict=True))
+    with jax.enable_x64(True):
+        one = lambda residual_R, tau, nu: effects.log_marginal(residual_R, grouping, tau, np.full(n_rows, sigma), nu)  # noqa: E731
+        ours_N = np.asarray(jax.jit(jax.vmap(one))(residual_NR, tau_N, nu_N))[:, 0]
+    exact_N = [dense(residual_R, tau, sigma, nu) for residual_R, tau, nu in cases]
+    np.testing.assert_allclose(ours_N, exact_N, atol=0.1)
+
+
 def test_models_are_kept_apart():
     model_R = np.array([1, 0, 1, 1])
     residual_R = np.array([0.01, -0.02, 0.013, 0.004])
