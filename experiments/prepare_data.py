@@ -7,6 +7,9 @@ from ie_scaling import stopping
 from ie_scaling.corpus import pool, prepare
 from ie_scaling.corpus.config import CorpusConfig as Config
 
+MAY_CHANGE = prepare.NOT_IDENTITY
+inputs_of = prepare.inputs_of
+
 
 def main(config: Config, directory: Path) -> list[str]:
     """Prepare the corpus in `directory` (config.directory is for experiments that read one)."""

@@ -48,7 +48,7 @@ def prepare(config: CorpusConfig) -> dict[str, Any]:
     if not _is_done(config):
         found, units = _checked(config)
         is_new = not (directory / "config.json").exists()
-        with workdir.opened(directory, _resolved(config), inputs=_inputs(config)):
+        with workdir.opened(directory, _resolved(config), inputs=inputs_of(config)):
             try:
                 _write(config, found, units, directory)
             except ValueError:
@@ -120,7 +120,7 @@ def _resolved(config: CorpusConfig) -> dict[str, Any]:
     return {"experiment": "prepare_data"} | fields
 
 
-def _inputs(config: CorpusConfig) -> dict[str, Path]:
+def inputs_of(config: CorpusConfig) -> dict[str, Path]:
     """What is compared by content besides the text, which the manifest knows."""
     return {} if config.tokenizer in ("bpe", "byte") else identity.named("tokenizer", [config.tokenizer])
 
@@ -132,7 +132,7 @@ def _is_done(config: CorpusConfig) -> bool:
       InputError: it is another's, or its shards, its tokenizer or its text have changed since.
     """
     directory = Path(config.directory)
-    if not workdir.is_done(directory, _resolved(config), inputs=_inputs(config)):
+    if not workdir.is_done(directory, _resolved(config), inputs=inputs_of(config)):
         return False
     earlier = manifest.load(directory)
     path = directory / shards.TOKENIZER
@@ -165,7 +165,7 @@ def _checked(config: CorpusConfig) -> tuple[sources.Sources, list[Unit]]:
       InputError: the directory, the tokenizer or the text cannot serve.
     """
     directory = Path(config.directory)
-    workdir.check(directory, _resolved(config), inputs=_inputs(config))
+    workdir.check(directory, _resolved(config), inputs=inputs_of(config))
     if config.tokenizer not in ("bpe", "byte"):
         tokenizer_lib.load(Path(config.tokenizer), config.end_of_text)
     found = sources.find(config)
