@@ -212,7 +212,9 @@ def test_the_step_inside_the_state_must_be_the_name(tmp_path, capsys):
 
 def test_a_run_does_not_go_on_on_another_text(tmp_path):
     save_as(OWN, tmp_path / "checkpoints", 3)
-    with pytest.raises(InputError, match=r"to step 3 on tokens text, the corpus now holds other;"):
+    with pytest.raises(
+        InputError, match=r"step 3 was trained on another text \(tokens text, .* now holds other\); none"
+    ):
         newest_of(dataclasses.replace(OWN, data="other"), tmp_path / "checkpoints")
 
 

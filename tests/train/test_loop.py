@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 import threading
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import jax
 import numpy as np
 import pytest
 
+from ie_scaling.errors import InputError
 from ie_scaling.tables import run_table
 from ie_scaling.train import checkpoint, loop, metrics, step
 from ie_scaling.train.runtime_config import CheckpointConfig
@@ -110,6 +112,57 @@ def test_a_stopped_run_saves_and_goes_on(plan, whole, tmp_path, monkeypatch):
         patch.setattr(metrics.MetricsLog, "push", push)
         loop.run(plan, tmp_path, stop)
     assert loop.run(plan, tmp_path)["loss"] == whole[0]["loss"]
+
+
+@pytest.mark.parametrize("dies", ["evaluate", "_row"])
+def test_a_run_that_dies_after_its_last_checkpoint_is_evaluated_when_resumed(plan, whole, tmp_path, monkeypatch, dies):
+    def die(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(loop, dies, die)
+        loop.run(plan, tmp_path)
+    assert not (tmp_path / "DONE").exists()
+    assert loop.run(plan, tmp_path) == whole[0]
+    assert len(run_table.read_runs(tmp_path / "runs.csv")) == 1
+
+
+def test_a_checkpoint_under_a_number_beyond_the_run_is_not_believed(plan, whole, tmp_path, monkeypatch, capsys):
+    """Renamed to 9999, it would be "resumed at step 9999 of 12" and evaluated as if trained."""
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        interrupt_after(patch, 7)
+        often = dataclasses.replace(plan.runtime, checkpoint=CheckpointConfig(every_steps=3))
+        loop.run(dataclasses.replace(plan, runtime=often), tmp_path)
+    checkpoints = tmp_path / "checkpoints"
+    shutil.copytree(checkpoints / "3", checkpoints / "9999")
+    assert loop.run(plan, tmp_path) == whole[0]
+    said = capsys.readouterr().err
+    assert "checkpoint at step 9999 holds step 3: copied or renamed: skipped" in said
+    assert "resumed at step 6 of 12" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("metrics.jsonl", "must be a file of JSON lines"),
+        ("checkpoints", "must be a directory of checkpoints"),
+        ("runs.csv", "runs.csv"),
+        ("evaluation.json", "must be a file"),
+    ],
+)
+def test_what_an_earlier_start_cannot_have_left_is_one_line(plan, tmp_path, monkeypatch, name, message):
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        interrupt_after(patch, 2)
+        loop.run(plan, tmp_path)
+    path = tmp_path / name
+    if name == "checkpoints":
+        shutil.rmtree(path, ignore_errors=True)
+        path.write_text("")
+    else:
+        path.unlink(missing_ok=True)
+        path.mkdir()
+    with pytest.raises(InputError, match=message):
+        loop.run(plan, tmp_path)
 
 
 @pytest.mark.parametrize(
