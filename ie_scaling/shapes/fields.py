@@ -27,7 +27,7 @@ _HARMLESS = re.compile(
     r"|(max|min)_new_tokens|remove_invalid_values|exponential_decay_length_penalty|cache_implementation"
     r"|num_logits_to_keep|logits_to_keep|generation_config|chunk_size_feed_forward|summary_.*|predict_special_tokens"
     r"|n_special|context_window_size|prefill_chunk_size|attention_sink_size|tensor_parallel_shards|max_batch_size"
-    r"|_?unsloth.*|quantization_config|compression_config|model_type|architectures|auto_map"
+    r"|_?unsloth.*|quantization(_config)?|compression_config|model_type|architectures|auto_map"
 )
 # As harmless, though their names look like the mark of another kind of model.
 _HARMLESS_IN_ANY = re.compile(
@@ -78,7 +78,7 @@ _KINDS = (
         re.compile(
             r"mamba|(^|_)ssm|state_(size|space|dim)|(^|_)d_state|(^|_)conv|conv(_|$)|convolution|linear_att|rwkv|retnet"
             r"|retention|hyena|(^|_)lru|hybrid|deltanet|delta_rule|block_types?|layers_block|attn_layer|attention_layers"
-            r"|layer_pattern|time_mix|(^|_)kda|recurrent"
+            r"|layer_pattern|time_mix|(^|_)kda|recurrent|full_att(entio)?n_(interval|idx|layer|ind)"
         ),
         False,
     ),
@@ -91,6 +91,13 @@ _KINDS = (
         "layers of several shapes",
         re.compile(
             r"altup|laurel|per_layer|(^|_)ple(_|$)|matformer|blocks?_config|prun(ed|ing)|sparsity|hourglass|downsampl|upsampl|stride|pyramid|funnel|skip_layer|layer_skip"
+        ),
+        False,
+    ),
+    (
+        "matrices in attention that this decoder does not have, or fewer",
+        re.compile(
+            r"(att(entio)?n|output|head|value|key|query|qkv?).*gate|gate.*(att(entio)?n|output|head)|k_eq_v|kv_eq"
         ),
         False,
     ),
@@ -118,6 +125,7 @@ _MEASURES = re.compile(
     r"(^|_)(num|n|d|nb|size|sizes|dim|dims|layers?|heads?|blocks?|depth|width|hidden|embd|embed|inner|groups?|vocab|units"
     r"|ffn|mlp|kv|channels?|kernel|stages?|copies|branch(es)?|streams?|rounds?|expansion|expand|ratio|mult(iplier)?s?)(_|$)"
 )
+_GATE = re.compile(r"(use_|is_)?((mlp|ffn)_)?(gated|gate|(swi|ge|re)?glu)(_(mlp|ffn|linear_unit))?")
 _MEASURES_NO_SHAPE = re.compile(r"rope|rotary|window|position|length|context")
 # What a dialect that does not know these assumes: that they are false.
 _USUALLY_FALSE = re.compile(
@@ -155,15 +163,29 @@ def judge(fields: Mapping[str, Any], read: Collection[str], shape: Mapping[str, 
     """
     unknown = []
     for name, value in ((str(name), value) for name, value in fields.items() if value is not None):
-        if name in read or _HARMLESS_IN_ANY.fullmatch(name) or _agrees(name, value, shape):
+        if (
+            name in read
+            or _GATE.fullmatch(name.lower())
+            or _HARMLESS_IN_ANY.fullmatch(name)
+            or _agrees(name, value, shape)
+        ):
             continue
         if (words := _kind(name)) is not None:
             if not (with_inputs and words == _OTHER_INPUTS):
                 _refuse_another_kind(name, value, words)
-        elif not (_HARMLESS.fullmatch(name) or _is_usual(name, value)):
+        elif not (_HARMLESS.fullmatch(name) or _GATE.fullmatch(name.lower()) or _is_usual(name, value)):
             _refuse_measure(name, value)
             unknown.append(f"{shown(name, bare=True)}={shown(value)}")
     return unknown
+
+
+def check_gate(fields: Mapping[str, Any], gated: bool) -> None:
+    """Refuse a field that no dialect reads and that says the MLP has as many matrices as it has not."""
+    for name, value in fields.items():
+        if _GATE.fullmatch(str(name).lower()) and value is not None and value is not gated:
+            raise InputError(
+                f"{shown(name, bare=True)}={shown(value)}: contradicts an MLP of {3 if gated else 2} matrices"
+            )
 
 
 def check_layer_types(value: Any, n_layers: int) -> bool:
@@ -182,7 +204,7 @@ def _kind(name: str) -> str | None:
 
 
 def _refuse_another_kind(name: str, value: Any, words: str) -> None:
-    one_is_none = next(one for known, _, one in _KINDS if known == words)
+    one_is_none = next(one for known, _, one in _KINDS if known == words) and "shared" not in name.lower()
     if not _is_off(value) and not (one_is_none and not isinstance(value, bool) and value == 1):
         raise InputError(f"{shown(name, bare=True)}={shown(value)}: means {words}; a model with that is not read")
 

@@ -7,11 +7,11 @@ from ie_scaling.architecture import Architecture
 from ie_scaling.errors import InputError
 from ie_scaling.shapes import dialects as hf
 from ie_scaling.shapes import fields as others
-from ie_scaling.shapes import text_decoder
-from ie_scaling.shapes.fields import shown as _shown
+from ie_scaling.shapes import model_class, text_decoder
+from ie_scaling.shapes.fields import shown
 from ie_scaling.shapes.text_decoder import TextDecoder
+from ie_scaling.shapes.values import LARGEST, count, flag, number
 
-LARGEST = 2**31 - 1
 _ROPE_FIELDS = (
     "rope_theta",
     "rotary_emb_base",
@@ -22,7 +22,6 @@ _ROPE_FIELDS = (
 )
 _ATTENTION_FIELDS = ("sliding_window", "layer_types", "attention_chunk_size", "attn_logit_softcapping", "clip_qkv")
 _ATTENTION_FIELDS += ("query_pre_attn_scalar", "final_logit_softcapping")
-_MODE_FIELDS = ("is_decoder", "is_causal", "num_labels", "id2label", "label2id")
 
 
 def read(fields: Any, source: str = "config.json") -> tuple[Architecture, tuple[str, ...]]:
@@ -42,48 +41,20 @@ def read(fields: Any, source: str = "config.json") -> tuple[Architecture, tuple[
             raise InputError("must hold a JSON object")
         decoder = text_decoder.find(fields)
         dialect = hf.DIALECTS[decoder.model_type]
-        _check_class(decoder, fields.get("architectures"))
+        model_class.check(decoder, fields.get("architectures"))
         if missing := [name for name in dialect.required if name not in decoder.fields]:
             raise InputError(f"{missing[0]} is missing; {decoder.model_type} configs must say it")
         architecture, width = _architecture(decoder.fields, dialect)
         differs = _differences(decoder.fields, dialect, architecture)
-        differs += _weights(fields) + (hf.VISION,) * decoder.with_inputs
+        differs += _weights({**decoder.fields, **fields}) + (hf.VISION,) * decoder.with_inputs
         return architecture, differs + _unknown(decoder, dialect, architecture, width)
     except ValueError as error:
         raise InputError(f"{source}: {error}") from None
 
 
-def _check_class(decoder: TextDecoder, outer_classes: Any) -> None:
-    """Only decoders that predict the next token: neither encoders, nor classifiers, nor draft heads."""
-    named = False
-    for classes in (outer_classes, decoder.fields.get("architectures")):
-        if classes is not None and not isinstance(classes, list):
-            raise InputError(f"architectures={_shown(classes)}: must be a list of names")
-        for name in classes or ():
-            named = True
-            if name not in decoder.classes:
-                raise InputError(
-                    f"architectures=[{_shown(name)}]: another kind of model; of model_type "
-                    f"{decoder.model_type}, {decoder.classes[0]} is read"
-                )
-    custom = decoder.fields.get("auto_map")
-    if custom is not None and not isinstance(custom, Mapping):
-        raise InputError(f"auto_map={_shown(custom)}: must be an object")
-    own = (custom or {}).get("AutoModelForCausalLM")
-    if own is not None and str(own).rpartition(".")[2] not in decoder.classes:
-        raise InputError(f"auto_map: {_shown(own)} is another kind of model than {decoder.classes[0]}")
-    for name in ("is_decoder", "is_causal"):
-        if not _flag(decoder.fields, name, True):
-            raise InputError(f"{name}=False: means an encoder; only causal decoders are read")
-    labels = decoder.fields.get("id2label")
-    n_labels = decoder.fields.get("num_labels", len(labels) if isinstance(labels, Mapping) else 2)
-    if not named and n_labels not in (None, 2):  # 2 is what every config has by default
-        raise InputError(f"num_labels={_shown(n_labels)}: means a classifier where architectures says nothing else")
-
-
 def _architecture(fields: dict[str, Any], dialect: hf.Dialect) -> tuple[Architecture, int]:
     """The shape, and the width of the MLP as the config says it."""
-    d_model, n_heads = _count(fields, dialect.d_model), _count(fields, dialect.n_heads)
+    d_model, n_heads = count(fields, dialect.d_model), count(fields, dialect.n_heads)
     n_kv_heads = _n_kv_heads(fields, dialect, n_heads)
     if n_heads % n_kv_heads:
         raise InputError(f"num_key_value_heads={n_kv_heads}: must divide {dialect.n_heads}={n_heads}")
@@ -91,18 +62,18 @@ def _architecture(fields: dict[str, Any], dialect: hf.Dialect) -> tuple[Architec
         raise InputError(
             f"{dialect.d_model}={d_model}: must be divisible by {n_heads} heads where there is no head_dim"
         )
-    if _count(fields, "word_embed_proj_dim", d_model) != d_model:
+    if count(fields, "word_embed_proj_dim", d_model) != d_model:
         raise InputError(f"word_embed_proj_dim={fields['word_embed_proj_dim']}: must be {dialect.d_model}, {d_model}")
-    width = _count(fields, dialect.d_ff, 4 * d_model if dialect.d_ff in ("n_inner", "ffn_hidden_size") else None)
+    width = count(fields, dialect.d_ff, 4 * d_model if dialect.d_ff in ("n_inner", "ffn_hidden_size") else None)
     return Architecture(
         d_model=d_model,
-        n_layers=_count(fields, dialect.n_layers),
+        n_layers=count(fields, dialect.n_layers),
         n_heads=n_heads,
         n_kv_heads=n_kv_heads,
-        d_head=_count(fields, "head_dim", d_model // n_heads) if dialect.own_heads else d_model // n_heads,
+        d_head=count(fields, "head_dim", d_model // n_heads) if dialect.own_heads else d_model // n_heads,
         d_ff=width if dialect.gated else hf.swiglu_width(width),
-        vocab_size=_count(fields, "vocab_size"),
-        tied_embeddings=_flag(fields, "tie_word_embeddings", dialect.tied),
+        vocab_size=count(fields, "vocab_size"),
+        tied_embeddings=flag(fields, "tie_word_embeddings", dialect.tied),
         qk_norm=dialect.qk_norm,
         rope_base=_rope_base(fields, dialect),
     ), width
@@ -110,26 +81,27 @@ def _architecture(fields: dict[str, Any], dialect: hf.Dialect) -> tuple[Architec
 
 def _n_kv_heads(fields: dict[str, Any], dialect: hf.Dialect, n_heads: int) -> int:
     if dialect.own_heads:
-        return _count(fields, "num_key_value_heads", n_heads)
+        return count(fields, "num_key_value_heads", n_heads)
     if "multi_query" not in dialect.known:
         return n_heads
-    if _flag(fields, "new_decoder_architecture", False):  # FalconConfig
-        return _count(fields, "num_kv_heads", _count(fields, "n_head_kv", n_heads))
-    return 1 if _flag(fields, "multi_query", True) else n_heads
+    if flag(fields, "new_decoder_architecture", False):  # FalconConfig
+        return count(fields, "num_kv_heads", count(fields, "n_head_kv", n_heads))
+    return 1 if flag(fields, "multi_query", True) else n_heads
 
 
 def _unknown(decoder: TextDecoder, dialect: hf.Dialect, a: Architecture, width: int) -> tuple[str, ...]:
     """What transformers fills in, and the fields that nobody here understands."""
     shape = {field: getattr(a, field) for field in others.ALIASES if field != "width"} | {"width": width}
     read = {dialect.d_model, dialect.n_layers, dialect.n_heads, dialect.d_ff, dialect.activation[0], *dialect.known}
-    read |= {*_ATTENTION_FIELDS, *_MODE_FIELDS, "tie_word_embeddings", "vocab_size", "word_embed_proj_dim"}
+    read |= {*_ATTENTION_FIELDS, *model_class.READ, "tie_word_embeddings", "vocab_size", "word_embed_proj_dim"}
     read |= {name for name, *_ in dialect.flags} | {dialect.window_if or ""}
     if dialect.own_heads:
         read |= {"num_key_value_heads", "head_dim"}
     if dialect.rotary:
         read |= set(_ROPE_FIELDS)
+    others.check_gate(decoder.fields, dialect.gated)
     unknown = others.judge(decoder.fields, read, shape, decoder.with_inputs)
-    unknown += others.judge(decoder.outer, _MODE_FIELDS, shape, decoder.with_inputs)
+    unknown += others.judge(decoder.outer, model_class.READ, shape, decoder.with_inputs)
     words = f"fields that are not understood ({', '.join(unknown[:5])}{', …' * (len(unknown) > 5)})"
     filled = f"fields absent here that transformers takes as {', '.join(decoder.filled)}"
     return (filled,) * bool(decoder.filled) + (words,) * bool(unknown)
@@ -137,31 +109,32 @@ def _unknown(decoder: TextDecoder, dialect: hf.Dialect, a: Architecture, width: 
 
 def _weights(fields: Mapping[str, Any]) -> tuple[str, ...]:
     """How the weights are stored, where that is not as they are computed with."""
-    quantization = fields.get("quantization_config") or fields.get("compression_config")
+    names = ("quantization_config", "compression_config", "quantization")  # the last is MLX's
+    quantization = next((fields[name] for name in names if fields.get(name)), None)
     if quantization is not None and not isinstance(quantization, Mapping):
-        raise InputError(f"quantization_config={_shown(quantization)}: must be an object or null")
-    method = (quantization or {}).get("quant_method", "by a method not named")
+        raise InputError(f"quantization_config={shown(quantization)}: must be an object or null")
+    method = (quantization or {}).get("quant_method", "unnamed")
     if method == "bitnet" or fields.get("weight_bits") == 1 or fields.get("architectures") == ["BitnetForCausalLM"]:
         return (hf.TERNARY,)
-    return (f"quantized weights ({_shown(method, bare=True)})",) * bool(quantization)
+    return (f"quantized weights ({shown(method, bare=True)})",) * bool(quantization)
 
 
 def _differences(fields: dict[str, Any], dialect: hf.Dialect, a: Architecture) -> tuple[str, ...]:
     found = list(dialect.differs)
-    found += [words for name, default, odd, words in dialect.flags if _flag(fields, name, default) == odd]
+    found += [words for name, default, odd, words in dialect.flags if flag(fields, name, default) == odd]
     name, default = dialect.activation
     activation = default if fields.get(name) is None else fields[name]
     if not isinstance(activation, str) or not activation.isidentifier():
-        raise InputError(f"{name}={_shown(activation)}: must be the name of an activation")
+        raise InputError(f"{name}={shown(activation)}: must be the name of an activation")
     if not dialect.gated or activation not in ("silu", "swish"):
         found.append(hf.other_mlp(dialect.gated, activation))
     found += _rotary_differences(fields, dialect) + _window_differences(fields, dialect, a.n_layers)
-    if any(_number(fields, (f"{part}_logit_softcapping",), 0, 0, LARGEST) for part in ("attn", "final")):
+    if any(number(fields, (f"{part}_logit_softcapping",), 0, 0, LARGEST) for part in ("attn", "final")):
         found.append(hf.SOFTCAPS)
-    scale = _number(fields, ("query_pre_attn_scalar",), a.d_head, 0, LARGEST)
+    scale = number(fields, ("query_pre_attn_scalar",), a.d_head, 0, LARGEST)
     if scale != a.d_head:
         found.append(f"attention scaled by 1/√{scale:g}")
-    if _number(fields, ("clip_qkv",), 0, 0, LARGEST):
+    if number(fields, ("clip_qkv",), 0, 0, LARGEST):
         found.append("clipped queries, keys and values")
     return tuple(found)
 
@@ -170,12 +143,12 @@ def _rotary_differences(fields: dict[str, Any], dialect: hf.Dialect) -> list[str
     if not dialect.rotary:
         return []
     found, rope = [], _rope(fields)
-    share = _number(fields | rope, ("partial_rotary_factor", "rotary_pct"), dialect.rotary_share, 0, 1)
+    share = number(fields | rope, ("partial_rotary_factor", "rotary_pct"), dialect.rotary_share, 0, 1)
     if share != 1:
         found.append(hf.partial_rotary(share))
     kind = rope.get("rope_type", rope.get("type"))
     if kind is not None and not isinstance(kind, str):
-        raise InputError(f"rope_type={_shown(kind)}: must be a name")
+        raise InputError(f"rope_type={shown(kind)}: must be a name")
     if kind not in (None, "default", "mrope"):
         found.append(hf.RESCALED_ROTARY)
     if "mrope_section" in rope:
@@ -197,7 +170,7 @@ def _window_differences(fields: dict[str, Any], dialect: hf.Dialect, n_layers: i
     elif slides:
         found.append("sliding or chunked attention in some layers")
     if fields.get("attention_chunk_size") is not None:
-        found.append(f"attention in chunks of {_count(fields, 'attention_chunk_size'):,} tokens in some layers")
+        found.append(f"attention in chunks of {count(fields, 'attention_chunk_size'):,} tokens in some layers")
     return found
 
 
@@ -208,7 +181,7 @@ def _rope(fields: dict[str, Any]) -> dict[str, Any]:
         if isinstance(rope, Mapping) and "full_attention" in rope:
             rope = rope["full_attention"]
         if rope is not None and not isinstance(rope, Mapping):
-            raise InputError(f"{name}={_shown(rope)}: must be an object or null")
+            raise InputError(f"{name}={shown(rope)}: must be an object or null")
         if rope:
             return dict(rope)
     return {}
@@ -218,42 +191,14 @@ def _rope_base(fields: dict[str, Any], dialect: hf.Dialect) -> float:
     if not dialect.rotary:
         return dialect.rope_base
     given = fields | _rope(fields)  # as in transformers, rope_parameters come first
-    return _number(given, ("rope_theta", "rotary_emb_base"), dialect.rope_base, 1, 1e12)
+    return number(given, ("rope_theta", "rotary_emb_base"), dialect.rope_base, 1, 1e12)
 
 
 def _window(fields: dict[str, Any], dialect: hf.Dialect) -> int | None:
     """The sliding window, where the model has one and it is shorter than the longest context."""
-    if dialect.window_if and not _flag(fields, dialect.window_if, False):
+    if dialect.window_if and not flag(fields, dialect.window_if, False):
         return None
     if fields.get("sliding_window", dialect.window) is None:
         return None
-    window = _count(fields, "sliding_window", dialect.window)
-    return window if window < _count(fields, "max_position_embeddings", LARGEST) else None
-
-
-def _count(fields: dict[str, Any], name: str, default: int | None = None) -> int:
-    value = fields.get(name)
-    if value is None and default is not None:
-        return default
-    if name not in fields:
-        raise InputError(f"{name} is missing")
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= LARGEST:
-        raise InputError(f"{name}={_shown(value)}: must be an integer from 1 to {LARGEST}")
-    return value
-
-
-def _flag(fields: dict[str, Any], name: str, default: bool) -> bool:
-    value = fields.get(name, default)
-    if not isinstance(value, bool):
-        raise InputError(f"{name}={_shown(value)}: must be true or false")
-    return value
-
-
-def _number(fields: dict[str, Any], names: tuple[str, ...], default: float, low: float, high: float) -> float:
-    """The first of `names` that is given, above `low` and at most `high`."""
-    for name in names:
-        if (value := fields.get(name)) is not None:
-            if isinstance(value, bool) or not isinstance(value, int | float) or not low < value <= high:
-                raise InputError(f"{name}={_shown(value)}: must be a number above {low:g} and at most {high:g}")
-            return float(value)
-    return default
+    window = count(fields, "sliding_window", dialect.window)
+    return window if window < count(fields, "max_position_embeddings", LARGEST) else None

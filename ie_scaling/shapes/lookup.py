@@ -83,16 +83,16 @@ def _look_up(spec: str) -> tuple[Architecture, tuple[str, ...]]:
 
 
 def _file_of(spec: str) -> Path | None:
-    """The config.json that is meant: a path that ends in .json, or a folder's that is one by its path or content."""
-    if len(spec) > MAX_NAME or spec.lower() in _NAMES:
+    """The config.json that is meant, by the path of a file or of a folder; None where `spec` is no path."""
+    if not spec or len(spec) > MAX_NAME or spec.lower() in _NAMES:
         return None
+    path, is_json = Path(spec), spec.lower().endswith(".json")
     try:
-        folder = bool(spec) and Path(spec).is_dir() and ("/" in spec or (Path(spec) / "config.json").exists())
+        if path.is_dir() and (is_json or "/" in spec or (path / "config.json").exists()):
+            return path / "config.json"
+        return path if is_json or ("/" in spec and path.is_file()) else None
     except (OSError, ValueError):  # a name that no file can have
-        folder = False
-    if folder:
-        return Path(spec) / "config.json"
-    return Path(spec) if spec.endswith(".json") else None
+        return path if is_json else None
 
 
 def _nearest(spec: str) -> list[str]:

@@ -51,6 +51,10 @@ def test_a_folder_stands_for_its_config_and_a_byte_order_mark_is_no_error(tmp_pa
     expected = "d128-n2-h2-k2-c64-f256-v512"
     assert lookup.resolve(str(tmp_path)).name == lookup.resolve(str(tmp_path / "config.json")).name == expected
     assert lookup.files_of([str(tmp_path), "qwen3-0.6b", "x.json"]) == [str(tmp_path / "config.json"), "x.json"]
+    (tmp_path / "CONFIG.JSON").write_text(TEXT)
+    (tmp_path / "no_suffix").write_text(TEXT)
+    for name in ("CONFIG.JSON", "no_suffix"):
+        assert lookup.resolve(str(tmp_path / name)).name == expected
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match=r"empty/config\.json: no such file"):
         lookup.resolve(str(tmp_path / "empty"))

@@ -244,6 +244,11 @@ def test_a_draft_head_that_calls_itself_a_decoder_is_refused_by_its_vocabulary()
         {"kv_channels": 128},
         {"n_blocks_of_something_new": 3},
         {"quantization_config": "int8"},
+        {"n_shared_experts": 1},
+        {"attn_output_gate": True},
+        {"attention_k_eq_v": True},
+        {"use_swiglu": False},
+        {"full_attention_interval": 4},
     ],
     ids=lambda change: next(iter(change)),
 )
@@ -263,7 +268,14 @@ def test_whatever_may_change_the_shape_is_refused_by_name(change):
         {"decoder_start_token_id": 3, "encoder_no_repeat_ngram_size": 2, "repetition_penalty": 1.1},
         {"pruned_heads": {}, "num_nextn_predict_layers": 0, "layer_types": ["full_attention"] * 16},
         {"num_layers": 16, "kv_channels": 64, "hidden_dropout": 0.1, "initializer_range": 0.02, "image_token_id": 7},
-        {"pretraining_tp": 2, "use_cache": True, "transformers_version": "4.45", "max_position_embeddings": 2048},
+        {
+            "attn_output_gate": False,
+            "gated_mlp": True,
+            "pretraining_tp": 2,
+            "use_cache": True,
+            "transformers_version": "4.45",
+            "max_position_embeddings": 2048,
+        },
     ],
     ids=lambda change: next(iter(change)),
 )
@@ -279,6 +291,7 @@ def test_what_is_off_or_harmless_changes_nothing(change):
         ({"qkv_bias": True}, "fields that are not understood (qkv_bias=True)"),
         ({"quantization_config": {"quant_method": "gptq", "bits": 4}}, "quantized weights (gptq)"),
         ({"quantization_config": {"quant_method": "bitnet"}}, "ternary weights"),
+        ({"quantization": {"bits": 4, "group_size": 64}}, "quantized weights (unnamed)"),
         ({"architectures": ["BitnetForCausalLM"], "weight_bits": 1}, "ternary weights"),
     ],
 )

@@ -122,7 +122,7 @@ def test_ray_that_is_not_there_is_one_line(config, tmp_path, monkeypatch):
     ("runs", "message"),
     [
         ((), "at least one run"),
-        (("d24-n2@100",), "expected a name"),
+        (("d24-n2@100",), "unknown architecture"),
         ((f"{SHAPE}@many",), "expected ARCHITECTURE@TOKENS"),
         ((f"{SHAPE}@1",), "at least one step"),
         ((f"{SHAPE}@500", f"{SHAPE}@500"), "listed twice"),
