@@ -29,7 +29,12 @@ def read(directory: Path, own: Sequence[str]) -> tuple[str, ...]:
 
 def _failures(path: Path) -> list[str]:
     content: Any = files.read_json(path)
-    failures = content.get("failures", []) if isinstance(content, dict) else None
-    if not isinstance(failures, list) or not all(isinstance(failure, str) for failure in failures):
-        raise InputError(f"{path}: failures must be a list of lines; fit again")
-    return [" ".join(failure.split()) for failure in failures]
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: must hold failures by name; fit again")
+    lines = []
+    for kind in ("failures", "warnings"):  # warnings are about the table that was fitted
+        found = content.get(kind, [])
+        if not isinstance(found, list) or not all(isinstance(line, str) for line in found):
+            raise InputError(f"{path}: {kind} must be a list of lines; fit again")
+        lines += [" ".join(line.split()) for line in found]
+    return lines

@@ -144,11 +144,13 @@ class MappedTable:
         if (numbers < -OVERFLOWED).any():
             return "; negative and so large, it looks like a 64-bit integer that overflowed: write it as 2.1e19"
         bad = numbers.isna() | (numbers <= 0) | (numbers == math.inf)
+        if bad.all():
+            return ""
         row = raw.index[int(bad.to_numpy().argmax())]
         for column in raw.columns:
             if str(column).lower() in STATES:
-                usual = self.raw[column].astype(str).mode().iloc[0]
-                if str(self.raw.at[row, column]) != usual:
+                usual = raw.loc[~bad, column].astype(str).mode().iloc[0]
+                if str(raw.at[row, column]) != usual:
                     return f"; where={columns.short(f'{column} == {usual!r}')!r} drops such rows"
         kept = f"{name} < 1e30" if numbers[row] == math.inf else f"{name} > 0"
         return f"; where={kept!r} drops such rows" if self._is_unwritten(row, name) else ""

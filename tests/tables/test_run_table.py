@@ -52,6 +52,28 @@ def test_a_filter_comes_before_cells_are_judged_and_rows_keep_their_numbers(tmp_
         rows(path, "name < 'c'", columns)
 
 
+@pytest.mark.parametrize(
+    ("loss", "state", "hint"),
+    [
+        ("", "failed", """where="State == 'finished'" drops"""),
+        ("", "finished", "where='loss > 0' drops"),
+        ("-1", "finished", "where='loss > 0' drops"),
+        ("inf", "finished", "where='loss < 1e30' drops"),
+        ("oops", "finished", "must be a number"),
+    ],
+)
+def test_a_cell_that_is_no_loss_comes_with_the_filter_that_drops_its_row(tmp_path, loss, state, hint):
+    path = write(
+        tmp_path, f"run_id,n_params_total,n_tokens,loss,State\na,1e8,1e10,3,finished\nb,1e8,2e10,{loss},{state}\n"
+    )
+    with pytest.raises(InputError, match=r"row 2, column loss") as caught:
+        rows(path)
+    assert hint in str(caught.value)
+    if "where=" in hint:
+        where = str(caught.value).split("where=")[1].split(" drops")[0][1:-1]
+        assert len(rows(path, where).frame) == 1
+
+
 def test_a_filter_that_compares_a_cell_that_is_no_number_says_so(tmp_path):
     path = write(tmp_path, HEADER + "a,1e8,1e10,3.0\nb,1e8,many,2.9\n")
     for columns in ("", "{'n_tokens': '1e9 * n_tokens'}"):
