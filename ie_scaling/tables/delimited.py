@@ -19,6 +19,9 @@ MOST_BYTES = 100_000_000  # of text, so that a small compressed file cannot fill
 _STATED = re.compile(r"sep=([,;\t])(?=[\r\n])", re.IGNORECASE)
 _OTHERS = (
     (b"\x1f\x8b", "is compressed by gzip; end its name in .gz"),
+    (b"\xfd7zXZ", "is compressed by xz; decompress it"),
+    (b"BZh", "is compressed by bzip2; decompress it"),
+    (b"\x28\xb5\x2f\xfd", "is compressed by zstd; decompress it"),
     (b"PAR1", "is Parquet; end its name in .parquet"),
     (b"PK\x03\x04", "is a zip archive or a spreadsheet; save the table as CSV"),
     (b"\xd0\xcf\x11\xe0", "is a spreadsheet; save the table as CSV"),
@@ -43,15 +46,21 @@ def read(path: Path) -> pd.DataFrame:
 
 
 def named(path: Path, frame: pd.DataFrame, header: list[str]) -> pd.DataFrame:
-    """The frame with its names stripped; a column without a name and cells is dropped.
+    """The frame with its names stripped; a blank name is the first column's (an index), or that of a blank column.
 
     Raises:
-      InputError: two columns of one name.
+      InputError: two columns of one name, or values under no name.
     """
     names = [name.strip() for name in header]
     frame.columns = pd.RangeIndex(len(names))
-    kept = [i for i, name in enumerate(names) if name or not numbers.is_blank(frame[i]).all()]
-    names = [names[i] or f"Unnamed: {i}" for i in kept]
+    blank = [i for i, name in enumerate(names) if not name and numbers.is_blank(frame[i]).all()]
+    for i in range(1, len(names)):
+        if not names[i] and i not in blank:
+            row = int((~numbers.is_blank(frame[i])).to_numpy().argmax())
+            value = numbers.quoted(frame[i].iloc[row])
+            raise InputError(f"{path}: row {row + 1}: value {i + 1}, {value}, is in a column without a name; name it")
+    kept = [i for i in range(len(names)) if i not in blank]
+    names = [names[i] or "Unnamed: 0" for i in kept]
     name, count = collections.Counter(names).most_common(1)[0] if names else ("", 0)
     if count > 1:
         raise InputError(f"{path}: {count} columns are named {numbers.quoted(name)}; rename all but one")
@@ -159,12 +168,12 @@ def _header_and_rows(path: Path, text: str, delimiter: str) -> tuple[list[str], 
 def _other_width(header: list[str], values: list[str], delimiter: str) -> str:
     """What is wrong with a row of another width than the header's."""
     counts = f"has {_count(len(values), 'value')}, the header has {_count(len(header), 'name')}"
-    if len(values) > len(header):
-        stray = (
-            "the last is blank, so look for a separator too many" if not values[-1] else "quote a value that holds one"
-        )
-        return f"{counts}; values are separated by {DELIMITERS[delimiter]}: {stray}"
-    return f"{counts}; values are separated by {DELIMITERS[delimiter]}: write one for each name, blank if unknown"
+    one = DELIMITERS[delimiter].removesuffix("s")
+    if len(values) < len(header):
+        return f"{counts}; write a value for each name, or nothing between two {DELIMITERS[delimiter]}"
+    if not values[-1]:
+        return f"{counts}; the last value is blank, so remove the {one} before it"
+    return f"{counts}; put quotes around a value that contains a {one}, or add the missing name"
 
 
 def _records(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:

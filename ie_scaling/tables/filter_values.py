@@ -161,6 +161,4 @@ def best_of_group(value: Value, keys: list[Column], name: str) -> np.ndarray:
 
 
 def _shown(value: Value) -> str:
-    return (
-        f"it is {_PLURAL[kind_of(value)]} by row" if isinstance(value, np.ndarray) else f"it is {numbers.quoted(value)}"
-    )
+    return f"it gives {_PLURAL[kind_of(value)]}" if isinstance(value, np.ndarray) else f"it is {numbers.quoted(value)}"
