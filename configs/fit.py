@@ -4,6 +4,8 @@
   python run.py --config=configs/fit.py --config.law=aspect_ratio --config.where="fit_set.str.contains('fig7')" \
       --config.holdout=rest --workdir=runs/fig7
   python run.py --config=configs/fit.py --config.method=least_squares --config.n_bootstrap=1000 --workdir=runs/bootstrap
+  python run.py --config=configs/fit.py --config.runs=mine.csv --config.law=chinchilla \
+      --config.columns="{'n_params_total': 'N', 'n_tokens': '1e9 * D'}" --workdir=runs/mine    # other names
 
 Cost: a minute or so on two CPU cores (seconds for least squares alone).
 Expect for the defaults: kappa about 0.008 and R_star about 90, so that shapes of 90 times as wide as deep lose least;

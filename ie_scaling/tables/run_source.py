@@ -121,8 +121,10 @@ def _same_shapes(frame: pd.DataFrame, name: str) -> list[str]:
     if not alike.any():
         return []
     first = frame[groups.ngroup() == groups.ngroup()[alike].iloc[0]]
-    rows = columns.listed((str(index + 1) for index in first.index), 5)
+    numbers = first["table_row"] if "table_row" in first else first.index + 1
+    where = f"{first['table'].iloc[0]}: " if "table" in first else ""
+    rows = where + "rows " + columns.listed((str(number) for number in numbers), 4)
     return [
-        f"{name}: {int(alike.sum())} rows have no model_id and share their size and shape with others (rows {rows} …): "
+        f"{name}: {int(alike.sum())} rows have no model_id and share their size and shape with others ({rows} …): "
         "each counts as a model of its own; checkpoints of one model need one model_id"
     ]
