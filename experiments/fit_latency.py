@@ -69,9 +69,11 @@ def estimate(config: Config) -> str:
     steps = (nuts.n_warmup + nuts.n_samples) / 1000
     factorised = max(np.sum((np.bincount(law_density.blocks_of(inputs.rows)) / OF_ROWS) ** 3), 0.3)
     seconds = SECONDS_TO_COMPILE + SECONDS_A_THOUSAND_STEPS * steps * factorised
+    warnings = "".join(f"\nwarning: {remark}" for remark in inputs.remarks)
     return (
         f"{config.tables}: {len(inputs.rows)} rows of {len(inputs.rows.devices)} devices in "
-        f"{len(inputs.rows.sessions)} sessions fitted, held out {held}\nabout {seconds:.0f} s on two CPU cores"
+        f"{len(inputs.rows.sessions)} sessions fitted, held out {held}\n"
+        f"about {seconds:.0f} s on two CPU cores{warnings}"
     )
 
 

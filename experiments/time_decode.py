@@ -5,7 +5,7 @@ from pathlib import Path
 from ie_scaling import accounting
 from ie_scaling.latency import benchmark, workload
 from ie_scaling.latency.config import TimeDecodeConfig as Config
-from ie_scaling.tables import latency_table, shape_table
+from ie_scaling.tables import latency_checks, latency_table, shape_table
 
 inputs_of = benchmark.inputs_of
 
@@ -32,7 +32,7 @@ def main(config: Config, directory: Path) -> list[str]:
             f"{row['tokens_per_s']:7.1f} {row['memory_bytes'] / 2**30:5.2f} {int(row['count']):5d}"
         )
     print(f"{directory / 'latency.csv'}: {len(frame)} rows; every raw sample in samples.jsonl")
-    return failures
+    return failures + latency_checks.remarks(frame, str(directory / "latency.csv"))
 
 
 def estimate(config: Config) -> str:

@@ -8,9 +8,11 @@ from typing import Protocol
 
 import numpy as np
 import pandas as pd
-from scipy import special, stats
+from scipy import special
 
-P10_TO_P90 = 2 * float(stats.norm.ppf(0.9))
+from ie_scaling.tables import latency_spread
+
+FAR = 300.0  # in ln seconds: a ratio that is as good as zero or infinite
 
 
 class Latency(Protocol):
@@ -72,11 +74,17 @@ class Bound:
 
 @dataclasses.dataclass(frozen=True)
 class MeasuredLatency:
-    """Measured request latency of each candidate, log-normal about its median.
+    """Measured request latency of each candidate: log-normal about its median, both known as their counts say.
+
+    With s and ν of `latency_spread.moderate`, of one request and of the median, which is itself an estimate:
+
+        ln(request/median) ~ s·√(1 + π/(2·count))·t_ν      ln(true median/median) ~ s·√(π/(2·count))·t_ν
+
+    so that no latency is certain, whatever its row leaves out; for large counts these are Normal(0, s²) and nothing.
 
     Attributes:
       median_A: seconds.
-      spread_A: standard deviation of the log of one request's latency.
+      spread_A: standard deviation of the log of one request's latency; NaN where it is not known.
       count_A: samples behind the median.
     """
 
@@ -87,25 +95,38 @@ class MeasuredLatency:
     @classmethod
     def from_table(cls, table: pd.DataFrame, metric: str) -> "MeasuredLatency":
         """From the rows of a latency table, the spread from its 10th and 90th percentiles."""
-        p10, p90 = table[f"{metric}_p10"].to_numpy(float), table[f"{metric}_p90"].to_numpy(float)
-        spread_A = np.log(p90 / p10) / P10_TO_P90
-        return cls(table[metric].to_numpy(float), np.nan_to_num(spread_A), table["count"].to_numpy(float))
+        spread_A = latency_spread.of_table(table, metric)
+        return cls(table[metric].to_numpy(float), spread_A, table["count"].to_numpy(float))
 
     def p_within(self, bound_s: float) -> np.ndarray:
         """(A,): probability that one request takes at most bound_s."""
-        margin_A = np.log(bound_s / self.median_A)
-        certain_A = np.where(margin_A >= 0, 1.0, 0.0)
-        spread_A = np.maximum(self.spread_A, 1e-12)
-        return np.where(self.spread_A > 0, special.ndtr(margin_A / spread_A), certain_A)
+        scale_A, dof_A = self._request
+        return special.stdtr(dof_A, np.log(bound_s / self.median_A) / scale_A)
 
     def quantile(self, share: float) -> np.ndarray:
-        """(A,): seconds within which this share of the requests ends."""
-        return self.median_A * np.exp(self.spread_A * special.ndtri(share))
+        """(A,): seconds within which one request ends with this probability."""
+        scale_A, dof_A = self._request
+        return self._seconds(scale_A * special.stdtrit(dof_A, share))
 
     def draw_medians(self, n_draws: int, rng: np.random.Generator) -> np.ndarray:
-        """(W,A): draws of the median itself, whose standard error is √(π/2)·spread/√count."""
-        error_A = np.sqrt(np.pi / 2) * self.spread_A / np.sqrt(self.count_A)
-        return self.median_A * np.exp(error_A * rng.standard_normal((n_draws, len(self.median_A))))
+        """(W,A): draws of the median itself."""
+        spread_A, dof_A = self._moderated
+        error_A = latency_spread.MEDIAN_ERROR * spread_A / np.sqrt(self.count_A)
+        return self._seconds(error_A * rng.standard_t(dof_A, (n_draws, len(self.median_A))))
+
+    @property
+    def _moderated(self) -> tuple[np.ndarray, np.ndarray]:
+        return latency_spread.moderate(self.spread_A, self.count_A)
+
+    @property
+    def _request(self) -> tuple[np.ndarray, np.ndarray]:
+        """Scale of one request about the measured median, and its degrees of freedom."""
+        spread_A, dof_A = self._moderated
+        return spread_A * np.sqrt(1 + latency_spread.MEDIAN_ERROR**2 / self.count_A), dof_A
+
+    def _seconds(self, log_ratio: np.ndarray) -> np.ndarray:
+        """The median times this ratio, within what float64 holds."""
+        return self.median_A * np.exp(np.clip(log_ratio, -FAR, FAR))
 
     def over_fastest(self) -> "MeasuredLatency":
         """The same in units of the least median, which is taken as known."""

@@ -24,7 +24,7 @@ from ie_scaling.search.candidate_latency import Bound, Latency, MeasuredLatency,
 from ie_scaling.search.config import GridConfig, SelectConfig
 from ie_scaling.search.space import Space
 from ie_scaling.shapes import lookup
-from ie_scaling.tables import cells, filters, latency_table, shape_table
+from ie_scaling.tables import cells, filters, latency_checks, latency_spread, latency_table, shape_table
 
 # Candidates × draws, and candidates × candidates: an array of them is 160 MB, and some ten are held at once.
 MOST_CELLS = 20_000_000
@@ -95,9 +95,11 @@ def _timed(config: SelectConfig) -> Candidates:
             raise InputError(
                 f"{field}: needs a latency law; latency={config.latency!r} is no directory of configs/fit_latency.py"
             )
-    table = _timed_rows(config)
+    table, metric = _timed_rows(config), config.latency_metric
+    remarks = latency_checks.remarks(table.set_index("table_row"), config.latency)
+    remarks += latency_spread.remarks(table, metric, config.latency)
     timed = Space.own_sizes(shape_table.architectures_of(table))
-    return Candidates(timed, MeasuredLatency.from_table(table, config.latency_metric), "timed", [])
+    return Candidates(timed, MeasuredLatency.from_table(table, metric), "timed", remarks)
 
 
 def _predicted(config: SelectConfig, n_draws: int) -> Candidates:
@@ -137,7 +139,8 @@ def _timed_rows(config: SelectConfig) -> pd.DataFrame:
     Raises:
       InputError: a candidate that was not timed, or one timed under several workloads.
     """
-    table = filters.filter_rows(latency_table.read_latency(config.latency), config.where, config.latency)
+    table = latency_table.read_latency(config.latency)
+    table = filters.filter_rows(table.assign(table_row=range(len(table))), config.where, config.latency)
     twice = table.duplicated("architecture")
     if twice.any():
         name = table.loc[twice, "architecture"].iloc[0]

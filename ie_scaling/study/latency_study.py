@@ -17,7 +17,7 @@ from ie_scaling.study import latency_design, latency_findings, latency_law_check
 from ie_scaling.study.latency_config import LatencyStudyConfig
 from ie_scaling.study.latency_design import HELD_OUT, RANDOM, Sweep
 from ie_scaling.study.latency_timings import Timings
-from ie_scaling.tables import cells
+from ie_scaling.tables import cells, latency_checks
 
 
 def run(config: LatencyStudyConfig, directory: Path) -> list[str]:
@@ -50,6 +50,7 @@ def _run_stages(config: LatencyStudyConfig, sweeps: Sequence[Sweep], directory: 
         failures += time_sweep(sweep, config.decode, directory / sweep.name)
         timings = Timings.read(directory / sweep.name, config.n_resamples, config.seed)
         failures += latency_findings.too_fast(sweep.name, timings)
+        failures += latency_checks.remarks(timings.table, str(directory / sweep.name / "latency.csv"))
         timed |= timings.by_series() if sweep.name == RANDOM else {sweep.name: timings}
     predictions = None
     if config.random.n_held_out:

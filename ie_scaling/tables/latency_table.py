@@ -6,9 +6,11 @@ from typing import Any
 import pandas as pd
 
 from ie_scaling.architecture import SHAPE_FIELDS, Architecture
-from ie_scaling.tables import cells, shape_table
+from ie_scaling.errors import InputError
+from ie_scaling.tables import cells, latency_checks, numbers, shape_table
 
-TIMED = ("ttft_s", "tpot_s", "e2e_s", "tokens_per_s")
+TIMED = latency_checks.TIMED
+PERCENTILES = tuple(f"{name}_p{percent}" for name in TIMED for percent in (10, 90, 99))
 LATENCY_COLUMNS = (
     "architecture",
     *shape_table.ARCHITECTURE_COLUMNS,
@@ -16,8 +18,10 @@ LATENCY_COLUMNS = (
     *(f"{name}{tail}" for name in TIMED for tail in ("", "_p10", "_p90", "_p99")),
     *("count", "floor_s"),
 )
+TEXT_LATENCY_COLUMNS = ("architecture", "device_kind", "dtype", "mode")
 WHOLE_LATENCY_COLUMNS = (*SHAPE_FIELDS, "n_devices", "batch", "prompt_tokens", "new_tokens")
 POSITIVE_LATENCY_COLUMNS = (*WHOLE_LATENCY_COLUMNS, *TIMED, "count")
+MAY_BE_BLANK = ("tpot_s", *PERCENTILES, "floor_s")
 
 
 def latency_record(architecture: Architecture, **measured: Any) -> dict[str, Any]:
@@ -32,26 +36,44 @@ def latency_record(architecture: Architecture, **measured: Any) -> dict[str, Any
 
 
 def read_latency(path: str | Path) -> pd.DataFrame:
-    """A validated latency table, with the columns of LATENCY_COLUMNS at least; others are numbers where they can be."""
+    """A validated latency table, with the columns of LATENCY_COLUMNS at least; others are numbers where they can be.
+
+    What is usable but suspicious, such as times in milliseconds, `latency_checks.remarks` says.
+
+    Raises:
+      InputError: a cell that cannot be, or cells that contradict one another, by file, row, column and text.
+    """
     path = Path(path)
-    frame = cells.read_frame(path)
-    cells.require_columns(path, frame, LATENCY_COLUMNS)
-    if frame.empty:
-        raise ValueError(f"{path}: has no rows")
-    for column in POSITIVE_LATENCY_COLUMNS:
-        given = frame[column]
-        frame[column] = cells.positive(path, frame, column, required=column != "tpot_s")
-        if column in WHOLE_LATENCY_COLUMNS:
-            cells.refuse(path, given, frame[column] % 1 != 0, "must be a whole number")
-            frame[column] = frame[column].astype(int)
-    for column in ("tied_embeddings", "qk_norm"):
-        frame[column] = frame[column].astype(str).str.lower() == "true"
-    floats = ("rope_base", "compile_s", "floor_s")
-    for column in (*floats, *(f"{name}_p{tail}" for name in TIMED for tail in (10, 90, 99))):
-        frame[column] = pd.to_numeric(frame[column], errors="coerce")
-    for column in frame.columns.difference(LATENCY_COLUMNS):
-        filled = frame[column] != ""
-        numbers = pd.to_numeric(frame[column].where(filled), errors="coerce")
-        if numbers[filled].notna().all():
-            frame[column] = numbers
+    given = cells.read_frame(path)
+    cells.require_columns(path, given, LATENCY_COLUMNS)
+    if given.empty:
+        raise InputError(f"{path}: has no rows")
+    frame, architectures = shape_table.read_architectures(path, given)
+    columns = {column: _text(path, given, column) for column in TEXT_LATENCY_COLUMNS}
+    columns |= {column: shape_table.whole(path, given, column) for column in WHOLE_LATENCY_COLUMNS[len(SHAPE_FIELDS) :]}
+    columns["count"] = shape_table.whole(path, given, "count").astype(float)
+    for column in (*TIMED, *PERCENTILES, "floor_s"):
+        columns[column] = cells.positive(path, given, column, required=column not in MAY_BE_BLANK)
+    columns["compile_s"] = cells.finite(path, given, "compile_s", required=False)
+    cells.refuse(path, given["compile_s"], columns["compile_s"] < 0, "must not be negative")
+    columns |= {column: _numbers_or_as_given(given[column]) for column in given.columns.difference(LATENCY_COLUMNS)}
+    frame = frame.assign(**columns)
+    latency_checks.check(path, frame, given, architectures)
     return frame
+
+
+def _text(path: Path, frame: pd.DataFrame, column: str) -> pd.Series:
+    """The column as text without spaces around it, no cell blank."""
+    cells.refuse(path, frame[column], numbers.is_blank(frame[column]), "must not be blank")
+    return frame[column].astype(str).str.strip()
+
+
+def _numbers_or_as_given(given: pd.Series) -> pd.Series:
+    """Numbers, NaN for blanks, where every other cell is one; else the cells as they are."""
+    values, is_number = numbers.to_numbers(given)
+    blank = numbers.is_blank(given)
+    if not (is_number | blank).all() or blank.all():
+        return given
+    if blank.any() or (values.abs() > cells.EXACT).any():
+        return values
+    return pd.to_numeric(given)

@@ -52,8 +52,9 @@ def inputs(tmp_path):
     for shape in SHAPES:
         measured = {"device_kind": "cpu", "n_devices": 1, "dtype": "float32", "batch": 1, "prompt_tokens": 8}
         measured |= {"new_tokens": 8, "mode": "loop", "compile_s": 1.0, "count": 20, "floor_s": 0.01}
-        for metric in latency_table.TIMED:
-            middle = SECONDS[shape.name]
+        seconds = SECONDS[shape.name]
+        timed = {"ttft_s": seconds / 8, "tpot_s": seconds / 8, "e2e_s": seconds, "tokens_per_s": 8 / seconds}
+        for metric, middle in timed.items():
             measured |= {metric: middle, f"{metric}_p10": 0.95 * middle, f"{metric}_p90": middle / 0.95}
             measured[f"{metric}_p99"] = 1.1 * middle
         rows.append(latency_table.latency_record(shape, **measured))
@@ -254,7 +255,8 @@ def test_the_recommendation_says_its_error_and_its_ties(inputs, tmp_path):
 
 def test_a_table_of_several_workloads_must_be_narrowed(inputs, tmp_path):
     table = pd.read_csv(inputs.latency)
-    both = pd.concat([table, table.assign(batch=8)])
+    rates = {name: 8 * table[name] for name in table if name.startswith("tokens_per_s")}
+    both = pd.concat([table, table.assign(batch=8, **rates)])
     both.to_csv(inputs.latency, index=False)
     with pytest.raises(ValueError, match="several workloads; choose with where"):
         selection.run(inputs, tmp_path / "out")

@@ -3,13 +3,12 @@
 import math
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 from ie_scaling import accounting
 from ie_scaling.architecture import SHAPE_FIELDS, Architecture
 from ie_scaling.laws.observations import Observations
-from ie_scaling.tables import cells, latency_table, run_table, shape_table
+from ie_scaling.tables import cells, run_table
 
 DATA = Path(__file__).parent.parent.parent / "data"
 SHAPE = Architecture(d_model=34, n_layers=3, n_heads=6, n_kv_heads=2, d_head=10, d_ff=37, vocab_size=53)
@@ -104,26 +103,3 @@ def test_a_missing_table_and_a_bad_filter_are_named(tmp_path):
 
 def test_where_keeps_the_rows_of_a_figure():
     assert len(run_table.read_runs(DATA / "bian2025.csv", "fit_set.str.contains('fig7')")) == 27
-
-
-def test_latency_round_trip(tmp_path):
-    measured = dict.fromkeys(latency_table.LATENCY_COLUMNS, 0.25) | dict.fromkeys(
-        latency_table.WHOLE_LATENCY_COLUMNS, 1
-    )
-    for name in ("architecture", *shape_table.ARCHITECTURE_COLUMNS):
-        measured.pop(name)
-    qk = Architecture.from_fields(SHAPE.to_fields() | {"qk_norm": True})
-    path = tmp_path / "latency.csv"
-    cells.write_table(path, [latency_table.latency_record(shape, **measured) for shape in (SHAPE, qk)])
-    frame = latency_table.read_latency(path)
-    assert shape_table.architectures_of(frame) == [SHAPE, qk]
-    assert frame["e2e_s_p90"].tolist() == [0.25, 0.25]
-    with pytest.raises(ValueError, match="missing"):
-        latency_table.latency_record(SHAPE, ttft_s=1.0)
-
-
-def test_a_latency_table_without_its_columns_is_refused(tmp_path):
-    path = tmp_path / "latency.csv"
-    pd.DataFrame({"architecture": ["x"]}).to_csv(path, index=False)
-    with pytest.raises(ValueError, match="column d_model is missing"):
-        latency_table.read_latency(path)

@@ -18,6 +18,7 @@ from ie_scaling.latency.law.config import FitLatencyConfig
 from ie_scaling.latency.law.posterior import LatencyPosterior
 from ie_scaling.latency.law.proxy import Proxy
 from ie_scaling.latency.law.table import Rows
+from ie_scaling.progress import say
 from ie_scaling.tables import cells, run_table
 
 TIMES = ("ttft_s", "tpot_s", "e2e_s")
@@ -36,12 +37,13 @@ N_PRIOR_DRAWS = 2000
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Inputs:
-    """The rows to fit, and those only to predict (None for none), as tables and as rows."""
+    """The rows to fit, those only to predict (None for none), as tables and as rows, and what is suspicious of them."""
 
     fitted: pd.DataFrame
     held: pd.DataFrame | None
     rows: Rows
     held_rows: Rows | None
+    remarks: list[str] = dataclasses.field(default_factory=list)
 
 
 def inputs_of(config: FitLatencyConfig) -> workdir.Inputs:
@@ -71,24 +73,28 @@ def load(config: FitLatencyConfig) -> Inputs:
     Raises:
       ValueError: naming field or file, row, column and rule.
     """
-    fitted, held = law_table.split(law_table.read(config.tables, config.where), config.holdout)
+    table = law_table.read(config.tables, config.where)
+    fitted, held = law_table.split(table, config.holdout)
     rows = law_table.rows_of(fitted)
     if len(rows) < latency_law.LEAST_ROWS:
         raise ValueError(
             f"tables={config.tables!r}: {len(rows)} rows to fit; a latency law needs {latency_law.LEAST_ROWS}"
         )
     held_rows = None if held is None else law_table.rows_of(held, rows.devices, rows.sessions)
-    return Inputs(fitted=fitted, held=held, rows=rows, held_rows=held_rows)
+    return Inputs(fitted=fitted, held=held, rows=rows, held_rows=held_rows, remarks=law_table.remarks(table))
 
 
 def _write(config: FitLatencyConfig, inputs: Inputs, directory: Path) -> None:
     """Fit and write everything but DONE."""
+    for remark in inputs.remarks:
+        say(f"warning: {remark}")
     posterior, gate = latency_law.fit_rows(inputs.rows, config)
+    posterior = dataclasses.replace(posterior, failures=(*inputs.remarks, *posterior.failures))  # for all who read it
     posterior.save(directory / latency_law.FILE_NAME)
     proxies = {metric: law_proxy.fit(inputs.rows, metric) for metric in ("ttft_s", "tpot_s")}
     table = predict_table(inputs, posterior, proxies, config.seed)
     cells.write_table(directory / "predictions.csv", table)
-    failures = [f"latency law: {failure}" for failure in gate.failures]
+    failures = [*inputs.remarks, *(f"latency law: {failure}" for failure in gate.failures)]
     files.write_json(directory / "diagnostics.json", {"failures": failures, "gate": config_lib.to_plain(gate)})
     fit: dict[str, Any] = {
         "form": config.form,

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,14 +11,23 @@ import pandas as pd
 
 from ie_scaling import accounting
 from ie_scaling.config import require
+from ie_scaling.errors import InputError
 from ie_scaling.latency import workload as workload_lib
 from ie_scaling.latency.law import features as law_features
 from ie_scaling.latency.law.features import Device, Features
 from ie_scaling.latency.workload import Case, Workload
-from ie_scaling.tables import filters, latency_table, run_table, shape_table
+from ie_scaling.tables import (
+    cells,
+    filters,
+    latency_checks,
+    latency_spread,
+    latency_table,
+    numbers,
+    run_table,
+    shape_table,
+)
+from ie_scaling.tables.latency_spread import MEDIAN_ERROR, P10_TO_P90
 
-P10_TO_P90 = 2.5631  # of a normal distribution, in standard deviations
-MEDIAN_ERROR = math.sqrt(math.pi / 2)  # standard error of a median, in that of a mean
 CEILINGS = ("ceiling_bytes_per_s", "ceiling_flops_per_s")
 ONE_SESSION = "one session"
 NUMBERS: dict[Any, str] = {int: "must be a whole number", float: "must be a number"}  # of a workload's fields
@@ -55,38 +65,39 @@ def read(paths: str, where: str = "") -> pd.DataFrame:
     Each table is a session, or several where it has a column `session` of its own.
 
     Raises:
-      ValueError: naming file, row, column, value and rule.
+      InputError: naming file, row, column, value and rule.
     """
     frames = []
     for name in run_table.split_paths(paths):
         frame = add_columns(latency_table.read_latency(name), name)
         within = " " + frame["session"].astype(str) if "session" in frame else ""
-        frames.append(frame.assign(session=name + within))
+        frames.append(frame.assign(session=name + within, table=name, table_row=range(len(frame))))
     frame = pd.concat(frames, ignore_index=True)
     codes, _ = pd.factorize(frame["architecture"])
     return filters.filter_rows(frame.assign(shape_index=codes), where, paths)
+
+
+def remarks(frame: pd.DataFrame) -> list[str]:
+    """What is suspicious about the rows of a table that `read` gave, file by file."""
+    return [
+        remark
+        for name, rows in frame.groupby("table", sort=False)
+        for remark in latency_checks.remarks(rows.set_index("table_row"), str(name))
+    ]
 
 
 def add_columns(frame: pd.DataFrame, path: str = "table") -> pd.DataFrame:
     """The table with its ceilings as numbers, parameter counts, and the bytes and FLOPs of a step.
 
     Raises:
-      ValueError: a ceiling that is blank or absent, or rows of more than one device working together.
+      InputError: a ceiling that is blank or absent, or rows of more than one device working together.
     """
     columns: dict[str, Any] = {}
     for column in CEILINGS:
         if column not in frame:
-            raise ValueError(f"{path}: column {column} is missing; the latency law needs it, so time the shapes again")
-        columns[column] = np.asarray(pd.to_numeric(frame[column], errors="coerce"), float)
-        allowed = np.isfinite(columns[column]) & (columns[column] > 0)
-        if not allowed.all():
-            row = int(np.argmin(allowed))
-            value = frame[column].iloc[row]
-            said = "blank" if pd.isna(value) or value == "" else f"'{value}'"
-            raise ValueError(f"{path}: row {row + 1}, column {column}: {said}: must be finite and above zero")
-    if (several := frame["n_devices"] != 1).any():
-        row = int(several.to_numpy().argmax())
-        raise ValueError(f"{path}: row {row + 1}, column n_devices: {frame['n_devices'].iloc[row]} must be 1")
+            raise InputError(f"{path}: column {column} is missing; the latency law needs it, so time the shapes again")
+        columns[column] = cells.positive(Path(path), frame, column, required=True).to_numpy()
+    cells.refuse(Path(path), frame["n_devices"], frame["n_devices"] != 1, "must be 1")
     timed = [f"{metric}{tail}" for metric in latency_table.TIMED for tail in ("", "_p10", "_p90")]
     columns |= {name: pd.to_numeric(frame[name], errors="coerce").astype(float) for name in timed}
     cases = cases_of(frame, path)
@@ -101,14 +112,14 @@ def split(frame: pd.DataFrame, holdout: str) -> tuple[pd.DataFrame, pd.DataFrame
     """Rows to fit and rows only to predict (None without any).
 
     Raises:
-      ValueError: a filter that keeps no row, or leaves none to fit.
+      InputError: a filter that keeps no row, or leaves none to fit.
     """
     if not holdout:
         return frame, None
     held = filters.filter_rows(frame, holdout, "the table", "holdout")
     fitted = frame[~frame.index.isin(held.index)]
     if fitted.empty:
-        raise ValueError(f"holdout={holdout!r}: keeps every row, leaving none to fit")
+        raise InputError(f"holdout={holdout!r}: keeps every row, leaving none to fit")
     return fitted, held
 
 
@@ -116,15 +127,15 @@ def cases_of(frame: pd.DataFrame, path: str = "table") -> list[Case]:
     """The Case of each row; a field of Workload that is blank and no column of LATENCY_COLUMNS has its default.
 
     Raises:
-      ValueError: a workload that cannot be, by its row.
+      InputError: a workload that cannot be, by its row.
     """
     loads = []
     for number, row in enumerate(frame.to_dict("records"), 1):
         try:
             loads.append(_workload(row))
         except ValueError as error:
-            raise ValueError(f"{path}: row {number}: {error}") from None
-    return [Case(a, load) for a, load in zip(shape_table.architectures_of(frame), loads, strict=True)]
+            raise InputError(f"{path}: row {number}: {error}") from None
+    return [Case(a, load) for a, load in zip(shape_table.architectures_of(frame, path), loads, strict=True)]
 
 
 def _workload(row: Mapping[str, Any]) -> Workload:
@@ -134,9 +145,10 @@ def _workload(row: Mapping[str, Any]) -> Workload:
         if is_optional and (pd.isna(value) or value == ""):
             continue
         if field.type in NUMBERS:
-            number = pd.to_numeric(value, errors="coerce")
-            is_allowed = number % 1 == 0 if field.type is int else number == number
+            number, is_number = (each.iloc[0] for each in numbers.to_numbers(pd.Series([value])))
+            is_allowed = is_number and abs(number) <= cells.EXACT and (field.type is float or number % 1 == 0)
             require(bool(is_allowed), field.name, value, NUMBERS[field.type])
+            value = number
         values[field.name] = field.type(value)  # ty: ignore
     return Workload(**values)
 
@@ -256,10 +268,16 @@ def _session_names(frame: pd.DataFrame) -> pd.Series:
 
 
 def _errors(frame: pd.DataFrame, metric: str) -> np.ndarray:
-    """Relative standard error of each row's median, from its 10th and 90th percentiles; 0 where they are blank."""
+    """Relative standard error of each row's median, from its 10th and 90th percentiles.
+
+    Where they are blank or all one, what the other rows' spread gives for its count; 0 where the metric is blank.
+    """
     reach = frame[f"{metric}_p90"].to_numpy(float) - frame[f"{metric}_p10"].to_numpy(float)
     count = frame["count"].to_numpy(float)
-    return np.nan_to_num(MEDIAN_ERROR * reach / P10_TO_P90 / np.sqrt(count) / frame[metric].to_numpy(float))
+    error = MEDIAN_ERROR * reach / P10_TO_P90 / np.sqrt(count) / frame[metric].to_numpy(float)
+    spread, _ = latency_spread.moderate(latency_spread.of_table(frame, metric), count)
+    error = np.where(error > 0, error, MEDIAN_ERROR * spread / np.sqrt(count))
+    return np.where(frame[metric].notna(), error, 0.0)
 
 
 def _typical_error(frame: pd.DataFrame, metric: str) -> float:

@@ -1,0 +1,162 @@
+"""What the cells of a latency table say of one another: the impossible is refused, the suspicious remarked on."""
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from ie_scaling import accounting
+from ie_scaling.architecture import Architecture
+from ie_scaling.tables import cells, shape_table
+
+TIMED = ("ttft_s", "tpot_s", "e2e_s", "tokens_per_s")
+# The median of a ratio is not the ratio of medians: in nine tables of 98 to 114 rows they differ by up to 5 %.
+TOLERANCE = 2.0
+LOOSE = 0.25  # of e2e_s, how far apart its 10th and 90th percentiles may be where they are not known
+THOUSAND = (500.0, 2000.0)
+MANY_FLOORS = 300.0
+SLOW_LAYER_S = 1e-3  # small shapes on fast devices take many floors, all of it dispatch, but no layer takes so long
+SLOW_PARAMS_PER_S = 1e8  # a step multiplies by every weight; a core of today by ten times as many a second
+IMPOSSIBLE_FLOORS = 1 / 3
+_SHAPE_NAME = re.compile(r"d\d+-n\d+-h\d+-")
+
+
+def check(path: Path, frame: pd.DataFrame, given: pd.DataFrame, architectures: Sequence[Architecture]) -> None:
+    """Refuse rows whose cells contradict one another; `given` holds the cells as they were written.
+
+    Raises:
+      InputError: by file, row, column and text.
+    """
+    _check_names(path, frame, given, architectures)
+    for metric in TIMED:
+        _check_percentiles(path, frame, given, metric)
+    steps = frame["new_tokens"] - 1
+    _refuse(path, given, "e2e_s", frame["e2e_s"] < frame["ttft_s"], _below(frame, "ttft_s"))
+    alone = (steps == 0) & frame["tpot_s"].notna()
+    _refuse(path, given, "tpot_s", alone, lambda row: "must be blank: one new token has no time per output token")
+    _check_tpot(path, frame, given)
+    ratio = _tokens_ratio(frame)
+    if not ratio.between(*THOUSAND).all():  # all of them: `remarks` asks for the unit
+        wrong = ~ratio.between(1 / TOLERANCE, TOLERANCE)
+        _refuse(path, given, "tokens_per_s", wrong, lambda row: _tokens_rule(frame, row))
+
+
+def remarks(frame: pd.DataFrame, name: str) -> list[str]:
+    """Warnings about a table that can be read but whose times are hardly in seconds; `name` is its file's."""
+    floors, step_s = frame["tpot_s"] / frame["floor_s"], _step_s(frame)
+    multiplied = _params_per_s(frame, step_s)
+    is_slow = (floors >= MANY_FLOORS) | floors.isna() & (multiplied < SLOW_PARAMS_PER_S)
+    slow = is_slow & (step_s / frame["n_layers"] >= SLOW_LAYER_S) | _tokens_ratio(frame).between(*THOUSAND)
+    fast = floors < IMPOSSIBLE_FLOORS
+    said = []
+    if slow.any():
+        place = int(slow.to_numpy().argmax())
+        why = f"{multiplied.iloc[place]:.3g} parameters a second"
+        if floors.iloc[place] >= MANY_FLOORS:
+            why = f"{floors.iloc[place]:,.0f} times its floor_s, a thousand floors and more"
+        said.append(
+            f"{name}: row {_row(frame, place)}, and {int(slow.sum())} of {len(frame)} rows: a step of "
+            f"{step_s.iloc[place]:.3g} s, {why}: are these milliseconds? Times must be in seconds"
+        )
+    if fast.any():
+        place = int(fast.to_numpy().argmax())
+        said.append(
+            f"{name}: row {_row(frame, place)}, and {int(fast.sum())} of {len(frame)} rows: tpot_s is "
+            f"{floors.iloc[place]:.2g} of floor_s, faster than the device can read: are both in seconds?"
+        )
+    return said
+
+
+def _row(frame: pd.DataFrame, place: int) -> int:
+    """The number of a row in its file, 1 the first."""
+    return int(frame.index[place]) + 1
+
+
+def _step_s(frame: pd.DataFrame) -> pd.Series:
+    """Seconds of a decode step; NaN where one new token is all there is."""
+    steps = (frame["new_tokens"] - 1).where(frame["new_tokens"] > 1)
+    return frame["tpot_s"].fillna((frame["e2e_s"] - frame["ttft_s"]) / steps)
+
+
+def _params_per_s(frame: pd.DataFrame, step_s: pd.Series) -> pd.Series:
+    """Parameters that a step multiplies by, for every request of its batch, in a second."""
+    n_params = [accounting.count_parameters(a) for a in shape_table.architectures_of(frame)]
+    return pd.Series(n_params, frame.index, dtype=float) * frame["batch"] / step_s
+
+
+def _check_names(path: Path, frame: pd.DataFrame, given: pd.DataFrame, architectures: Sequence[Architecture]) -> None:
+    """A name that is a shape's own is of the shape in the columns, and no name is of two shapes."""
+    claims = [_SHAPE_NAME.match(name) is not None for name in frame["architecture"]]
+    wrong = [
+        is_shape and not _is_name_of(name, a)
+        for is_shape, name, a in zip(claims, frame["architecture"], architectures, strict=True)
+    ]
+    rule = lambda row: f"must be {architectures[row].name}, as the columns say"  # noqa: E731
+    _refuse(path, given, "architecture", pd.Series(wrong), rule)
+    first: dict[str, Architecture] = {}
+    twice = [first.setdefault(name, a) != a for name, a in zip(frame["architecture"], architectures, strict=True)]
+    _refuse(path, given, "architecture", pd.Series(twice), lambda row: "is another shape's name in a row above")
+
+
+def _is_name_of(name: str, architecture: Architecture) -> bool:
+    try:
+        return Architecture.parse(name) == architecture
+    except ValueError:
+        return False
+
+
+def _check_percentiles(path: Path, frame: pd.DataFrame, given: pd.DataFrame, metric: str) -> None:
+    """10th percentile ≤ median ≤ 90th ≤ 99th, of those that are there; the first cell that is not is named."""
+    names = (f"{metric}_p10", metric, f"{metric}_p90", f"{metric}_p99")
+    for above in (1, 2, 3):
+        for below in range(above):
+            low, high = names[below], names[above]
+            wrong = frame[low] > frame[high]
+            if below == 0:
+                _refuse(path, given, low, wrong, _above(frame, high))
+            _refuse(path, given, high, wrong, _below(frame, low))
+
+
+def _check_tpot(path: Path, frame: pd.DataFrame, given: pd.DataFrame) -> None:
+    """(e2e_s − ttft_s)/(new_tokens − 1) within TOLERANCE of tpot_s, or within what e2e_s varies."""
+    steps = frame["new_tokens"] - 1
+    spent, said = frame["e2e_s"] - frame["ttft_s"], steps * frame["tpot_s"]
+    reach = (frame["e2e_s_p90"] - frame["e2e_s_p10"]).fillna(LOOSE * frame["e2e_s"])
+    near = (said <= TOLERANCE * spent) & (spent <= TOLERANCE * said)
+    wrong = (steps > 0) & said.notna() & ~near & ((said - spent).abs() > reach)
+    _refuse(
+        path,
+        given,
+        "tpot_s",
+        wrong,
+        lambda row: (
+            f"contradicts (e2e_s - ttft_s)/(new_tokens - 1) = {spent.iloc[row] / steps.iloc[row]:.4g}; "
+            "are all three in seconds?"
+        ),
+    )
+
+
+def _tokens_ratio(frame: pd.DataFrame) -> pd.Series:
+    """Tokens a second over batch·new_tokens/e2e_s, which they are."""
+    return frame["tokens_per_s"] * frame["e2e_s"] / (frame["batch"] * frame["new_tokens"])
+
+
+def _tokens_rule(frame: pd.DataFrame, row: int) -> str:
+    here = frame.iloc[row]
+    unit = "; is e2e_s in milliseconds?" if THOUSAND[0] <= _tokens_ratio(frame).iloc[row] <= THOUSAND[1] else ""
+    return f"contradicts batch * new_tokens/e2e_s = {here['batch'] * here['new_tokens'] / here['e2e_s']:.4g}{unit}"
+
+
+def _below(frame: pd.DataFrame, column: str) -> Callable[[int], str]:
+    return lambda row: f"must be at least {column}, {frame[column].iloc[row]:.6g}"
+
+
+def _above(frame: pd.DataFrame, column: str) -> Callable[[int], str]:
+    return lambda row: f"must be at most {column}, {frame[column].iloc[row]:.6g}"
+
+
+def _refuse(path: Path, given: pd.DataFrame, column: str, broken: pd.Series, rule: Callable[[int], str]) -> None:
+    """`cells.refuse` with a rule for the first row that breaks it."""
+    if broken.any():
+        cells.refuse(path, given[column], broken, rule(int(broken.to_numpy().argmax())))
