@@ -128,8 +128,8 @@ def items(path: Path, data: xr.Dataset, name: str, of: type) -> list[Any]:
     return values
 
 
-def variable(path: Path, data: xr.Dataset, name: str, dims: Sequence[str], may_be_empty: bool = False) -> np.ndarray:
-    """A variable of finite numbers with these dimensions, as float64 or its own integers.
+def variable(path: Path, data: xr.Dataset, name: str, dims: Sequence[str], dtype: type | None = None) -> np.ndarray:
+    """A variable of finite numbers with these dimensions, of this type where one is given.
 
     Raises:
       InputError: it is missing, or has other dimensions, no values, another type, or a value that is not finite.
@@ -139,9 +139,9 @@ def variable(path: Path, data: xr.Dataset, name: str, dims: Sequence[str], may_b
     if data[name].dims != tuple(dims):
         raise InputError(f"{path}: {name!r} has dimensions {data[name].dims}, not {tuple(dims)}")
     values = data[name].to_numpy()
-    if values.dtype.kind not in "fiu":
-        raise InputError(f"{path}: {name!r} is of type {values.dtype}, not numbers")
-    if not values.size and not may_be_empty:
+    if values.dtype.kind not in "fiu" or values.dtype != (dtype or values.dtype):
+        raise InputError(f"{path}: {name!r} is of type {values.dtype}, not {np.dtype(dtype) if dtype else 'numbers'}")
+    if not values.size:
         raise InputError(f"{path}: {name!r} has no values")
     if not np.isfinite(values).all():
         where = np.unravel_index(int(np.argmin(np.isfinite(values))), values.shape)
@@ -161,6 +161,8 @@ def labels(path: Path, data: xr.Dataset, name: str) -> tuple[str, ...]:
     if values.dtype.kind not in "OU" or not all(isinstance(value, str) for value in values):
         raise InputError(f"{path}: the labels of {name!r} are of type {values.dtype}, not text")
     names = tuple(str(value) for value in values)
+    if "" in names:
+        raise InputError(f"{path}: {name} {names.index('')} has an empty label")
     if len(set(names)) < len(names):
         twice = next(label for label in names if names.count(label) > 1)
         raise InputError(f"{path}: {name} {reprlib.repr(twice)} stands there twice")

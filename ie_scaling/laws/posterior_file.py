@@ -71,12 +71,15 @@ def read(path: Path, law: str = "") -> dict[str, Any]:
     data, groups = draws_file.read(path)
     named = {name: draws_file.text(path, data, name) for name in ("law", "tie", "count", "method")}
     reference = Reference(**{name: draws_file.number(path, data, name) for name in REFERENCE_FIELDS})
+    if wrong := [name for name in REFERENCE_FIELDS if getattr(reference, name) <= 0]:
+        raise InputError(f"{path}: attribute {wrong[0]}={getattr(reference, wrong[0]):g} must be above zero")
     if law and named["law"] != law:
         raise InputError(f"{path}: is of law {named['law']!r}, not {law!r}")
     if named["method"] not in METHODS:
         raise InputError(f"{path}: attribute method={named['method']!r} must be one of {', '.join(METHODS)}")
     form = _law_of(path, named)
-    draws = {name: draws_file.variable(path, data, name, PER_DRAW) for name in (*form.names, *noise.NAMES)}
+    names = (*form.names, *noise.NAMES)
+    draws = {name: draws_file.variable(path, data, name, PER_DRAW, np.float64) for name in names}
     model_ids = draws_file.labels(path, data, "model")
     if not model_ids:
         raise InputError(f"{path}: names no model that was fitted")
@@ -90,7 +93,7 @@ def read(path: Path, law: str = "") -> dict[str, Any]:
         "reference": reference,
         "method": named["method"],
         "draws": draws,
-        "effects_CSM": draws_file.variable(path, data, "u", (*PER_DRAW, "model")),
+        "effects_CSM": draws_file.variable(path, data, "u", (*PER_DRAW, "model"), np.float64),
         "model_ids": model_ids,
         "failures": tuple(draws_file.items(path, data, "failures", str)),
         "groups": groups,

@@ -79,6 +79,8 @@ def read(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: attribute form={form!r} must be one of {', '.join(FORMS)}")
     devices = tuple(_device(path, fields) for fields in draws_file.items(path, data, "devices", dict))
     sessions = tuple(draws_file.items(path, data, "sessions", str))
+    if len(set(sessions)) < len(sessions) or ("u" in data and draws_file.labels(path, data, "session") != sessions):
+        raise InputError(f"{path}: attribute sessions must name each session once, in the order of 'u'")
     draws = _draws(path, data, len(devices))
     constant = groups.get("constant_data", xr.Dataset())
     return {
@@ -124,10 +126,10 @@ def _draws(path: Path, data: xr.Dataset, n_devices: int) -> dict[str, np.ndarray
     names = [str(name) for name in data.data_vars if name not in APART]
     found = {}
     for name in dict.fromkeys((*known, *NEEDED, *names)):
-        dims = DIMS if name in known else DIMS[:2]
         if name not in data:
             raise InputError(f"{path}: posterior has no {name!r}, which the latency law needs")
-        found[name] = draws_file.variable(path, data, name, dims)
+        is_common = name in REST or (name not in known and data[name].ndim == len(DIMS) - 1)
+        found[name] = draws_file.variable(path, data, name, DIMS[:2] if is_common else DIMS, np.float64)
         least, most = SUPPORTS[known[name].link] if name in known else REST.get(name, (-math.inf, math.inf))
         if found[name].min() < least or found[name].max() > most:
             out = found[name].min() if found[name].min() < least else found[name].max()
@@ -141,7 +143,7 @@ def _effects(path: Path, data: xr.Dataset, draws: Mapping[str, np.ndarray], n_se
     """The effects of the sessions, of which one alone has none."""
     if "u" not in data:
         return np.zeros((*draws[NEEDED[0]].shape, N_TIMES, 0))
-    effects_CS2N = draws_file.variable(path, data, "u", ("chain", "draw", "time", "session"))
+    effects_CS2N = draws_file.variable(path, data, "u", ("chain", "draw", "time", "session"), np.float64)
     if effects_CS2N.shape[2:] != (N_TIMES, n_sessions) or "session_spread" not in draws:
         raise InputError(f"{path}: 'u' {effects_CS2N.shape} is not of {n_sessions} sessions, or has no session_spread")
     return effects_CS2N
@@ -151,7 +153,7 @@ def _misfit(path: Path, data: xr.Dataset, constant: xr.Dataset, n_devices: int) 
     """The misfit of the rows, and that the rows' own columns are there."""
     sizes_2RI = draws_file.variable(path, constant, "misfit_sizes", ("time", "row", "size"))
     device_R = draws_file.variable(path, constant, "misfit_device", ("row",))
-    weights_CS2R = draws_file.variable(path, data, "misfit_weights", ("chain", "draw", "time", "row"))
+    weights_CS2R = draws_file.variable(path, data, "misfit_weights", ("chain", "draw", "time", "row"), np.float64)
     if (
         sizes_2RI.shape != (N_TIMES, len(device_R), LENGTHS_2I.shape[1])
         or weights_CS2R.shape[2:] != sizes_2RI.shape[:2]

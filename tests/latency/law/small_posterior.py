@@ -20,6 +20,7 @@ def make() -> LatencyPosterior:
     )
     free_PCS = 0.1 * rng.standard_normal((len(law_model.PARAMETERS), *SHAPE))
     draws = {name: values[..., None] for name, values in law_model.constrain(free_PCS).items()}
+    draws |= {"weight_efficiency": draws["step_efficiency"]}  # one of those that derive from the others
     draws |= {"noise_correlation": np.full(SHAPE, 0.3), "device_spread": np.full(SHAPE, 0.5)}
     draws |= {"session_spread": np.full(SHAPE, 0.05)}
     rows = {name: ("row", np.array([1.0, 1e6, 1e12])) for name in RANGES}
