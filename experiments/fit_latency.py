@@ -59,6 +59,13 @@ def report(fit: dict) -> str:
     return "\n".join(lines)
 
 
+def check(config: Config, directory: Path) -> list[str]:
+    """Read the tables, if they are there, and write nothing; what is suspicious of them."""
+    if not all(Path(path).is_file() for path in run_table.split_paths(config.tables)):
+        return []
+    return law_fitting.load(config).remarks
+
+
 def estimate(config: Config) -> str:
     """Rows, what is held out, and a rough time; of tables that are there."""
     if absent := [path for path in run_table.split_paths(config.tables) if not Path(path).is_file()]:
@@ -69,11 +76,10 @@ def estimate(config: Config) -> str:
     steps = (nuts.n_warmup + nuts.n_samples) / 1000
     factorised = max(np.sum((np.bincount(law_density.blocks_of(inputs.rows)) / OF_ROWS) ** 3), 0.3)
     seconds = SECONDS_TO_COMPILE + SECONDS_A_THOUSAND_STEPS * steps * factorised
-    warnings = "".join(f"\nwarning: {remark}" for remark in inputs.remarks)
     return (
         f"{config.tables}: {len(inputs.rows)} rows of {len(inputs.rows.devices)} devices in "
         f"{len(inputs.rows.sessions)} sessions fitted, held out {held}\n"
-        f"about {seconds:.0f} s on two CPU cores{warnings}"
+        f"about {seconds:.0f} s on two CPU cores"
     )
 
 

@@ -32,5 +32,4 @@ def check(config: Config, directory: Path) -> list[str]:
 def estimate(config: Config) -> str:
     """How many candidates there are; ranking takes seconds."""
     candidates = selection.candidates_of(config, 1)
-    warnings = "".join(f"\nwarning: {failure}" for failure in candidates.failures)
-    return f"{len(candidates.architectures)} candidates, their latency {candidates.source}; a few seconds{warnings}"
+    return f"{len(candidates.architectures)} candidates, their latency {candidates.source}; a few seconds"
