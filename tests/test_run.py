@@ -123,7 +123,7 @@ def test_every_config_has_a_dry_run(name, tmp_path):
 @pytest.mark.parametrize(
     ("config", "fields"),
     [
-        ("rank", ["--config.candidates=qwen2.5-0.5b,qwen3-0.6b,qwen2.5-0.5b"]),
+        ("time_decode", ["--config.architectures=qwen2.5-0.5b,qwen3-0.6b"]),
         pytest.param("train", ["--config.architecture=qwen2.5-0.5b"], marks=pytest.mark.slow),
         pytest.param("sweep", ["--config.runs=qwen2.5-0.5b@1M,qwen3-0.6b@1M"], marks=pytest.mark.slow),
     ],

@@ -1,5 +1,6 @@
 """Architectures by name: a shape's own, a public model's, or the path of a Hugging Face config.json (no JAX here)."""
 
+import contextlib
 import difflib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -48,9 +49,16 @@ def note(spec: str) -> str:
 
 
 def notes(specs: Iterable[str]) -> list[str]:
-    """A line for each of `specs` whose model differs from its architecture here, each once, in that order."""
-    lines = [(spec, note(spec)) for spec in dict.fromkeys(specs)]
-    return [f"{spec}: the model itself has {words}" for spec, words in lines if words]
+    """A line for each of `specs` whose model differs from its architecture here, each once, in that order.
+
+    What is no shape has no note: whoever takes it refuses it, and says in which field it stands.
+    """
+    lines = []
+    for spec in dict.fromkeys(specs):
+        with contextlib.suppress(InputError):
+            if words := note(spec):
+                lines.append(f"{spec}: the model itself has {words}")
+    return lines
 
 
 def names_of(architecture: Architecture) -> list[str]:

@@ -149,7 +149,7 @@ def test_a_named_workload_gives_the_lengths_and_fields_override_them():
 
 
 def test_notes_are_a_line_for_each_shape_that_differs_once():
-    specs = ["qwen2.5-0.5b", SMALL, "qwen3-0.6b", "qwen2.5-0.5b", "gpt2"]
+    specs = ["qwen2.5-0.5b", SMALL, "qwen3-0.6b", "qwen2.5-0.5b", "gpt2", "no-such-model"]
     first, second = lookup.notes(specs)
     assert first == "qwen2.5-0.5b: the model itself has biases on queries, keys and values"
     assert second.startswith("gpt2: the model itself has LayerNorm; ")
