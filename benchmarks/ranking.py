@@ -35,7 +35,7 @@ def main(_) -> None:
     fitted = least_squares.fit(forms.get_law("effective"), rows)
     draws = assemble.from_bootstrap(fitted, rows, N_DRAWS, 0)
     ratios = tuple(np.linspace(1, 6, 51))
-    grid = GridConfig(n_params=1.5e9, tolerance=0.2, width_step=32, d_head=32, mlp_ratios=ratios)
+    grid = GridConfig(n_params=1.5e9, tolerance=0.2, width_step=32, d_head=32, mlp_ratios=ratios, equal_size=False)
     shapes = space.enumerate_grid(grid)
     shapes = [shapes[i] for i in np.linspace(0, len(shapes) - 1, _N_SHAPES.value).astype(int)]
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

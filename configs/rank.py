@@ -6,8 +6,10 @@
   python run.py --config=configs/rank.py --config.fit=runs/fit --config.candidates="()" --config.grid.n_params=1.5e9
 
 A candidate is a shape's name, a public model's, or the path of a Hugging Face config.json; grid.n_params adds every
-shape of about that size. The defaults are the six shapes of arXiv 2501.18107 at 1.5B parameters. Cost: seconds. Writes
-ranking.csv, rank.json and figures/ranks.png. A candidate far outside the fitted sizes is answered, with a warning.
+shape of that size, compared at exactly that size. The defaults are the six shapes of arXiv 2501.18107 at 1.5B
+parameters. Cost: seconds. Writes ranking.csv, rank.json and figures/ranks.png. A candidate far outside the fitted
+sizes, or unlike the fitted runs in what the law does not see, is answered with a warning. What each column means, and
+how ties are broken: docs/ranking.md.
 """
 
 from ie_scaling.config import to_config_dict

@@ -12,7 +12,8 @@ Every shape of about 100M parameters, timed or not (the latency law of configs/f
     --workdir=runs/select
 
 The defaults read what `make quickstart` leaves. Cost: seconds. Writes candidates.csv and selection.json. Ranks and
-regret are among the shapes that meet the bound with probability min_p_feasible, and blank for the others.
+regret are among the shapes that meet the bound with probability min_p_feasible, and blank for the others. Of shapes
+tied for the least regret the fastest is recommended (docs/ranking.md).
 """
 
 from ie_scaling.config import to_config_dict

@@ -98,11 +98,15 @@ class Predictive:
     @functools.cached_property
     def _distinct(self) -> tuple[Features, np.ndarray]:
         """The candidates that differ in what the law reads, and which of them each candidate is."""
-        read_AF = np.stack([getattr(self.features, name) for name in self.law.needs], axis=1)
-        _, first_U, number_A = np.unique(read_AF, axis=0, return_index=True, return_inverse=True)
-        if len(first_U) == len(read_AF):
-            return self.features, np.arange(len(read_AF))
-        return self.features.take(first_U), number_A.reshape(-1)
+        number_A = np.zeros(len(self.features), int)
+        for name in self.law.needs:
+            _, value_A = np.unique(getattr(self.features, name), return_inverse=True)
+            _, first_U, number_A = np.unique(
+                number_A * (value_A.max() + 1) + value_A, return_index=True, return_inverse=True
+            )
+        if len(first_U) == len(number_A):
+            return self.features, np.arange(len(number_A))
+        return self.features.take(first_U), number_A
 
     def _require_finite(self, loss_wA: np.ndarray, draws_w: np.ndarray, places: np.ndarray | None) -> None:
         if np.isfinite(loss_wA.sum()):
