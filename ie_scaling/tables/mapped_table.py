@@ -190,8 +190,10 @@ class MappedTable:
 
     def _text(self, name: str, start: int) -> pd.Series:
         """A column of text, "" where blank; of run_id the row's number."""
-        blank = pd.Series("", self.raw.index, dtype=object)
-        text = self.raw[self.sources[name].column].fillna("").astype(str) if name in self.sources else blank
+        text = pd.Series("", self.raw.index, dtype=object)
+        if name in self.sources:
+            given = self.raw[self.sources[name].column].astype(object)
+            text = given.where(given.notna(), "").map(str).astype(object)
         numbered = pd.Series([f"row{start + row + 1}" for row in self.raw.index], self.raw.index, dtype=object)
         return text.where(text.str.strip() != "", numbered) if name == "run_id" else text
 

@@ -1,14 +1,20 @@
 """Damaged run tables, maps of columns and filters, read as the verbs read them."""
 
 import csv
+import datetime
+import decimal
 import json
+import math
 import random
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
-from ie_scaling.laws import reading
+from ie_scaling import config
+from ie_scaling.laws import fitting, reading
+from ie_scaling.laws.config import FitConfig
 from ie_scaling.laws.observations import Observations
 from tests.fuzz.harness import Case
 
@@ -34,6 +40,10 @@ ODD = (
     *("1,5", "1.000,5", "1_000", "0x10", "١٢", "1e5e5", "True", "None", "#DIV/0!", "=1+1", "<b>3</b>", "3 B", "1.5B"),
     *("9223372036854775808", "-5846744073709551616", "a\nb", '"', "'", "\\", "€", "\ufeff3", "x" * 100_000),
 )
+TYPES = (
+    *([1.0, math.nan], [1, None], [True, False, None], [datetime.datetime(2024, 1, 1), None], [b"a"], [[1], [2, 3]]),
+    *([{"a": 1}], [decimal.Decimal("1.5")], [None], ["a", None], [2**70 // 2**10], [-1], [math.inf]),
+)
 SCALES = (1e6, 1e9, 0, -1, 1e308, 1e-308, "1e9", None, True, [1], 10**400)
 
 
@@ -42,7 +52,7 @@ def draw(rng: random.Random, folder: Path) -> Case:
     header, rows = _table(rng)
     width = len(header)
     done, columns, where = [], "", ""
-    for damage in rng.choices(DAMAGES, k=rng.choice((1, 1, 2, 3))):
+    for damage in rng.choices(DAMAGES, k=rng.choice((1, 1, 1, 1, 2, 3))):
         done.append(damage.__name__.strip("_"))
         if damage is _map:
             columns = _map(rng, header)
@@ -50,12 +60,10 @@ def draw(rng: random.Random, folder: Path) -> Case:
             where = _where(rng, header)
         else:
             damage(rng, header, rows)
-    path = folder / "runs.csv"
-    with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([header, *rows])
-    names = str(path) if rng.random() < 0.8 else f"{path},{path}"
+    path = _write(rng, folder, header, rows)
+    names = str(path) if rng.random() < 0.95 else f"{path},{path}"
     description = f"{'+'.join(done)}, columns {columns[:80]}, where {where[:80]}"
-    return Case(description, _call(names, where, columns), _nonsense(done, header, rows, width))
+    return Case(description, _call(rng, names, where, columns), _nonsense(done, header, rows, width))
 
 
 def _nonsense(done: list[str], header: list[str], rows: list[list[str]], width: int) -> str:
@@ -67,11 +75,33 @@ def _nonsense(done: list[str], header: list[str], rows: list[list[str]], width: 
     return "the table is a panel" if done == ["panel"] else ""
 
 
-def _call(names: str, where: str, columns: str) -> Callable[[], Observations]:
-    """Reading, and what must hold of whatever is accepted."""
+def _write(rng: random.Random, folder: Path, header: list[str], rows: list[list[str]]) -> Path:
+    """As CSV, or as Parquet with one column of a type that few expect."""
+    path = folder / "runs.csv"
+    if rng.random() < 0.2 and len(set(header)) == len(header) and all(len(row) == len(header) for row in rows):
+        path = folder / "runs.parquet"
+        values = rng.choice(TYPES) * len(rows)
+        frame = pd.DataFrame(rows, columns=header)
+        frame[rng.choice((*header, "run_id", "model_id", "tied_embeddings"))] = values[: len(rows)]
+        frame.to_parquet(path)
+        return path
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([header, *rows])
+    return path
+
+
+def _call(rng: random.Random, names: str, where: str, columns: str) -> Callable[[], Observations]:
+    """Reading, by itself or as `fit` does, and what must hold of whatever is accepted."""
+    law, count = rng.choice(("chinchilla",) * 4 + ("effective",)), rng.choice(("", "", "total", "non_embedding"))
+    holdout = rng.choice(("", "", "", "rest", "n_tokens > 2e10", names.split(",")[0]))
+    is_fit = rng.random() < 0.5
 
     def call() -> Observations:
-        rows = reading.read(names, where, columns)
+        if is_fit:
+            values = {"runs": names, "where": where, "columns": columns, "holdout": holdout, "law": law, "count": count}
+            rows = fitting.load(config.build(FitConfig, values)).fitted
+        else:
+            rows = reading.read(names, where, columns)
         assert np.isfinite(rows.log_loss_R).all()
         assert (rows.features.n_tokens > 0).all()
         assert np.isfinite(rows.features.n_tokens).all()

@@ -202,3 +202,12 @@ def test_a_table_of_parquet_with_names_that_are_no_text_is_read(tmp_path):
     frame = pd.DataFrame({"n_params_total": [10**8], "n_tokens": [10**10], "loss": [3.0], "7": [1]})
     frame.to_parquet(tmp_path / "runs.parquet")
     assert run_table.read_runs(tmp_path / "runs.parquet")["loss"].tolist() == [3.0]
+
+
+@pytest.mark.parametrize("values", [[1.0, np.nan], pd.Categorical(["a", None]), [pd.Timestamp("2024-01-01"), pd.NaT]])
+def test_names_of_any_type_are_read_as_text_and_blanks_as_blank(tmp_path, values):
+    frame = pd.DataFrame({"n_params_total": [1e8, 2e8], "n_tokens": [1e10] * 2, "loss": [3.0, 2.9], "model_id": values})
+    frame.assign(run_id=values).to_parquet(tmp_path / "runs.parquet")
+    found = rows(str(tmp_path / "runs.parquet")).frame
+    assert found["run_id"].tolist() == [found["model_id"].iloc[0], "row2"]
+    assert found["model_id"].iloc[1] == "row2"
