@@ -118,3 +118,19 @@ def test_what_a_nested_config_may_not_say(config, message):
     with pytest.raises(InputError, match=message) as error:
         hugging_face.read(config, "c.json")
     assert str(error.value).startswith("c.json: ")
+
+
+def test_the_fields_that_every_config_has_change_nothing():
+    """An old text_config holds all defaults of transformers' PretrainedConfig."""
+    common = dict.fromkeys(("return_dict", "is_encoder_decoder", "is_decoder", "add_cross_attention"), False)
+    common |= dict.fromkeys(("output_attentions", "torchscript", "use_bfloat16", "do_sample", "output_scores"), False)
+    common |= dict.fromkeys(("torch_dtype", "cross_attention_hidden_size", "bad_words_ids", "problem_type"))
+    common |= {
+        "num_beams": 1,
+        "num_beam_groups": 1,
+        "top_k": 50,
+        "no_repeat_ngram_size": 0,
+        "chunk_size_feed_forward": 0,
+    }
+    common |= {"pruned_heads": {}, "id2label": {"0": "LABEL_0", "1": "LABEL_1"}, "task_specific_params": None}
+    assert hugging_face.read(nested(GEMMA, **common)) == hugging_face.read(GEMMA)
