@@ -7,7 +7,7 @@ import pandas as pd
 from ie_scaling import files
 from ie_scaling.study import stages
 from ie_scaling.study.config import StudyConfig as Config
-from ie_scaling.train import pricing
+from ie_scaling.train import preflight, pricing
 from ie_scaling.train.sweep_config import SweepConfig
 
 inputs_of = stages.inputs_of
@@ -32,10 +32,19 @@ def main(config: Config, directory: Path) -> list[str]:
     return failures
 
 
+def check(config: Config, _: Path) -> list[str]:
+    """What the runs of the study would warn of; raises what they would refuse."""
+    return preflight.check_sweep(_sweep(config))
+
+
 def estimate(config: Config) -> str:
     """The runs with their cost, the three tests at their dearest, and the sum."""
-    runs = SweepConfig(runs=config.runs, recipe=config.recipe, runtime=config.runtime).plans
+    runs = _sweep(config).plans
     candidates = [config.candidate_plan(name) for name in config.candidates]
     tests = pricing.price_runs(candidates).nlargest(3, "training_flops")
     table = pd.concat([pricing.price_runs(runs), tests], ignore_index=True)
     return f"{pricing.describe_runs(table)}, and two minutes of compiling, timing and sampling"
+
+
+def _sweep(config: Config) -> SweepConfig:
+    return SweepConfig(runs=config.runs, n_parallel=config.n_parallel, recipe=config.recipe, runtime=config.runtime)

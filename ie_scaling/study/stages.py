@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from ie_scaling import config as config_lib
-from ie_scaling import files, identity, workdir
+from ie_scaling import files, identity, stopping, workdir
 from ie_scaling.architecture import Architecture
 from ie_scaling.corpus import prepare
 from ie_scaling.latency import benchmark
@@ -50,7 +50,8 @@ def _run_stages(config: StudyConfig, directory: Path) -> list[str]:
     clock.begin("text: standard library to tokens")
     text = dataclasses.replace(config.recipe.corpus, directory=str(directory / "corpus"))
     recipe = dataclasses.replace(config.recipe, corpus=text)
-    say(prepare.describe(prepare.prepare(text)))
+    with stopping.broken_off():
+        say(prepare.describe(prepare.prepare(text)))
 
     clock.begin(f"sweep: train {len(config.runs)} decoders")
     sweep.run(

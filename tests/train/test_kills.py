@@ -177,3 +177,22 @@ def test_a_second_signal_during_compilation_ends_the_run_at_once(plan, tmp_path)
     status, _ = launched.finish(process)
     assert status == 143
     assert time.monotonic() - began < 6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_during_tokenization_ends_the_run_and_the_next_goes_on(plan, tmp_path, how):
+    corpus = dataclasses.replace(plan.recipe.corpus, text="stdlib", directory=str(tmp_path / "corpus"), n_workers=1)
+    long = dataclasses.replace(plan, recipe=dataclasses.replace(plan.recipe, corpus=corpus))
+    process = launched.start(long, tmp_path / "run")
+    while not (tmp_path / "corpus" / "tokenizer.json").exists():
+        assert process.poll() is None, launched.finish(process)
+        time.sleep(0.01)
+    process.send_signal(how)
+    status, said = launched.finish(process, timeout_s=30)
+    assert status == 128 + how, said
+    assert "the same command goes on from here" in said
+    assert not (tmp_path / "corpus" / "DONE").exists()
+    assert not (tmp_path / "run").exists()
+    status, said = launched.finish(launched.start(long, tmp_path / "run"))
+    assert status == 0, said
