@@ -2,8 +2,10 @@
 
 python run.py --config=configs/prepare_data.py --workdir=runs/corpus [--config.text=FOLDER|FILE]
 
-A folder holds text files, or .jsonl, .jsonl.gz, .jsonl.zst and .parquet files; one such file will do as well.
---config.max_bytes=0 takes all of it; --config.tokenizer=byte, or the path of a tokenizer.json, other tokens.
+A file or a folder may hold text, JSON lines or arrays (.json, .jsonl, .gz and .zst), Parquet and Arrow, mixed or not;
+what is left out is listed. --config.max_bytes=0 takes all of it; --config.tokenizer=byte, or the path of a
+tokenizer.json, other tokens; --config.null_text=skip and --config.binary_files=skip leave out rows of null text and
+binary files.
 Cost: about 10 s on two cores for the standard library. Expect about 4.2M train and 0.4M validation tokens. Interrupted,
 it goes on when started again.
 """

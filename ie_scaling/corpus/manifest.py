@@ -13,6 +13,7 @@ from ie_scaling.corpus.splits import SPLITS
 from ie_scaling.errors import InputError
 
 MANIFEST = "manifest.json"
+SEAL = "sha256_of_the_others"  # the field with the hash of all other fields
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _WAY_ON = "put the right file back, or prepare the corpus anew"
 
@@ -26,6 +27,8 @@ def load(directory: Path | str, splits: Sequence[str] = SPLITS) -> dict[str, Any
     path = Path(directory) / MANIFEST
     manifest = files.read_json(path)
     _require(isinstance(manifest, dict), path, "is no JSON object", manifest)
+    if SEAL in manifest and manifest != seal(manifest):
+        raise InputError(f"{path}: is not what was written (its own SHA-256 is another); {_WAY_ON}")
     _text(path, manifest, "tokenizer_sha256")
     vocab_size = _integer(path, manifest, "vocab_size", 1, 2**32)
     _integer(path, manifest, "end_of_text_id", 0, vocab_size - 1)
@@ -37,6 +40,24 @@ def load(directory: Path | str, splits: Sequence[str] = SPLITS) -> dict[str, Any
     listed = isinstance(warnings, list) and all(isinstance(warning, str) for warning in warnings)
     _require(listed, path, "warnings: is no list of sentences", warnings)
     return manifest
+
+
+def load_sealed(directory: Path | str) -> dict[str, Any]:
+    """The manifest with all that preparing writes: it must carry its own hash.
+
+    Raises:
+      InputError: as `load`, or it carries none.
+    """
+    manifest = load(directory)
+    if SEAL not in manifest:
+        raise InputError(f"{Path(directory) / MANIFEST}: was not written by this version; prepare the corpus anew")
+    return manifest
+
+
+def seal(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """The manifest with the SHA-256 of all its other fields."""
+    fields = {name: value for name, value in manifest.items() if name != SEAL}
+    return fields | {SEAL: hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()}
 
 
 def identity(directory: Path | str) -> str:

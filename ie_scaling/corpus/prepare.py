@@ -55,7 +55,7 @@ def prepare(config: CorpusConfig) -> dict[str, Any]:
                 if is_new:
                     _discard(directory)
                 raise
-    return manifest.load(directory)
+    return manifest.load_sealed(directory)
 
 
 def check(config: CorpusConfig) -> list[str]:
@@ -67,7 +67,7 @@ def check(config: CorpusConfig) -> list[str]:
       InputError: whatever preparing would refuse.
     """
     if _is_done(config):
-        return manifest.load(config.directory)["warnings"]
+        return manifest.load_sealed(config.directory)["warnings"]
     found, units = _checked(config)
     n_bytes = 0
     for _, text in () if config.max_bytes else documents.read_all(units, config):
@@ -91,16 +91,21 @@ def describe(of: Mapping[str, Any]) -> str:
     uniform = f"uniform {math.log(of['vocab_size']):.3f}"
     line = f"corpus {of['text']}: {n_tokens}, {train['bytes_per_token']:.2f} bytes/token; {entropy}, {uniform}"
     skipped = ", ".join(f"{count:,} {reason}" for reason, count in of.get("skipped", {}).items() if count)
-    not_read = of.get("files", {}).get("left_out", [])
-    left_out = [f"{part['n_files']:,} {part['reason']}, as {part['examples'][0]}" for part in not_read]
     return "; ".join(
         [
             line,
             *[f"{of['n_skipped']:,} documents skipped ({skipped})"] * bool(of.get("n_skipped")),
-            *[f"files left out: {', '.join(left_out)}"] * bool(left_out),
+            *_left_out(of.get("files", {})),
             *["split by blocks of the text, as documents are few"] * bool(of.get("block")),
         ]
     )
+
+
+def _left_out(described: Mapping[str, Any]) -> list[str]:
+    """A line on the files that were not read, with counts, reasons and examples; none where all were."""
+    parts = described.get("left_out", [])
+    named = [f"{part['n_files']:,} {part['reason']}, as {part['examples'][0]}" for part in parts]
+    return [f"files left out: {', '.join(named)}"] * bool(named)
 
 
 def estimate_bytes(config: CorpusConfig) -> int:
@@ -134,7 +139,7 @@ def _is_done(config: CorpusConfig) -> bool:
     directory = Path(config.directory)
     if not workdir.is_done(directory, _resolved(config), inputs=inputs_of(config)):
         return False
-    earlier = manifest.load(directory)
+    earlier = manifest.load_sealed(directory)
     path = directory / shards.TOKENIZER
     if not made_tokenizer.is_same(path, earlier["tokenizer_sha256"]):
         raise InputError(f"{path}: is not the tokenizer that the corpus was made with; put it back, or prepare it anew")
@@ -146,12 +151,12 @@ def _is_done(config: CorpusConfig) -> bool:
 
 def _require_same_text(config: CorpusConfig, earlier: Mapping[str, Any]) -> None:
     """The text is read only where names, sizes or times of its files are not what they were; it may be gone."""
-    if "text_sha256" not in earlier or not sources.is_there(config.text):
+    if not sources.is_there(config.text):
         return
     found = sources.find(config)
     if sources.stamps(found) == earlier.get("text_files"):
         return
-    now, before = shards.text_sha256(documents.plan(config, found), config), str(earlier["text_sha256"])
+    now, before = shards.text_sha256(documents.plan(config, found), config), str(earlier.get("text_sha256"))
     if now != before:
         hashes = f"sha256 {before[:SHORT]}, now {now[:SHORT]}"
         rule = f"choose another directory, or remove {config.directory} to prepare it anew"
@@ -182,8 +187,8 @@ def _write(config: CorpusConfig, found: sources.Sources, units: Sequence[Unit], 
     made_tokenizer.make(config, units, directory)
     if config.tokenizer not in ("bpe", "byte"):
         warnings += made_tokenizer.round_trip_of(config, units).warnings()
-    for warning in warnings:
-        say(f"warning: {warning}")
+    for line in (*(f"warning: {warning}" for warning in warnings), *_left_out(found.describe())):
+        say(line)
     encoded: dict[int, shards.Encoded] = {}
     counts: dict[str, np.ndarray] = {}
     for index, result in encoding.encode(config, units, directory):
@@ -194,7 +199,7 @@ def _write(config: CorpusConfig, found: sources.Sources, units: Sequence[Unit], 
     value = _manifest(config, of_units, counts, directory)
     value["files"], value["text_files"], value["block"] = found.describe(), stamps, units[0].block
     value["warnings"] = [*warnings, *_replaced(value)]
-    files.write_json(directory / MANIFEST, value)
+    files.write_json(directory / MANIFEST, manifest.seal(value))
     _tidy(directory, value)
 
 

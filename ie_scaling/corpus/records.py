@@ -95,7 +95,7 @@ def own_manifest(directory: Path) -> dict[str, Any] | None:
     except InputError:
         return None
     shards = [shard["file"] for split in SPLITS for shard in manifest["splits"][split]["shards"]]
-    return manifest if "text_sha256" in manifest and all(_SHARD.fullmatch(name) for name in shards) else None
+    return manifest if manifest_lib.SEAL in manifest and all(_SHARD.fullmatch(name) for name in shards) else None
 
 
 def _listed_by_manifest(directory: Path) -> set[str]:

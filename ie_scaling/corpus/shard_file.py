@@ -91,7 +91,7 @@ def of_split(directory: Path, manifest: Mapping[str, Any], split: str) -> list[S
 
 
 def verify_all(shards: list[ShardFile]) -> None:
-    """Verify every shard: about a second for a gigabyte, shown where it is long.
+    """Verify every shard: one to three seconds for a gigabyte on one core, shown where it is long.
 
     Raises:
       InputError: of the first that is not what was written.

@@ -180,3 +180,20 @@ def test_a_finished_corpus_whose_files_were_changed_is_refused(config):
     shard.write_bytes(shard.read_bytes()[:-1] + b"\0")
     with pytest.raises(InputError, match=r"npy: is not what was written|largest token id"):
         prepare.prepare(config)
+
+
+def test_a_manifest_that_was_changed_is_refused_whatever_was_changed(config):
+    prepare.prepare(config)
+    path = Path(config.directory) / "manifest.json"
+    whole = path.read_text()
+    for field in ("n_skipped", "text_files", "warnings"):
+        value = json.loads(whole)
+        value[field] = None if field != "warnings" else ["another"]
+        path.write_text(json.dumps(value))
+        with pytest.raises(InputError, match=r"manifest.json: (is not what was written|warnings: is no list)"):
+            prepare.prepare(config)
+    value = json.loads(whole)
+    del value["sha256_of_the_others"]
+    path.write_text(json.dumps(value))
+    with pytest.raises(InputError, match=r"manifest.json: was not written by this version"):
+        prepare.prepare(config)

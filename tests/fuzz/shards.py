@@ -221,6 +221,8 @@ def _changed_json(name: str) -> Callable:
         path = rng.choice(sorted(out.glob(name)))
         value = json.loads(path.read_text())
         _change(rng, value)
+        if name == "manifest.json" and rng.random() < 0.7:
+            value = manifest.seal(value)
         path.write_text(json.dumps(value))
 
     changed.__name__ = f"changed {name}"
