@@ -16,7 +16,8 @@ TOLERANCE = 2.0
 LOOSE = 0.25  # of e2e_s, how far apart its 10th and 90th percentiles may be where they are not known
 THOUSAND = (500.0, 2000.0)
 MANY_FLOORS = 300.0
-SLOW_LAYER_S = 1e-3  # small shapes on fast devices take many floors, all of it dispatch, but no layer takes so long
+# Small shapes on fast devices take many floors, all of it dispatch, but no layer takes so long, nor ten a whole step.
+SLOW_LAYER_S, MORE_LAYERS = 1e-3, 10
 SLOW_PARAMS_PER_S = 1e8  # a step multiplies by every weight; a core of today by ten times as many a second
 IMPOSSIBLE_FLOORS = 1 / 3
 _SHAPE_NAME = re.compile(r"d\d+-n\d+-h\d+-")
@@ -47,7 +48,9 @@ def remarks(frame: pd.DataFrame, name: str) -> list[str]:
     floors, step_s = frame["tpot_s"] / frame["floor_s"], _step_s(frame)
     multiplied = _params_per_s(frame, step_s)
     is_slow = (floors >= MANY_FLOORS) | floors.isna() & (multiplied < SLOW_PARAMS_PER_S)
-    slow = is_slow & (step_s / frame["n_layers"] >= SLOW_LAYER_S) | _tokens_ratio(frame).between(*THOUSAND)
+    slow = is_slow & (step_s >= SLOW_LAYER_S * (frame["n_layers"] + MORE_LAYERS)) | _tokens_ratio(frame).between(
+        *THOUSAND
+    )
     least = frame[["ttft_s", "tpot_s"]].min(axis=1) / frame["floor_s"]  # a prompt, too, reads every weight
     fast = least < IMPOSSIBLE_FLOORS
     said = []

@@ -163,6 +163,22 @@ def test_without_a_bound_the_shape_nearest_the_optimum_wins(inputs, tmp_path):
     assert f"Train {SHAPES[2].name}: predicted loss" in selection.describe(chosen)
 
 
+def test_milliseconds_are_warned_of_beside_the_answer(inputs, tmp_path):
+    table = pd.read_csv(inputs.latency)
+    times = {name: 1e3 * table[name] for name in table if name.startswith(("ttft_s", "tpot_s", "e2e_s"))}
+    table.assign(**times).to_csv(inputs.latency, index=False)
+    assert any("are these milliseconds?" in failure for failure in selection.run(inputs, tmp_path / "out"))
+
+
+def test_a_table_without_spread_is_warned_of_and_leaves_nothing_certain(inputs, tmp_path):
+    table = pd.read_csv(inputs.latency).assign(e2e_s_p10="", e2e_s_p90="", e2e_s_p99="", count=1)
+    table.to_csv(inputs.latency, index=False)
+    failures = selection.run(dataclasses.replace(inputs, max_latency_s=0.2, min_p_feasible=0.7), tmp_path / "out")
+    assert any("4 of 4 rows" in failure and "do not say how much e2e_s varies" in failure for failure in failures)
+    chosen = pd.read_csv(tmp_path / "out" / "candidates.csv")
+    assert chosen["p_feasible"].between(0.01, 0.99).all()
+
+
 def test_the_bound_binds(inputs, tmp_path):
     selection.run(dataclasses.replace(inputs, max_latency_s=0.2), tmp_path / "out")
     table = pd.read_csv(tmp_path / "out" / "candidates.csv")

@@ -210,8 +210,11 @@ def test_milliseconds_are_remarked_on_with_and_without_a_floor(tmp_path, floor):
 
 
 def test_dispatch_is_not_taken_for_milliseconds(tmp_path):
-    """A small shape on a fast device: a thousand floors, and yet half a millisecond for three layers."""
-    frame = latency_table.read_latency(write(tmp_path, record(floor_s=4e-7)))
+    """A small shape on a fast device: thousands of floors, and yet half a millisecond, or five, for three layers."""
+    slower = record()
+    for metric, factor in (("ttft_s", 10), ("tpot_s", 10), ("e2e_s", 10), ("tokens_per_s", 0.1)):
+        slower = scaled(slower, metric, factor)
+    frame = latency_table.read_latency(write(tmp_path, record(floor_s=4e-7), slower | {"floor_s": 4e-7}))
     assert latency_checks.remarks(frame, "t.csv") == []
 
 

@@ -1,17 +1,21 @@
 """What the latency law reads: features that add up, ceilings by size, filters, and errors that name the cell."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from experiments import fit_latency
 from ie_scaling import accounting
 from ie_scaling.latency import workload
 from ie_scaling.latency.law import density as law_density
 from ie_scaling.latency.law import features as law_features
+from ie_scaling.latency.law import fitting as law_fitting
 from ie_scaling.latency.law import sampling as law_sampling
 from ie_scaling.latency.law import table as law_table
+from ie_scaling.latency.law.config import FitLatencyConfig
 from ie_scaling.tables import cells
 from tests.latency.law import simulated
 
@@ -206,3 +210,20 @@ def test_a_table_in_memory_will_do(frame):
     assert [case.architecture for case in rows.cases] == [case.architecture for case in CASES]
     assert np.isnan(rows.tpot_s_R).all()
     assert rows.devices[0].errors[1] == 0
+
+
+def test_milliseconds_are_warned_of_before_the_fit():
+    path = Path(__file__).parent.parent.parent / "cases" / "latency_milliseconds.csv"
+    (said,) = law_fitting.load(FitLatencyConfig(tables=str(path))).remarks
+    assert f"{path}: row 1, and 12 of 12 rows" in said
+    assert fit_latency.check(FitLatencyConfig(tables=str(path)), path.parent) == [said]
+
+
+def test_the_error_of_a_median_without_spread_is_that_of_the_other_rows(frame):
+    rows = law_table.add_columns(frame)
+    known = law_table.rows_of(rows).tpot_error_R
+    first = rows.index[0]
+    rows.loc[first, ["tpot_s_p10", "tpot_s_p90"]] = np.nan
+    changed = law_table.rows_of(rows).tpot_error_R
+    np.testing.assert_array_equal(changed[1:], known[1:])
+    assert 0.3 * known[0] < changed[0] < 3 * known[0]
