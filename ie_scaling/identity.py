@@ -16,8 +16,24 @@ Inputs = Mapping[str, Path | str | None]  # None: not there yet, the run itself 
 
 
 def named(field: str, paths: Sequence[str | Path]) -> dict[str, Path]:
-    """The `inputs` of files that one field names; one that is absent is not recorded, and must be absent again."""
+    """The `inputs` of files that one field names; one that is absent is not recorded, and must be absent again.
+
+    Raises:
+      InputError: there can be no file of this name.
+    """
+    for path in paths:
+        _require_usable(field, path)
     return {f"{field} {path}": Path(path) for path in paths}
+
+
+def _require_usable(field: str, path: str | Path) -> None:
+    try:
+        Path(path).lstat()
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return
+    except (OSError, ValueError) as error:  # a name too long, or with a NUL
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{field}={reprlib.repr(str(path))}: no usable path ({reason})") from None
 
 
 def within(field: str, directory: str | Path, names: Sequence[str]) -> dict[str, Path]:

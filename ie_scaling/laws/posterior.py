@@ -27,6 +27,7 @@ import numpy as np
 import xarray as xr
 
 from ie_scaling.architecture import Architecture
+from ie_scaling.errors import InputError
 from ie_scaling.inference import numerics
 from ie_scaling.laws import fit_failures, noise, posterior_file, tokens
 from ie_scaling.laws.fitted_shapes import FittedShapes
@@ -86,7 +87,7 @@ class Posterior:
         A row is one joint draw of all. A shape that was among the fitted models keeps its own effect.
 
         Raises:
-          ValueError: as `log_losses`.
+          InputError: as `log_losses`.
         """
         features, identities = features_of(architectures, n_tokens), self.identify(architectures)
         return np.exp(self.log_losses(features, level, seed, model_ids=identities))
@@ -104,10 +105,10 @@ class Posterior:
             effect, several give their mean, equal names share a fresh one.
 
         Raises:
-          ValueError: an unknown level, no architectures, or a feature the law needs that is blank.
+          InputError: an unknown level, no architectures, or a feature the law needs that is blank.
         """
         if level not in LEVELS:
-            raise ValueError(f"level={level!r}: must be one of {', '.join(LEVELS)}")
+            raise InputError(f"level={level!r}: must be one of {', '.join(LEVELS)}")
         self.require(features)
         with numerics.double_precision():
             flat = {name: values.reshape(-1) for name, values in self.draws.items()}
@@ -132,10 +133,10 @@ class Posterior:
     def require(self, features: Features) -> None:
         """Check that there are architectures, and that all that the law needs of them is known."""
         if not len(features):
-            raise ValueError("predict: needs at least one architecture")
+            raise InputError("predict: needs at least one architecture")
         for need in self.law.needs:
             if np.isnan(getattr(features, need)).any():
-                raise ValueError(f"predict: {need} is unknown, law {self.law.name!r} needs it")
+                raise InputError(f"predict: {need} is unknown, law {self.law.name!r} needs it")
 
     def losses_of(self, features: Features, level: str, seed: int, model_ids: Sequence[Identity]) -> Predictive:
         """`log_losses` in pieces, in nats, for more architectures than memory holds.

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy import special
 
+from ie_scaling.errors import InputError
 from ie_scaling.inference import numerics
 from ie_scaling.laws import effects, noise
 from ie_scaling.laws.observations import Features
@@ -70,7 +71,7 @@ def leave_models_out(posterior: Posterior, seed: int = 0) -> LeaveOut:
     """One posterior's predictions of each model from the others, as of one more model and run of it.
 
     Raises:
-      ValueError: a posterior saved without its data.
+      InputError: a posterior saved without its data.
     """
     features, log_loss_R, model_R = data_of(posterior)
     log_likelihood_WM = log_likelihood(posterior, features, log_loss_R, model_R)
@@ -91,13 +92,13 @@ def stack(posteriors: Sequence[Posterior], seed: int = 0) -> Stack:
     """Weights that maximise Σ_m ln Σ_k w_k·p_k(model m | the others).
 
     Raises:
-      ValueError: posteriors that were not fitted to the same rows.
+      InputError: posteriors that were not fitted to the same rows.
     """
     first, *others = [data_of(posterior) for posterior in posteriors]
     for posterior, other in zip(posteriors[1:], others, strict=True):
         if posterior.model_ids != posteriors[0].model_ids or not np.array_equal(first[1], other[1]):
             names = posterior.law.name, posteriors[0].law.name
-            raise ValueError(f"law {names[0]!r}: was not fitted to the same rows as {names[1]!r}")
+            raise InputError(f"law {names[0]!r}: was not fitted to the same rows as {names[1]!r}")
     left_out = [leave_models_out(posterior) for posterior in posteriors]
     score_MK = np.stack([each.log_score_M for each in left_out], axis=1)
     n_models = len(score_MK)
@@ -141,7 +142,7 @@ def apportion(weight_K: np.ndarray, n_draws: int) -> np.ndarray:
 def data_of(posterior: Posterior) -> tuple[Features, np.ndarray, np.ndarray]:
     """Features, log losses and model numbers of the fitted rows, from the posterior's own groups."""
     if "constant_data" not in posterior.groups or "observed_data" not in posterior.groups:
-        raise ValueError(f"law {posterior.law.name!r}: its file lacks the fitted rows, fit it again")
+        raise InputError(f"law {posterior.law.name!r}: its file lacks the fitted rows, fit it again")
     data = posterior.groups["constant_data"]
     fields = [field.name for field in dataclasses.fields(Features)]
     blank = np.full(data.sizes["run"], np.nan)

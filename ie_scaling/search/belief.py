@@ -1,12 +1,15 @@
 """What losses are predicted by: one posterior, or several of the same rows in their stacked mixture."""
 
 import dataclasses
+import reprlib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ie_scaling.architecture import Architecture
+from ie_scaling.errors import InputError
 from ie_scaling.laws import posterior as posterior_lib
 from ie_scaling.laws import stacking
 from ie_scaling.laws.observations import Features
@@ -27,9 +30,12 @@ class Belief:
         """From fit directories with commas between them.
 
         Raises:
-          InputError: one that is absent, or several that were not fitted to the same rows.
+          InputError: one that is absent or named twice, or several that were not fitted to the same rows.
         """
-        posteriors = tuple(posterior_lib.load_fit(name) for name in run_table.split_paths(fits))
+        names = run_table.split_paths(fits)
+        if len({Path(name).resolve() for name in names}) < len(names):
+            raise InputError(f"fit={reprlib.repr(fits)}: names a directory twice; each law is stacked once")
+        posteriors = tuple(posterior_lib.load_fit(name) for name in names)
         return cls(posteriors, stacking.stack(posteriors) if len(posteriors) > 1 else None)
 
     @property

@@ -183,6 +183,8 @@ def test_far_sizes_are_answered_with_how_far(fit, tmp_path):
         ({"grid": dataclasses.replace(GRID, n_params=9e3)}, "grid.n_params=9000: no shape comes within"),
         ({"candidates": ("llama-9",)}, "llama-9.*unknown architecture"),
         ({"fit": "nowhere"}, "nowhere"),
+        ({"fit": "x" * 5000}, "fit=.*no usable path"),
+        ({"fit": ".,./"}, "names a directory twice"),
     ],
 )
 def test_bad_input_is_one_line_and_writes_nothing(fit, tmp_path, changes, message):
