@@ -74,7 +74,7 @@ def huber(residual: np.ndarray, weight: np.ndarray | float = 1.0) -> tuple[float
 
 
 def chinchilla_objective(rows: Observations):
-    """Value and gradient in (ln A, ln B, ln E, α, β), as [H22] and [B24] have it."""
+    """Value and gradient in (ln A, ln B, ln E, α, β), as arXiv 2203.15556 and 2404.10102 have it."""
     log_n, log_d, log_loss = np.log(rows.features.n_total), np.log(rows.features.n_tokens), rows.log_loss_R
 
     def objective(x):

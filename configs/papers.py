@@ -10,11 +10,11 @@ Cost: about 200 device-hours of H100 at 1B and 29 billion tokens, 1,700 at 3B an
 the papers' losses only on the papers' text (DCLM-Baseline under the GPT-NeoX tokenizer; Dolma 1.7), which is yours to
 supply: `recipe.corpus`.
 
-Known of the first paper's models (papers.md §1.5, from the authors' scripts): everything in MORPH and MORPH_SMALL but
+Known of the first paper's models (from the authors' scripts): everything in MORPH and MORPH_SMALL but
 text, mesh and remat policy. Which batch each of the small runs had is unverified. Their layers had LayerNorm where
 these have RMSNorm, and their printed loss is a running mean of the training loss, z-loss included (inferred).
 
-Known of the Panda and Surefire models (papers.md §2.7): 100 billion tokens; the rest is unverified. Betas, decay,
+Known of the Panda and Surefire models: 100 billion tokens; the rest is unverified. Betas, decay,
 clipping, schedule, 500 steps of warm-up and sequences of 2,048 are those of Chen et al. 2025 (arXiv 2505.14302), which
 the paper says it mainly follows; learning rate, batch and z-loss were not found and are MORPH's; vocabulary, tied
 embeddings and heads: see docs/public_shapes.md.

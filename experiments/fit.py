@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ie_scaling import files
-from ie_scaling.laws import fitting
+from ie_scaling.laws import fitting, quantities
 from ie_scaling.laws.config import FitConfig
 
 Config = FitConfig
@@ -29,18 +29,14 @@ def report(fit: dict) -> str:
     lines = [f"law {fit['law']} (tie {fit['tie']}, N {fit['count']}), {fit['n_rows']} rows, method {fit['method']}"]
     intervals = fit["intervals"] or {}
     lines.append(
-        f"  {'parameter':12} {'estimate':>12}" + f" {'mean':>12} {'90 % from':>12} {'to':>12}" * bool(intervals)
+        f"  {'parameter':12} {point_heading(fit):>15}" + f" {'mean':>12} {'90 % from':>12} {'to':>12}" * bool(intervals)
     )
     for name in [*fit["params"], *(name for name in intervals if name not in fit["params"])]:
-        line = f"  {name:12} " + (f"{fit['params'][name]:12.6g}" if name in fit["params"] else " " * 12)
+        line = f"  {name:12} " + (f"{fit['params'][name]:15.6g}" if name in fit["params"] else " " * 15)
         if name in intervals:
             line += "".join(f" {intervals[name][key]:12.6g}" for key in ("mean", "lo90", "hi90"))
         lines.append(line)
-    for name, entry in (fit["quantities"] or {}).items():
-        line = f"  {name}: " + ("" if entry["estimate"] is None else f"{entry['estimate']:.6g} ")
-        if "mean" in entry:
-            line += f"(90 % {entry['lo90']:.6g} to {entry['hi90']:.6g})"
-        lines.append(line)
+    lines += quantity_lines(fit)
     for split, metrics in fit["metrics"].items():
         if metrics is not None and (split != "all" or fit["metrics"]["holdout"] is not None):
             shown = (f"{key} {value:.5g}" for key, value in metrics.items() if value is not None)
@@ -58,6 +54,27 @@ def report(fit: dict) -> str:
         lines += [f"    {failure}" for failure in fit["gate"]["failures"]]
     lines += [f"  {remark}" for remark in fit.get("remarks", [])]
     return "\n".join(lines)
+
+
+def point_heading(fit: dict) -> str:
+    """Whose point estimates stand in fit.json's `params`."""
+    return "posterior mean" if fit["method"] == "bayes" else "least squares"
+
+
+def quantity_lines(fit: dict) -> list[str]:
+    """What the law implies: a line for least squares and a line for the draws, never a point of one in the other's."""
+    lines = []
+    for name, entry in (fit["quantities"] or {}).items():
+        lines.append(f"  {name} ({quantities.meaning(name)})")
+        if entry["estimate"] is not None:
+            lines.append(f"    least squares   {entry['estimate']:.6g}")
+        if "mean" in entry:
+            drawn = "bootstrap" if fit["intervals_from"] == "bootstrap" else "posterior"
+            interval = f"90 % {entry['lo90']:.6g} to {entry['hi90']:.6g}"
+            lines.append(f"    {drawn} median {entry['median']:.6g} ({interval})")
+        if "note" in entry:
+            lines.append(f"    {entry['note']}")
+    return lines
 
 
 def estimate(config: FitConfig) -> str:

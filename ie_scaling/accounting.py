@@ -1,4 +1,4 @@
-"""Exact parameters, FLOPs and bytes of an Architecture, in closed form (science.md §1)."""
+"""Exact parameters, FLOPs and bytes of an Architecture, in closed form."""
 
 from ie_scaling.architecture import Architecture
 
@@ -34,7 +34,7 @@ def count_parameters(architecture: Architecture) -> int:
 
 
 def mlp_attention_ratio(architecture: Architecture) -> float:
-    """r: MLP parameters over attention parameters [B25b]."""
+    """r: MLP parameters over attention parameters (arXiv 2510.18245)."""
     return count_mlp_parameters(architecture) / count_attention_parameters(architecture)
 
 

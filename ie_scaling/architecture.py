@@ -63,7 +63,7 @@ class Architecture:
 
     @property
     def aspect_ratio(self) -> float:
-        """R = d_model / n_layers [B25]."""
+        """R = d_model / n_layers (arXiv 2501.18107)."""
         return self.d_model / self.n_layers
 
     @property

@@ -9,7 +9,7 @@ MOST_CHAINS, MOST_DRAWS = 256, 1_000_000
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class NutsConfig:
-    """How NUTS samples, and the gate its draws must pass (science.md §4).
+    """How NUTS samples, and the gate its draws must pass.
 
     `n_samples` draws of each chain are doubled, up to `max_samples`, while R-hat or ESS fail the gate.
     """

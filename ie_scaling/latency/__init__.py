@@ -1,1 +1,1 @@
-"""Decode latency: engine, timing, benchmark and law."""
+"""Decode latency: the decode engine, timing, the benchmark, and a law of it."""

@@ -1,6 +1,6 @@
 """The Bayesian law: a NumPyro model over any law of forms.py, sampled by NUTS in 64 bits.
 
-The generative story of R rows of M trained models (science.md §4):
+The generative story of R rows of M trained models:
 
     z_p  ~ Normal(centre_p, spread_p)                the law's free coordinates, at the reference point
     τ, σ_i, ν                                        the noise, as noise.py has it; σ_i may fall with N and D

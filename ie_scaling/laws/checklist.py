@@ -136,9 +136,13 @@ def _goodness(fit: dict) -> dict[str, Any]:
         interval = f"90 % {entry['lo90']:.6g} to {entry['hi90']:.6g}, {fit['intervals_from']}"
         items[name] = f"{entry['median']:.6g} ({interval})"
     for name, entry in (fit["quantities"] or {}).items():
-        interval = f" (90 % {entry['lo90']:.6g} to {entry['hi90']:.6g})" if entry.get("lo90") is not None else ""
-        middle = entry["estimate"] if entry["estimate"] is not None else entry["median"]
-        items[name] = f"{middle:.6g}{interval}"
+        if entry["estimate"] is not None:
+            items[f"{name}, least squares"] = f"{entry['estimate']:.6g}"
+        if entry.get("lo90") is not None:
+            interval = f"90 % {entry['lo90']:.6g} to {entry['hi90']:.6g}, {fit['intervals_from']}"
+            items[f"{name}, median"] = f"{entry['median']:.6g} ({interval})"
+        if "note" in entry:
+            items[name] = entry["note"]
     return items
 
 

@@ -1,4 +1,4 @@
-"""FitConfig: what `configs/fit.py` may set, with its defaults and rules (no JAX here)."""
+"""What the verbs that fit and compare laws may set, with defaults and rules (no JAX here)."""
 
 import dataclasses
 from typing import Any

@@ -4,14 +4,14 @@ Intervals resample the models that were left out, the same for every entry, so d
 counts as often as both its models were drawn. Regret is resampled by scale. W resamples.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ie_scaling import markdown
-from ie_scaling.laws.contest import SMALL_SCALE, STACKED
+from ie_scaling.laws.contest import STACKED
 
 OF_ROWS = ("log_score", "crps", "coverage50", "coverage90", "squared_error")
 OF_PAIRS = ("decision", "brier")
@@ -19,6 +19,7 @@ OF_SCALES = ("regret",)
 METRICS = (*OF_ROWS, *OF_PAIRS, *OF_SCALES)
 MORE_IS_BETTER = ("log_score", "decision")
 MIN_PAIRS = 10
+AT_RANDOM = "at random"
 COVERED = (0.80, 0.97)  # what the 90 % intervals of rows left out should cover
 
 
@@ -46,7 +47,7 @@ def tabulate(found: dict[str, dict[str, Any]], n_resamples: int, seed: int) -> p
                 lines.append(line)
             regrets = [regret for part in parts for regret in part["random_regret"]]
             lines.append(
-                {"table": table, "left_out": way, "entry": "at random", "regret": _mean(regrets), "decision": 0.5}
+                {"table": table, "left_out": way, "entry": AT_RANDOM, "regret": _mean(regrets), "decision": 0.5}
             )
     return pd.DataFrame(lines)
 
@@ -196,19 +197,35 @@ def _coverage(scores: pd.DataFrame) -> str:
 
 
 def _decisions(scores: pd.DataFrame) -> str:
-    """Pairs called right and regret, over the ways of leaving out in which there is anything to decide."""
-    told = []
+    """Pairs called right and regret of every entry, over the splits in which there is anything to decide."""
     if "decision" not in scores:
         return ""
-    for label in (STACKED, *sorted({name for name in scores["entry"] if name.startswith("curve_fit")}), SMALL_SCALE):
-        own = scores[(scores["entry"] == label) & scores["decision"].notna()]
-        if own.empty:
-            continue
-        right = np.average(own["decision"], weights=own["n_pairs"])
-        cost = np.average(own["regret"], weights=own["n_scales"])
-        told.append(f"{label} {100 * right:.0f} % (regret {1e3 * cost:.1f} mnat)")
-    if not told:
+    right, regret = {}, {}
+    for label, own in scores[scores["decision"].notna() & (scores["entry"] != AT_RANDOM)].groupby("entry"):
+        right[str(label)] = 100 * np.average(own["decision"], weights=own["n_pairs"])
+        regret[str(label)] = 1e3 * np.average(own["regret"], weights=own["n_scales"])
+    if not right:
         return ""
-    by_chance = 1e3 * scores.loc[scores["entry"] == "at random", "regret"].max()
-    text = f"Of all pairs of shapes, called right: {'; '.join(told)}; "
-    return text + f"choosing at random costs up to {by_chance:.1f} mnat. "
+    ordered = sorted(right, key=lambda label: (-round(right[label]), regret[label]))
+    called = "; ".join(f"{label} {right[label]:.0f} % (regret {regret[label]:.1f} mnat)" for label in ordered)
+    by_chance = 1e3 * scores.loc[scores["entry"] == AT_RANDOM, "regret"].max()
+    text = f"Of all pairs of shapes, called right: {called}; choosing at random costs up to {by_chance:.1f} mnat. "
+    return text + _law_or_posterior(right)
+
+
+def _law_or_posterior(right: Mapping[str, float]) -> str:
+    """What choosing the law earns with the method held, and what the posterior earns with the law held."""
+    of = {
+        method: {label.removeprefix(f"{method} "): share for label, share in right.items() if label.startswith(method)}
+        for method in ("bootstrap", "bayes")
+    }
+    shared = [law for law in of["bootstrap"] if law in of["bayes"]]
+    if len(shared) < 2:
+        return ""
+    best, worst = max(shared, key=of["bootstrap"].__getitem__), min(shared, key=of["bootstrap"].__getitem__)
+    earned = of["bootstrap"][best] - of["bootstrap"][worst]
+    each = ", ".join(f"{law} {round(of['bayes'][law] - of['bootstrap'][law]):+d}" for law in shared)
+    return (
+        f"Of these points the law earns {earned:.0f} (bootstrap {best} over bootstrap {worst}), "
+        f"the posterior over the bootstrap of the same law: {each}. "
+    )

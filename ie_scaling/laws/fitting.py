@@ -1,4 +1,4 @@
-"""One fit from a run table to a fit directory: least squares, posterior, predictions, diagnostics (design.md §2)."""
+"""One fit from a run table to a fit directory: least squares, posterior, predictions, diagnostics."""
 
 import dataclasses
 from pathlib import Path
@@ -220,6 +220,10 @@ def describe_quantities(
             described[name] = {"estimate": float(value[0])}
     for name, values in (draws.groups["quantities"] if draws is not None else {}).items():
         described[str(name)] = {"estimate": None} | described.get(str(name), {}) | summarise_draws(values.to_numpy())
+    if law.shape_parts and "optimal_aspect_ratio" not in described and described:
+        low, high = quantities.ASPECT_RATIOS[[0, -1]]
+        note = f"none from {low:g} to {high:g}: under this fit the loss is least at an end"
+        described["optimal_aspect_ratio"] = {"estimate": None, "note": note}
     return described
 
 
@@ -291,7 +295,7 @@ def summarise(
 
 
 def score(table: pd.DataFrame, column: str) -> dict[str, Any]:
-    """Metrics of the fitted rows, of those held out (None without any), and of all together as [B25] reports them."""
+    """Metrics of the rows fitted, held out (None without any), and all together, as arXiv 2501.18107 reports them."""
     result: dict[str, Any] = {}
     for name, rows in (
         ("fit", table[table["split"] == "fit"]),

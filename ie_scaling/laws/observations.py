@@ -269,7 +269,7 @@ def _features_of_frame(frame: pd.DataFrame) -> Features:
 
 
 def _optimal_losses(frame: pd.DataFrame) -> np.ndarray:
-    """L_opt of each row [2510.18245]: its column `loss_optimal`, or the smallest loss of the table at that (N, D)."""
+    """L_opt of each row (arXiv 2510.18245): its column `loss_optimal`, or the least loss at that (N, D)."""
     if "loss_optimal" in frame:
         return pd.to_numeric(frame["loss_optimal"], errors="coerce").to_numpy(np.float64)
     n_known = frame["n_params_total"].fillna(frame["n_params_non_embedding"])

@@ -12,7 +12,7 @@
 
 Features of candidates come from `observations.features_of(architectures, n_tokens)`.
 
-Levels (science.md §4): `law` is f alone, `shape` f·e^u for that shape, `new_run` one more training run, f·e^(u + e). A
+Levels: `law` is f alone, `shape` f·e^u for that shape, `new_run` one more training run, f·e^(u + e). A
 shape that was among the fitted models keeps its own u where `model_ids` names it; another gets a fresh one. Which
 fitted models a candidate is, `identify` says: by its name, or where the fields of its shape agree (fitted_shapes).
 """

@@ -13,6 +13,14 @@ from ie_scaling.laws.observations import Features, Observations, Reference
 
 ASPECT_RATIOS = np.geomspace(2, 2048, 512)
 SIZES = np.geomspace(1e-4, 1e4, 1024)  # of √(C/6) parameters
+MOSTLY = 0.5  # share of the draws without an optimum beyond which none is reported
+MEANINGS = {
+    "optimal_aspect_ratio": "best d/n at equal N_total; a law's own R_star is at equal N of its count",
+    "log_loss_R": "difference of ln loss between two d/n at equal N_total",
+    "optimal_n_params": "N_total of least loss at these training FLOPs",
+    "optimal_n_tokens": "D of least loss at these training FLOPs",
+    "optimal_loss": "the least loss at these training FLOPs",
+}
 BEYOND = 10.0  # without a FLOP budget, so many times the largest of the table
 
 
@@ -61,9 +69,10 @@ def compute(
 ) -> dict[str, np.ndarray]:
     """Each quantity by name, [W]; none where the law needs what only a trained model has, or the table is silent.
 
-    `optimal_aspect_ratio` is the d/n of least loss at the question's N_total and D (within 2 to 2048: a monotone law
-    sits at an end); `log_loss_RHIGH_minus_RLOW` = ln L(R high) − ln L(R low) there; `optimal_n_params@C`,
-    `optimal_n_tokens@C` and `optimal_loss@C` minimise the loss over N_total with D = C/(6·N_total) at one aspect ratio.
+    `optimal_aspect_ratio` is the d/n of least loss at the question's N_total and D, within 2 to 2048; there is none
+    where most draws have their least loss at an end of that range, as under a law that is monotone in d/n.
+    `log_loss_RHIGH_minus_RLOW` = ln L(R high) − ln L(R low) there. `optimal_n_params@C`, `optimal_n_tokens@C` and
+    `optimal_loss@C` minimize the loss over N_total with D = C/(6·N_total) at one aspect ratio.
     """
     q = question
     ladder = q.family.members(q.n_total, ASPECT_RATIOS, q.n_tokens)
@@ -71,18 +80,25 @@ def compute(
         return {}
     found = {}
     if law.shape_parts:
-        found["optimal_aspect_ratio"] = _argmin(ASPECT_RATIOS, _predict(law, draws_W, ladder, reference))[0]
+        best_W, _, at_end_W = _argmin(ASPECT_RATIOS, _predict(law, draws_W, ladder, reference))
+        if at_end_W.mean() <= MOSTLY:
+            found["optimal_aspect_ratio"] = best_W
         low, high = q.aspect_pair
         pair = _predict(law, draws_W, q.family.members(q.n_total, np.array([low, high]), q.n_tokens), reference)
         found[f"log_loss_R{high:g}_minus_R{low:g}"] = pair[:, 1] - pair[:, 0]
     for budget in q.flop_budgets:
         n_total = SIZES * np.sqrt(budget / 6)
         sizes = q.family.members(n_total, q.aspect_ratio, budget / 6 / n_total)
-        best_W, log_loss_W = _argmin(n_total, _predict(law, draws_W, sizes, reference))
+        best_W, log_loss_W, _ = _argmin(n_total, _predict(law, draws_W, sizes, reference))
         found[f"optimal_n_params@{budget:.3g}"] = best_W
         found[f"optimal_n_tokens@{budget:.3g}"] = budget / 6 / best_W
         found[f"optimal_loss@{budget:.3g}"] = np.exp(log_loss_W)
     return found
+
+
+def meaning(name: str) -> str:
+    """What a quantity of this name is, in a few words."""
+    return next((words for start, words in MEANINGS.items() if name.startswith(start)), "")
 
 
 def _predict(law: Law, draws_W: Mapping[str, np.ndarray], features: Features, reference: Reference) -> np.ndarray:
@@ -90,8 +106,11 @@ def _predict(law: Law, draws_W: Mapping[str, np.ndarray], features: Features, re
         return np.asarray(predict_draws(law, dict(draws_W), features, reference))
 
 
-def _argmin(grid_K: np.ndarray, values_WK: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where and how low each row is, by the parabola through the least of a geometric grid and its neighbours."""
+def _argmin(grid_K: np.ndarray, values_WK: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Where and how low each row is, by the parabola through the least of a geometric grid and its neighbors.
+
+    The third array says where the least value stands at an end of the grid.
+    """
     log_K = np.log(grid_K)
     best_W = values_WK.argmin(axis=1)
     inner_W = np.clip(best_W, 1, len(grid_K) - 2)
@@ -101,4 +120,5 @@ def _argmin(grid_K: np.ndarray, values_WK: np.ndarray) -> tuple[np.ndarray, np.n
     at_end = (best_W != inner_W) | (bend <= 0)
     shift = np.where(at_end, 0.0, 0.5 * (left - right) / np.where(bend > 0, bend, 1.0))
     place = np.where(at_end, log_K[best_W], log_K[inner_W] + shift * (log_K[1] - log_K[0]))
-    return np.exp(place), np.where(at_end, values_WK[rows, best_W], middle - 0.25 * (left - right) * shift)
+    least = np.where(at_end, values_WK[rows, best_W], middle - 0.25 * (left - right) * shift)
+    return np.exp(place), least, best_W != inner_W

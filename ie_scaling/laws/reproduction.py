@@ -71,7 +71,7 @@ Row = Callable[[Tables, ReproduceConfig], list[Check]]
 
 @functools.cache
 def published_fit(tables: Tables, figure: str, law: Law) -> tuple[LeastSquaresFit, np.ndarray, np.ndarray]:
-    """A law fitted as published to the rows of one figure of [B25]: the fit, all 76 losses, and its predictions."""
+    """A law fitted as published to the rows of a figure of arXiv 2501.18107: the fit, 76 losses, predictions."""
     every = tables.read("bian2025")
     fitted = published.fit(law, tables.read("bian2025", PUBLISHED_FIGURES[figure]))
     return fitted, every.loss_R, np.exp(fitted.predict(every.features))

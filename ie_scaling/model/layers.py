@@ -19,7 +19,7 @@ QUERY_BLOCK = 128
 
 
 def fan_in_init(fan_in: int, scale: float = 1.0) -> nnx.Initializer:
-    """Truncated normal of standard deviation scale/√fan_in."""
+    """Normal of standard deviation scale/√fan_in, cut at two of them: what is drawn has 0.88 of that."""
     return jax.nn.initializers.truncated_normal(stddev=scale / math.sqrt(fan_in))
 
 

@@ -1,1 +1,1 @@
-"""Decisions: which shape to train, and which run to do next."""
+"""Decisions: which shape to train, how sure that is, and what it costs in latency."""

@@ -1,4 +1,4 @@
-"""SelectConfig and RankConfig: what `configs/select.py` and `configs/rank.py` may set, with rules (no JAX here)."""
+"""What `configs/select.py` and `configs/rank.py` may set, with their rules (no JAX here)."""
 
 import dataclasses
 import math

@@ -1,1 +1,1 @@
-"""A study: the whole chain from text to a recommendation and its test, in one resumable directory."""
+"""Two studies: the quickstart, from text to a recommendation and its test; and decode latency against shape."""

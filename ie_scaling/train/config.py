@@ -17,7 +17,7 @@ SMALL = Architecture(d_model=128, n_layers=4, n_heads=4, n_kv_heads=2, d_head=32
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class OptimizerConfig:
-    """AdamW with a schedule, clipping and z-loss; defaults after [B25] (papers.md §1.5).
+    """AdamW with a schedule, clipping and z-loss; defaults after arXiv 2501.18107.
 
     The warm-up is a fraction of the run, so that short and long runs are warmed alike, unless `warmup_steps` says
     otherwise. After it, "cosine" falls to `final_fraction` of the peak over the rest; "wsd" stays at the peak and falls

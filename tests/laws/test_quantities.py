@@ -51,9 +51,10 @@ def test_shape_quantities_under_total_parameters_are_the_factors_own():
     assert question.flop_budgets == (10 * np.max(6 * ROWS.features.n_total * ROWS.features.n_tokens),)
 
 
-def test_a_monotone_law_has_its_optimum_at_the_end_of_the_range():
+def test_a_monotone_law_has_no_optimal_aspect_ratio():
     found, _ = compute(forms.get_law("aspect_ratio", "free"))
-    np.testing.assert_allclose(found["optimal_aspect_ratio"], quantities.ASPECT_RATIOS[0])
+    assert "optimal_aspect_ratio" not in found
+    assert "log_loss_R256_minus_R32" in found
 
 
 def test_what_cannot_be_predicted_untrained_gives_nothing():

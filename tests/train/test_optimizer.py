@@ -54,7 +54,7 @@ def test_constant_stays():
 @pytest.mark.parametrize("schedule", ["cosine", "wsd", "constant"])
 @pytest.mark.parametrize("n_steps", [1536, 2000])
 def test_a_warm_up_longer_than_the_run_goes_as_far_as_it_gets(schedule, n_steps):
-    """[B25]'s 80M at 20 tokens a parameter: 1,536 steps, 2,000 of them warm-up."""
+    """The 80M model of arXiv 2501.18107 at 20 tokens a parameter: 1,536 steps, 2,000 of them warm-up."""
     found = rates(n_steps, schedule=schedule, warmup_steps=2000)
     np.testing.assert_allclose(found, 0.01 * np.arange(1, n_steps + 1) / 2000, rtol=1e-4)
 

@@ -1,6 +1,6 @@
 """The latency law and its priors: the time of a decode step and of a prefill on a device with such parameters.
 
-For a case on device k with its parameters (science.md §5; ‖a, b‖ is the p-norm of two times, p = `sharpness`),
+For a case on device k with its parameters ( ‖a, b‖ is the p-norm of two times, p = `sharpness`),
 
     TPOT = ε_step + n·(ε_layer + ε_batch·b + ε_head·heads) + ‖(1 + κ·b)·weight bytes/bandwidth, matrix FLOPs/rate‖
                                                            + ‖cache bytes/bandwidth, attention FLOPs/rate‖
