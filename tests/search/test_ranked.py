@@ -1,6 +1,7 @@
 """Ranking of named shapes and of a grid: the optimum found, levels apart, pieces equal to the whole, bad input."""
 
 import dataclasses
+import importlib
 
 import numpy as np
 import pandas as pd
@@ -165,6 +166,13 @@ def test_draws_that_predict_no_loss_are_one_line_that_names_draw_and_candidate(f
     made.draws["E"][1, 7] = np.nan
     with pytest.raises(InputError, match=r"law effective: draw 307 of the posterior predicts a loss of nan for 'd\d+"):
         ranked.rank(fit, belief.Belief((made,)), Space.of((), GRID))
+
+
+def test_a_dry_run_reads_what_the_run_reads(fit, tmp_path):
+    verb = importlib.import_module("experiments.rank")
+    assert all("no term for" in line for line in verb.check(fit, tmp_path / "out"))
+    with pytest.raises(InputError, match="nowhere"):
+        verb.check(dataclasses.replace(fit, fit="nowhere"), tmp_path / "out")
 
 
 def test_far_sizes_are_answered_with_how_far(fit, tmp_path):

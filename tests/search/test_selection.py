@@ -1,6 +1,7 @@
 """From a fit and a latency table or law on disk to candidates.csv, and bad input before anything is written."""
 
 import dataclasses
+import importlib
 import json
 
 import numpy as np
@@ -10,6 +11,7 @@ import xarray as xr
 
 from ie_scaling import files
 from ie_scaling.architecture import Architecture
+from ie_scaling.errors import InputError
 from ie_scaling.latency.law import model as law_model
 from ie_scaling.latency.law import posterior as latency_law
 from ie_scaling.latency.law import sampling as law_sampling
@@ -267,6 +269,16 @@ def test_the_recommendation_says_its_error_and_its_ties(inputs, tmp_path):
     assert table["recommended"].sum() == 1
     assert table.loc[table["recommended"], "tied"].item()
     assert "(Monte Carlo error)" in selection.describe(chosen)
+
+
+def test_a_dry_run_finds_the_bound_that_nothing_meets_and_says_what_the_answer_is_warned_of(inputs, tmp_path):
+    verb = importlib.import_module("experiments.select")
+    assert verb.check(inputs, tmp_path / "out")[0] == "law effective: R-hat 1.2 of E is above 1.01"
+    with pytest.raises(InputError, match="no candidate meets it"):
+        verb.check(dataclasses.replace(inputs, max_latency_s=1e-6), tmp_path / "out")
+    with pytest.raises(InputError, match="nowhere"):
+        verb.check(dataclasses.replace(inputs, fit="nowhere"), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_table_of_several_workloads_must_be_narrowed(inputs, tmp_path):
