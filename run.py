@@ -104,6 +104,9 @@ def _execute(name: str, experiment: Any, config: Any, workdir: Path, notes: Sequ
         if name not in NO_WORKDIR:
             _check_workdir(workdir, {"experiment": name} | plain, getattr(experiment, "MAY_CHANGE", ()), inputs)
         print(json.dumps({"experiment": name, "workdir": str(workdir)} | plain, indent=2))
+        if name not in NO_WORKDIR and workdir_lib.is_finished(workdir):
+            print(f"{workdir}: is finished; the command shows what it holds")
+            return 0
         failures = experiment.check(config, workdir) if hasattr(experiment, "check") else []
         print(experiment.estimate(config))
     else:

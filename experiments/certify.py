@@ -16,7 +16,9 @@ def main(config: Config, directory: Path) -> list[str]:
     """Certify, draw the ECDFs, and print the verdicts."""
     failures = certificate.run(config, directory)
     found = files.read_json(directory / "certificate.json")
-    figures.save(law_figures.calibration(found["calibration"]["quantities"]), directory / "figures" / "calibration.png")
+    figures.refresh(
+        law_figures.calibration(found["calibration"]["quantities"]), directory / "figures" / "calibration.png"
+    )
     print(f"law {found['law']} (tie {found['tie']}, N {found['count']}) on {found['runs']}")
     simulated, forward = found["calibration"], found["rolled_forward"]
     print(f"{simulated['n_tables']} simulated tables, {simulated['tables_with_divergences']} with divergences")

@@ -18,7 +18,7 @@ def main(config: FitConfig, directory: Path) -> list[str]:
 
     if (certificate := directory / "certificate.json").exists():
         checks = files.read_json(certificate)["prior_predictive"]
-        figures.save(law_figures.prior_checks(checks), directory / "figures" / "priors.png")
+        figures.refresh(law_figures.prior_checks(checks), directory / "figures" / "priors.png")
     print(report(files.read_json(directory / "fit.json")))
     print(f"{directory}: {', '.join(sorted(path.name for path in directory.glob('[a-z]*.*')))}")
     return failures

@@ -17,6 +17,12 @@ def main(config: Config, directory: Path) -> list[str]:
     return failures
 
 
+def check(config: Config, _: Path) -> list[str]:
+    """Raise what the study would refuse: a design that cannot be had, too few devices, too little memory."""
+    latency_study.checked_sweeps(config)
+    return []
+
+
 def estimate(config: Config) -> str:
     """Each sweep's cases, bytes and rough time, and the sum."""
     dtype = "float32" if config.decode.dtype == "auto" else config.decode.dtype

@@ -16,7 +16,7 @@ def main(config: Config, directory: Path) -> list[str]:
     """Fit, draw the shape parameters of every family beside what they have in common, and print them."""
     failures = pooled_fit.run(config, directory)
     found = files.read_json(directory / "pool.json")
-    figures.save(law_figures.families(found), directory / "figures" / "families.png")
+    figures.refresh(law_figures.families(found), directory / "figures" / "families.png")
     print(f"law {found['law']} (tie {found['tie']}, N {found['count']}), shape parameters with 90 % intervals")
     for name in found["common"]:
         print(f"  {name}")

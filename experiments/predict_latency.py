@@ -32,6 +32,12 @@ def main(config: Config, directory: Path) -> list[str]:
     return warnings
 
 
+def check(config: Config, _: Path) -> list[str]:
+    """Read all that predicting reads; what the answer would be warned of."""
+    posterior, device_kind, cases = predict.load(config)
+    return predict.warnings_of(posterior, cases, device_kind)
+
+
 def estimate(config: Config) -> str:
     """Bytes and FLOPs of a step, by shape."""
     load = config.resolve_workload(config.dtype or "float32", config.mode or "loop")

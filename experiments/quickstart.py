@@ -7,7 +7,7 @@ import pandas as pd
 from ie_scaling import files
 from ie_scaling.study import stages
 from ie_scaling.study.config import StudyConfig as Config
-from ie_scaling.train import preflight, pricing
+from ie_scaling.train import pricing
 from ie_scaling.train.sweep_config import SweepConfig
 
 inputs_of = stages.inputs_of
@@ -32,9 +32,9 @@ def main(config: Config, directory: Path) -> list[str]:
     return failures
 
 
-def check(config: Config, _: Path) -> list[str]:
-    """What the runs of the study would warn of; raises what they would refuse."""
-    return preflight.check_sweep(_sweep(config))
+def check(config: Config, directory: Path) -> list[str]:
+    """What the study would warn of; raises what it would refuse."""
+    return stages.check(config, directory)
 
 
 def estimate(config: Config) -> str:

@@ -26,7 +26,7 @@ def main(config: Config, directory: Path) -> list[str]:
     title = f"law {answer['law']}, level {answer['level']}, {answer['n_tokens']:.3g} tokens"
     expected_rank_A = table["expected_rank"].to_numpy()[: len(ranks)]
     figure = figures.rank_heatmap(list(ranks), np.array(list(ranks.values())), title, expected_rank_A)
-    figures.save(figure, directory / "figures" / "ranks.png")
+    figures.refresh(figure, directory / "figures" / "ranks.png")
     extra = [name for name in ("p_best_law", "p_best_shape", "p_best_new_run", "token_factor_median") if name in table]
     print(table[[*SHOWN, *extra]].head(N_PRINTED).to_string(index=False, float_format=lambda value: f"{value:.4g}"))
     if (directory / "by_law.csv").exists():

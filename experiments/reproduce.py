@@ -6,6 +6,7 @@ import numpy as np
 
 from ie_scaling import config as config_lib
 from ie_scaling import files, identity, markdown, workdir
+from ie_scaling.errors import InputError
 from ie_scaling.laws import forms, least_squares, published, reproduction
 from ie_scaling.laws.config import ReproduceConfig
 from ie_scaling.progress import Progress
@@ -111,6 +112,15 @@ def _draw(names: tuple[str, ...], tables: reproduction.Tables, config: Reproduce
 
 def _flops(rows) -> np.ndarray:
     return 6 * rows.features.n_total * rows.features.n_tokens
+
+
+def check(config: ReproduceConfig, _: Path) -> list[str]:
+    """Raise where a table is missing, or the one of every row and figure is damaged."""
+    folder = Path(config.data)
+    if absent := [name for name in reproduction.Tables.NAMES if not (folder / f"{name}.csv").is_file()]:
+        raise InputError(f"{folder / absent[0]}.csv: no such file")
+    reproduction.Tables(folder).read("bian2025")
+    return []
 
 
 def estimate(config: ReproduceConfig) -> str:

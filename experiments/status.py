@@ -15,6 +15,12 @@ def main(config: Config, _: Path) -> list[str]:
     return []
 
 
+def check(config: Config, _: Path) -> list[str]:
+    """Raise where there is no sweep."""
+    sweep.status(Path(config.sweep))
+    return []
+
+
 def estimate(config: Config) -> str:
     """Nothing to pay."""
     return f"reads {config.sweep}"

@@ -35,6 +35,12 @@ def main(config: Config, directory: Path) -> list[str]:
     return failures + latency_checks.remarks(frame, str(directory / "latency.csv"))
 
 
+def check(config: Config, _: Path) -> list[str]:
+    """Raise what timing would refuse: too few devices, too little memory."""
+    benchmark.checked_cases(config)
+    return []
+
+
 def estimate(config: Config) -> str:
     """Parameters, bytes and a rough time, by case and in all."""
     lines, least_s, most_s = [], 0.0, 0.0

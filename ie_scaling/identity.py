@@ -69,7 +69,8 @@ def _differences(
     """Each field that differs: its full name, what it was, what it is."""
     for name in sorted({*earlier, *config} - set(NO_RESULT)):
         before, now, field = earlier.get(name), config.get(name), f"{path}{name}"
-        if field in may_change or before == now:
+        is_new = name not in earlier and not now  # an empty field that an earlier version did not have yet
+        if field in may_change or before == now or is_new:
             continue
         if isinstance(before, Mapping) and isinstance(now, Mapping):
             yield from _differences(before, now, f"{field}.", may_change)

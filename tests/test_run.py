@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import runpy
 import signal
 import subprocess
@@ -110,7 +111,34 @@ def test_debug_shows_the_traceback():
     assert "Traceback" in result.stderr
 
 
-@pytest.mark.parametrize("name", [name for name in CONFIGS if name != "select"])  # select needs a fit; see tests/search
+READS_ANOTHERS = ("fit_latency", "predict_latency", "rank", "select", "status")  # results that are not there yet
+
+
+@pytest.mark.parametrize("name", READS_ANOTHERS)
+def test_a_dry_run_refuses_where_the_results_that_the_run_would_read_are_missing(name, tmp_path):
+    result = run(f"--config={name}", "--dry_run", f"--workdir={tmp_path / 'out'}", cwd=tmp_path)
+    assert result.returncode == 2
+    assert len(result.stderr.splitlines()) == 1, result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--config=time_decode", "--config.prompt_tokens=10M"], r"cache .* GiB.*more than 80% of"),
+        (["--config=time_decode", "--config.tensor=4096"], "tensor=4096: needs as many devices"),
+        (["--config=reproduce", "--config.data=nowhere"], "nowhere/bian2025.csv: no such file"),
+        (["--config=quickstart", "--config.laws=chinchilla,kaplan,effective"], "law='kaplan': must be one of"),
+    ],
+)
+def test_a_dry_run_finds_what_the_run_would_refuse(arguments, words, tmp_path):
+    result = run(*arguments, "--dry_run", f"--workdir={tmp_path / 'out'}")
+    assert result.returncode == 2
+    assert len(result.stderr.splitlines()) == 1, result.stderr
+    assert re.search(words, result.stderr), result.stderr
+
+
+@pytest.mark.parametrize("name", [name for name in CONFIGS if name not in READS_ANOTHERS])
 def test_every_config_has_a_dry_run(name, tmp_path):
     result = run(f"--config=configs/{name}.py", "--dry_run", f"--workdir={tmp_path / 'out'}")
     assert result.returncode == 0, result.stderr

@@ -157,6 +157,9 @@ def test_a_nested_field_that_differs_is_named_in_full(tmp_path):
         workdir.is_done(tmp_path / "w", CONFIG | {"nuts": {"n_chains": 2}})
     assert workdir.is_done(tmp_path / "w", CONFIG | {"nuts": {"n_chains": 2}}, may_change=("nuts",))
     assert workdir.is_done(tmp_path / "w", CONFIG | {"allow_unfinished": True})
+    assert workdir.is_done(tmp_path / "w", CONFIG | {"columns": ""})  # a field that is newer than the directory
+    with pytest.raises(InputError, match="started with columns=None, now 'N'"):
+        workdir.is_done(tmp_path / "w", CONFIG | {"columns": "N"})
 
 
 @pytest.mark.parametrize("name", ["notes.txt", ".hidden", "shards/"])

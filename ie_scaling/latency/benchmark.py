@@ -12,6 +12,7 @@ import numpy as np
 
 from ie_scaling import config as config_lib
 from ie_scaling import environment, files, identity, workdir
+from ie_scaling.errors import InputError
 from ie_scaling.latency import timing, workload
 from ie_scaling.latency.ceilings import Ceilings, Probe, probe_bytes, typical
 from ie_scaling.latency.config import TimeDecodeConfig
@@ -42,10 +43,9 @@ def run(config: TimeDecodeConfig, directory: Path) -> list[str]:
     Raises:
       ValueError: a broken rule or too little memory, before anything is made.
     """
-    cases = config.resolve_cases(default_dtype())
-    groups_by_memory(cases, config.tensor)
     stored = {"experiment": "time_decode"} | config_lib.to_plain(config)
     if not workdir.is_done(directory, stored, inputs=inputs_of(config)):
+        cases = checked_cases(config)
         with workdir.opened(directory, stored, inputs=inputs_of(config)):
             write(directory, time_cases(cases, config))
     return files.read_json(directory / "diagnostics.json")["failures"]
@@ -54,6 +54,24 @@ def run(config: TimeDecodeConfig, directory: Path) -> list[str]:
 def inputs_of(config: TimeDecodeConfig) -> workdir.Inputs:
     """What it reads, by name."""
     return identity.named("architectures", lookup.files_of(config.architectures))
+
+
+def checked_cases(config: TimeDecodeConfig) -> list[Case]:
+    """What is timed, once it is known that this machine can.
+
+    Raises:
+      InputError: too few devices, heads that they cannot share, or too little memory.
+    """
+    cases = list(config.resolve_cases(default_dtype()))
+    require_devices(config.tensor)
+    groups_by_memory(cases, config.tensor)
+    return cases
+
+
+def require_devices(n_devices: int) -> None:
+    """Raise unless there are as many devices."""
+    if n_devices > jax.device_count():
+        raise InputError(f"tensor={n_devices}: needs as many devices; this machine has {jax.device_count()}")
 
 
 def write(directory: Path, timed: Timed) -> None:
@@ -101,7 +119,7 @@ def groups_by_memory(cases: Sequence[Case], n_shards: int = 1) -> list[list[Case
     for case in cases:
         if USABLE_MEMORY * available < group_bytes([case], n_shards):
             sizes = ", ".join(f"{name} {part / 2**30:.1f} GiB" for name, part in _parts([case], n_shards).items())
-            raise ValueError(
+            raise InputError(
                 f"batch={case.workload.batch}: {case.architecture.name} needs {sizes}: more than {USABLE_MEMORY:.0%} "
                 f"of the {available / 2**30:.1f} GiB free"
             )

@@ -1,6 +1,7 @@
 """Figures from tables and arrays: each function returns a matplotlib Figure, and `save` writes one."""
 
 import dataclasses
+import errno
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatterSciNotation, NullFormatter
 
 from ie_scaling import files
+from ie_scaling.progress import say
 
 SIZE = (6.4, 4.2)
 COLORS = ("#2b6cb0", "#c05621", "#2f855a", "#6b46c1", "#b83280", "#718096")
@@ -44,6 +46,16 @@ def save(figure: Figure, path: Path) -> None:
     """Write a PNG, whole or not at all."""
     with files.replacing(path) as temporary:
         figure.savefig(temporary, format="png")
+
+
+def refresh(figure: Figure, path: Path) -> None:
+    """Write a PNG of results that are finished; where nothing may be written, the results are shown all the same."""
+    try:
+        save(figure, path)
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise
+        say(f"{path}: not drawn ({error.strerror})")
 
 
 def _axes(size: tuple[float, float] = SIZE) -> tuple[Figure, Axes]:

@@ -26,16 +26,27 @@ def run(config: LatencyStudyConfig, directory: Path) -> list[str]:
     Raises:
       ValueError: a design that cannot be had, or a case that does not fit in memory; before anything is timed.
     """
-    dtype = benchmark.default_dtype() if config.decode.dtype == "auto" else config.decode.dtype
-    sweeps = latency_design.design(config, dtype)
     resolved = {"experiment": "latency_study"} | config_lib.to_plain(config)
     if not workdir.is_done(directory, resolved):
-        for sweep in sweeps:
-            benchmark.groups_by_memory(sweep.cases, config.decode.tensor)
+        sweeps = checked_sweeps(config)
         with workdir.opened(directory, resolved):
             failures = _run_stages(config, sweeps, directory)
             files.write_json(directory / "diagnostics.json", {"failures": failures})
     return files.read_json(directory / "diagnostics.json")["failures"]
+
+
+def checked_sweeps(config: LatencyStudyConfig) -> list[Sweep]:
+    """What is timed, once it is known that this machine can.
+
+    Raises:
+      ValueError: a design that cannot be had, too few devices, or a case that does not fit in memory.
+    """
+    dtype = benchmark.default_dtype() if config.decode.dtype == "auto" else config.decode.dtype
+    sweeps = latency_design.design(config, dtype)
+    benchmark.require_devices(config.decode.tensor)
+    for sweep in sweeps:
+        benchmark.groups_by_memory(sweep.cases, config.decode.tensor)
+    return list(sweeps)
 
 
 def _run_stages(config: LatencyStudyConfig, sweeps: Sequence[Sweep], directory: Path) -> list[str]:

@@ -14,13 +14,15 @@ from ie_scaling import files, identity, stopping, workdir
 from ie_scaling.architecture import Architecture
 from ie_scaling.corpus import prepare
 from ie_scaling.latency import benchmark
-from ie_scaling.laws import fitting
+from ie_scaling.latency.config import TimeDecodeConfig
+from ie_scaling.laws import fitting, forms
 from ie_scaling.progress import say
 from ie_scaling.search import selection
 from ie_scaling.shapes import lookup
 from ie_scaling.study import summary
 from ie_scaling.study.config import StudyConfig
-from ie_scaling.train import sweep
+from ie_scaling.train import preflight, sweep
+from ie_scaling.train.config import RecipeConfig
 from ie_scaling.train.sweep_config import SweepConfig
 
 N_STAGES = 7
@@ -45,6 +47,24 @@ def run(config: StudyConfig, directory: Path) -> list[str]:
     return files.read_json(directory / "diagnostics.json")["failures"]
 
 
+def check(config: StudyConfig, directory: Path) -> list[str]:
+    """What the study would warn of before its first fit; raises what it would refuse. Nothing is written."""
+    for law in config.laws:
+        forms.get_law(law, config.fit.tie, config.fit.count)
+    benchmark.checked_cases(_decode(config))
+    text = dataclasses.replace(config.recipe.corpus, directory=str(directory / "corpus"))
+    recipe = dataclasses.replace(config.recipe, corpus=text)
+    return preflight.check_sweep(_sweep(config, config.runs, recipe))
+
+
+def _decode(config: StudyConfig) -> TimeDecodeConfig:
+    return dataclasses.replace(config.decode, architectures=config.architectures)
+
+
+def _sweep(config: StudyConfig, runs: tuple[str, ...], recipe: RecipeConfig) -> SweepConfig:
+    return SweepConfig(runs=runs, n_parallel=config.n_parallel, recipe=recipe, runtime=config.runtime)
+
+
 def _run_stages(config: StudyConfig, directory: Path) -> list[str]:
     clock = Stages()
     clock.begin("text: standard library to tokens")
@@ -54,14 +74,10 @@ def _run_stages(config: StudyConfig, directory: Path) -> list[str]:
         say(prepare.describe(prepare.prepare(text)))
 
     clock.begin(f"sweep: train {len(config.runs)} decoders")
-    sweep.run(
-        SweepConfig(runs=config.runs, n_parallel=config.n_parallel, recipe=recipe, runtime=config.runtime),
-        directory / "sweep",
-    )
+    sweep.run(_sweep(config, config.runs, recipe), directory / "sweep")
 
     clock.begin(f"latency: time {len(config.architectures)} shapes")
-    decode = dataclasses.replace(config.decode, architectures=config.architectures)
-    failures = benchmark.run(decode, directory / "latency")
+    failures = benchmark.run(_decode(config), directory / "latency")
 
     clock.begin(f"laws: fit {', '.join(config.laws)} by least squares and by NUTS")
     failures += _fit(config, directory)
@@ -74,10 +90,7 @@ def _run_stages(config: StudyConfig, directory: Path) -> list[str]:
     clock.begin("test: train the recommended shape, a runner-up and a poor one")
     slowest_first = sorted(chosen, key=lambda name: -Architecture.parse(name).n_layers)  # side by side, none waits
     tested = tuple(f"{name}@{config.candidate_tokens}" for name in slowest_first)
-    sweep.run(
-        SweepConfig(runs=tested, n_parallel=config.n_parallel, recipe=recipe, runtime=config.runtime),
-        directory / "test",
-    )
+    sweep.run(_sweep(config, tested, recipe), directory / "test")
 
     clock.begin("report")
     failures = list(dict.fromkeys(failures))

@@ -1,5 +1,8 @@
 """What is drawn: the heatmap of ranks in order, with all that lies beyond its columns."""
 
+import errno
+import tempfile
+
 import numpy as np
 import pytest
 
@@ -33,3 +36,18 @@ def test_all_ranks_need_no_last_column_and_order_themselves():
     assert columns == [str(k) for k in range(1, 9)]
     assert labels == [NAMES[a] for a in np.argsort(ranking.expected_rank(LOSS_WA))]
     assert cells.sum(axis=1) == pytest.approx(1)
+
+
+def test_finished_results_are_shown_where_nothing_may_be_written(tmp_path, monkeypatch, capsys):
+    def refuse(number):
+        def mkstemp(**_):
+            raise OSError(number, "no")
+
+        return mkstemp
+
+    monkeypatch.setattr(tempfile, "mkstemp", refuse(errno.EROFS))
+    figures.refresh(figures.rank_heatmap(["a", "b"], np.eye(2), ""), tmp_path / "ranks.png")
+    assert "ranks.png: not drawn" in capsys.readouterr().err
+    monkeypatch.setattr(tempfile, "mkstemp", refuse(errno.ENOSPC))
+    with pytest.raises(OSError, match="no"):
+        figures.refresh(figures.rank_heatmap(["a", "b"], np.eye(2), ""), tmp_path / "ranks.png")

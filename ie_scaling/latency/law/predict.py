@@ -37,17 +37,29 @@ def run(config: PredictLatencyConfig, directory: Path) -> list[str]:
     """
     resolved = {"experiment": "predict_latency"} | config_lib.to_plain(config)
     if not workdir.is_done(directory, resolved, inputs=inputs_of(config)):
-        posterior = latency_law.load_fit(config.fit)
-        kind, cases = resolve(config, config.resolve_architectures(), posterior)
+        posterior, kind, cases = load(config)
         predicted = posterior.predict(cases, kind, config.seed)
         with workdir.opened(directory, resolved, inputs=inputs_of(config)):
             table = pd.DataFrame([_describe(case, kind) for case in cases])
             table = pd.concat([table, predicted.intervals()], axis=1)
             cells.write_table(directory / "predicted_latency.csv", table)
-            warnings = [f"latency law: {failure}" for failure in posterior.failures]
-            warnings += far_outside(posterior, cases, kind)
-            files.write_json(directory / "warnings.json", {"warnings": warnings})
+            files.write_json(directory / "warnings.json", {"warnings": warnings_of(posterior, cases, kind)})
     return files.read_json(directory / "warnings.json")["warnings"]
+
+
+def load(config: PredictLatencyConfig) -> tuple[LatencyPosterior, str, list[Case]]:
+    """The law, the device kind and the cases.
+
+    Raises:
+      ValueError: no such fit, or a device, dtype or mode that it does not know.
+    """
+    posterior = latency_law.load_fit(config.fit)
+    return posterior, *resolve(config, config.resolve_architectures(), posterior)
+
+
+def warnings_of(posterior: LatencyPosterior, cases: Sequence[Case], device_kind: str) -> list[str]:
+    """What there is to say against the law and its use for these cases."""
+    return [f"latency law: {failure}" for failure in posterior.failures] + far_outside(posterior, cases, device_kind)
 
 
 def resolve(
