@@ -27,8 +27,6 @@ def load(directory: Path | str, splits: Sequence[str] = SPLITS) -> dict[str, Any
     path = Path(directory) / MANIFEST
     manifest = files.read_json(path)
     _require(isinstance(manifest, dict), path, "is no JSON object", manifest)
-    if SEAL in manifest and manifest != seal(manifest):
-        raise InputError(f"{path}: is not what was written (its own SHA-256 is another); {_WAY_ON}")
     _text(path, manifest, "tokenizer_sha256")
     vocab_size = _integer(path, manifest, "vocab_size", 1, 2**32)
     _integer(path, manifest, "end_of_text_id", 0, vocab_size - 1)
@@ -36,10 +34,12 @@ def load(directory: Path | str, splits: Sequence[str] = SPLITS) -> dict[str, Any
     _require(isinstance(of_splits, dict), path, "splits: is no JSON object", of_splits)
     for split in splits:
         _check_split(path, split, _field(path, of_splits, split), vocab_size)
-    warnings = manifest.setdefault("warnings", [])
+    warnings = manifest.get("warnings", [])
     listed = isinstance(warnings, list) and all(isinstance(warning, str) for warning in warnings)
     _require(listed, path, "warnings: is no list of sentences", warnings)
-    return manifest
+    if SEAL in manifest and manifest != seal(manifest):
+        raise InputError(f"{path}: is not what was written (its own SHA-256 is another); {_WAY_ON}")
+    return {"warnings": []} | manifest
 
 
 def load_sealed(directory: Path | str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 from ie_scaling import files
+from ie_scaling.corpus import manifest
 from ie_scaling.errors import InputError
 from ie_scaling.train import run_identity
 from ie_scaling.train.run_identity import RunIdentity
@@ -20,8 +21,8 @@ def moved(plan, tmp_path):
 
 
 def change(folder, **fields):
-    manifest = files.read_json(folder / "manifest.json")
-    files.write_json(folder / "manifest.json", manifest | fields)
+    value = files.read_json(folder / "manifest.json")
+    files.write_json(folder / "manifest.json", manifest.seal(value | fields))
 
 
 def test_the_same_shards_are_the_same_data_and_others_are_not(plan, moved):

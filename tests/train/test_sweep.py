@@ -10,6 +10,7 @@ import pytest
 
 from ie_scaling import config as config_lib
 from ie_scaling import files, workdir
+from ie_scaling.corpus import manifest
 from ie_scaling.errors import InputError
 from ie_scaling.tables import run_table
 from ie_scaling.train import loop, sweep
@@ -223,10 +224,10 @@ def test_a_sweep_whose_text_changed_is_another_sweep(config, tmp_path):
     corpus = dataclasses.replace(config.recipe.corpus, directory=str(tmp_path / "corpus"))
     shutil.copytree(config.recipe.corpus.directory, corpus.directory)
     changed = dataclasses.replace(config, recipe=dataclasses.replace(config.recipe, corpus=corpus))
-    manifest = files.read_json(tmp_path / "corpus" / "manifest.json")
+    value = files.read_json(tmp_path / "corpus" / "manifest.json")
     sweep.run(changed, tmp_path / "sweep")
-    manifest["splits"]["train"]["shards"][0]["sha256"] = "0" * 64
-    files.write_json(tmp_path / "corpus" / "manifest.json", manifest)
+    value["splits"]["train"]["shards"][0]["sha256"] = "0" * 64
+    files.write_json(tmp_path / "corpus" / "manifest.json", manifest.seal(value))
     with pytest.raises(InputError, match=r"made from other content of corpus .*sha256 \w+, now \w+"):
         sweep.run(changed, tmp_path / "sweep")
     shutil.rmtree(corpus.directory)
