@@ -1,5 +1,6 @@
 """A small prepared corpus, damaged after the fact: what training, and another start of `prepare_data`, make of it."""
 
+import atexit
 import functools
 import io
 import json
@@ -53,6 +54,7 @@ class Armed:
 def _prepared(finished: bool) -> Path:
     """A corpus of 12 documents in three units, finished or broken off before its manifest."""
     root = Path(tempfile.mkdtemp(prefix="fuzz-shards-"))
+    atexit.register(shutil.rmtree, root, ignore_errors=True)
     (root / "text").mkdir()
     for number in range(12):
         (root / "text" / f"{number}.txt").write_text(f"the law of document {number}\n" * 4)
