@@ -21,6 +21,7 @@ from ie_scaling.errors import InputError
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 SEAL = b"\nSHA-256 of the bytes before this line: "
+MOST_LETTERS = 200  # of a name
 N_SEAL = len(SEAL) + 64 + 1  # with the digest in hex and the line's end
 
 
@@ -94,6 +95,18 @@ def text(path: Path, data: xr.Dataset, name: str) -> str:
     value = _attribute(path, data, name)
     if not isinstance(value, str) or not value:
         raise InputError(f"{path}: attribute {name}={reprlib.repr(value)} must be text")
+    return value
+
+
+def word(path: Path, data: xr.Dataset, name: str) -> str:
+    """An attribute that must be a name: short text on one line.
+
+    Raises:
+      InputError: it is missing, or anything else.
+    """
+    value = text(path, data, name)
+    if len(value) > MOST_LETTERS or not value.isprintable():
+        raise InputError(f"{path}: attribute {name}={reprlib.repr(value)} must be a name on one line")
     return value
 
 

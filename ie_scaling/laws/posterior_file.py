@@ -69,7 +69,7 @@ def read(path: Path, law: str = "") -> dict[str, Any]:
       InputError: no such file, not such a file, another law's, or one whose draws cannot be that law's.
     """
     data, groups = draws_file.read(path)
-    named = {name: draws_file.text(path, data, name) for name in ("law", "tie", "count", "method")}
+    named = {name: draws_file.word(path, data, name) for name in ("law", "tie", "count", "method")}
     reference = Reference(**{name: draws_file.number(path, data, name) for name in REFERENCE_FIELDS})
     if wrong := [name for name in REFERENCE_FIELDS if getattr(reference, name) <= 0]:
         raise InputError(f"{path}: attribute {wrong[0]}={getattr(reference, wrong[0]):g} must be above zero")

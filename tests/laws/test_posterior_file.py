@@ -86,6 +86,8 @@ def rename_models(tree):
         (set_attribute("law", ""), "attribute law='' must be text"),
         (set_attribute("law", 3), "attribute law=.*3.* must be text"),
         (set_attribute("tie", np.array([1.0, 2.0])), "attribute tie=.* must be text"),
+        (set_attribute("law", "x" * 5000), "attribute law=.* must be a name on one line"),
+        (set_attribute("method", "one\ntwo"), "attribute method=.* must be a name on one line"),
         (set_attribute("law", "newton"), "attribute law='newton': must be one of"),
         (set_attribute("count", "some"), "attribute count='some'"),
         (set_attribute("method", "guess"), "attribute method='guess' must be one of bayes, bootstrap"),

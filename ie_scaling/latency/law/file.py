@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import reprlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ NEEDED = ("noise_correlation",)
 TIMES = ("ttft_s", "tpot_s")  # of the sessions' effects and of the misfit
 APART = ("u", "misfit_weights")  # in the file's posterior, but not draws of parameters
 CONSTANTS = ("misfit_sizes", "misfit_device")
+MOST_OF_ERROR = 500  # letters, as it may quote a long value
 DIMS, N_TIMES = ("chain", "draw", "device"), len(TIMES)
 SUPPORTS = {"log": (0.0, math.inf), "logit": (0.0, 1.0), "log_above_one": (1.0, math.inf)}
 SUPPORTS |= {"identity": (-math.inf, math.inf)}
@@ -74,7 +76,7 @@ def read(path: Path) -> dict[str, Any]:
     data, groups = draws_file.read(path)
     if data.attrs.get("kind") != KIND:
         raise InputError(f"{path}: is not the posterior of a {KIND}")
-    form = draws_file.text(path, data, "form")
+    form = draws_file.word(path, data, "form")
     if form not in FORMS:
         raise InputError(f"{path}: attribute form={form!r} must be one of {', '.join(FORMS)}")
     devices = tuple(_device(path, fields) for fields in draws_file.items(path, data, "devices", dict))
@@ -100,7 +102,7 @@ def _device(path: Path, fields: Mapping[str, Any]) -> Device:
     try:
         device = config_lib.build(Device, fields, f"{path}: device")
     except ValueError as error:
-        raise InputError(str(error)) from None
+        raise InputError(str(error)[:MOST_OF_ERROR]) from None
     by_size = (device.sizes, device.bytes_per_s)
     by_session = (device.sessions, device.bandwidth_factors, device.rate_factors)
     numbers = (*device.sizes, *device.bytes_per_s, device.flops_per_s, *by_session[1], *by_session[2])
@@ -115,6 +117,8 @@ def _device(path: Path, fields: Mapping[str, Any]) -> Device:
         f"dtype must be one of {', '.join(DTYPE_BYTES)}": device.dtype in DTYPE_BYTES,
         f"mode must be one of {', '.join(MODES)}": device.mode in MODES,
     }
+    if len(device.name) > draws_file.MOST_LETTERS or not device.name.isprintable():
+        raise InputError(f"{path}: device {reprlib.repr(device.name)}: must be a name on one line")
     if broken := [rule for rule, holds in rules.items() if not holds]:
         raise InputError(f"{path}: device {device.name}: {broken[0]}")
     return device
