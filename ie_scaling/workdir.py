@@ -96,6 +96,8 @@ def check(
     _require_place(directory)
     if not directory.exists():
         return
+    if odd := [name for name in RECORDS if _exists(directory / name) and not (directory / name).is_file()]:
+        raise InputError(f"{directory / odd[0]}: is no file that this program wrote; {identity.WAY_ON}")
     if not (directory / "config.json").exists():
         _require_empty(directory, may_hold)
         return
@@ -106,7 +108,10 @@ def check(
 def warnings(directory: Path, inputs: Inputs | None = None) -> list[str]:
     """What there is to say against the inputs of the finished results in `directory`."""
     path = directory / "unfinished.json"
-    return identity.match_inputs(directory, inputs) + (files.read_json(path) if path.exists() else [])
+    found = files.read_json(path) if path.exists() else []
+    if not isinstance(found, list) or not all(isinstance(entry, str) for entry in found):
+        raise InputError(f"{path}: is no record that this program wrote; {identity.WAY_ON}")
+    return identity.match_inputs(directory, inputs) + found
 
 
 def is_finished(directory: Path) -> bool:
@@ -211,6 +216,8 @@ def _undone(directory: Path, is_new: bool) -> Generator[None]:
 def _locked(directory: Path) -> Generator[None]:
     """Hold .lock, which is gone afterwards."""
     path = directory / ".lock"
+    if _exists(path) and (path.is_symlink() or not path.is_file() or path.stat().st_size):
+        raise InputError(f"{path}: is no empty file, so this program did not write it; choose another --workdir")
     for left in reversed(range(LOCK_TRIES)):
         with _writing(directory):
             lock = path.open("a+")
@@ -280,7 +287,8 @@ def _require_empty(directory: Path, may_hold: Collection[str]) -> None:
     others = sorted(set(os.listdir(directory)) - {".lock", *may_hold})
     others = [name for name in others if not files.is_temporary(name)]
     if others:
-        shown = ", ".join(others[:3]) + f" and {len(others) - 3} more" * (len(others) > 3)
+        shown = ", ".join(name if name.isprintable() else repr(name) for name in others[:3])
+        shown += f" and {len(others) - 3} more" * (len(others) > 3)
         raise InputError(f"workdir={directory}: holds {shown}, which this program did not write; choose another one")
 
 
