@@ -8,22 +8,19 @@ what is no single file:
 """
 
 import contextlib
-import fcntl
 import os
-import reprlib
-import time
 from collections.abc import Collection, Generator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ie_scaling import environment, files, identity, stopping
+from ie_scaling import environment, files, holding, identity, stopping
 from ie_scaling.errors import InputError
 from ie_scaling.progress import say
 
-LOCK_TRIES, LOCK_WAIT_S = 4, 0.05  # `is_locked` holds a free lock for the instant in which it looks
 RECORDS = ("config.json", "inputs.json", "unfinished.json", "environment.json")
 
 Inputs = identity.Inputs
+is_locked = holding.is_locked
 
 
 @contextlib.contextmanager
@@ -48,7 +45,7 @@ def opened(
     Raises:
       InputError: another process holds the directory, it holds something else, or it cannot be written.
     """
-    with _made(directory), _locked(directory):
+    with _made(directory), holding.locked(directory):
         check(directory, config, may_change, inputs, may_hold)
         is_new, unfinished = not (directory / "config.json").exists(), _unfinished(config, inputs)
         with _undone(directory, is_new):
@@ -93,10 +90,10 @@ def check(
     """
     if is_done(directory, config, may_change, inputs):
         return
-    _require_place(directory)
+    holding.require_place(directory)
     if not directory.exists():
         return
-    if odd := [name for name in RECORDS if _exists(directory / name) and not (directory / name).is_file()]:
+    if odd := [name for name in RECORDS if holding.exists(directory / name) and not (directory / name).is_file()]:
         raise InputError(f"{directory / odd[0]}: is no file that this program wrote; {identity.WAY_ON}")
     if not (directory / "config.json").exists():
         _require_empty(directory, may_hold)
@@ -121,7 +118,7 @@ def is_finished(directory: Path) -> bool:
       InputError: DONE is no file.
     """
     done = directory / "DONE"
-    if _exists(done) and not done.is_file():
+    if holding.exists(done) and not done.is_file():
         raise InputError(f"{done}: is no file that this program wrote; {identity.WAY_ON}")
     return done.is_file()
 
@@ -161,24 +158,12 @@ def _whole(directory: Path) -> Path:
     return next((place for place in (directory, directory.parent) if (place / "config.json").exists()), directory)
 
 
-def is_locked(directory: Path) -> bool:
-    """Whether a process holds `directory` now; writes nothing."""
-    try:
-        with (directory / ".lock").open() as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
-
-
 @contextlib.contextmanager
 def _made(directory: Path) -> Generator[None]:
     """`directory` with its parents; those made here and still empty go again when the block fails."""
-    _require_place(directory)
+    holding.require_place(directory)
     absent = [folder for folder in (directory, *directory.parents) if not folder.exists()]
-    with _writing(directory):
+    with holding.writing(directory):
         directory.mkdir(parents=True, exist_ok=True)
 
     def unmake() -> None:
@@ -210,77 +195,6 @@ def _undone(directory: Path, is_new: bool) -> Generator[None]:
             if is_new:
                 _withdraw(directory)
             raise
-
-
-@contextlib.contextmanager
-def _locked(directory: Path) -> Generator[None]:
-    """Hold .lock, which is gone afterwards."""
-    path = directory / ".lock"
-    if _exists(path) and (path.is_symlink() or not path.is_file() or path.stat().st_size):
-        raise InputError(f"{path}: is no empty file, so this program did not write it; choose another --workdir")
-    for left in reversed(range(LOCK_TRIES)):
-        with _writing(directory):
-            lock = path.open("a+")
-        with lock:
-            if _lock(lock.fileno()) and _is_same_file(path, lock.fileno()):
-                with stopping.tidied_by(lambda: path.unlink(missing_ok=True)):
-                    try:
-                        yield
-                    finally:
-                        path.unlink(missing_ok=True)
-                return
-        if not left:
-            raise InputError(f"workdir={directory}: in use by another process; wait for it or choose another")
-        time.sleep(LOCK_WAIT_S)
-
-
-def _lock(handle: int) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _is_same_file(path: Path, handle: int) -> bool:
-    """Whether `path` still is the open file: whoever held the lock before has removed it."""
-    try:
-        return os.path.samestat(path.stat(), os.fstat(handle))
-    except FileNotFoundError:
-        return False
-
-
-@contextlib.contextmanager
-def _writing(directory: Path) -> Generator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise InputError(f"workdir={directory}: cannot be written ({error.strerror})") from None
-
-
-def _require_place(directory: Path) -> None:
-    """What is there already, or the nearest parent that is, must be a directory that can be written."""
-    nearest = next(place for place in (directory, *directory.parents) if _exists(place))
-    if not nearest.is_dir():
-        raise InputError(f"workdir={directory}: {nearest} is no directory")
-    if not os.access(nearest, os.W_OK):
-        raise InputError(f"workdir={directory}: {nearest} cannot be written")
-
-
-def _exists(path: Path) -> bool:
-    """Whether there is anything of this name.
-
-    Raises:
-      InputError: there can be nothing of this name.
-    """
-    try:
-        path.lstat()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except (OSError, ValueError) as error:  # a name too long, or with a NUL
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"workdir={reprlib.repr(str(path))}: no usable path ({reason})") from None
-    return True
 
 
 def _require_empty(directory: Path, may_hold: Collection[str]) -> None:
