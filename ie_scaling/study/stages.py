@@ -13,6 +13,7 @@ from ie_scaling import config as config_lib
 from ie_scaling import files, identity, stopping, workdir
 from ie_scaling.architecture import Architecture
 from ie_scaling.corpus import prepare
+from ie_scaling.corpus.config import CorpusConfig
 from ie_scaling.latency import benchmark
 from ie_scaling.latency.config import TimeDecodeConfig
 from ie_scaling.laws import fitting, forms
@@ -44,6 +45,8 @@ def run(config: StudyConfig, directory: Path) -> list[str]:
         with workdir.opened(directory, resolved, inputs=inputs_of(config)):
             failures = _run_stages(config, directory)
             files.write_json(directory / "diagnostics.json", {"failures": failures})
+    elif workdir.is_finished(directory / "corpus"):
+        prepare.check(_text(config, directory))  # of another text it is another study
     return files.read_json(directory / "diagnostics.json")["failures"]
 
 
@@ -52,9 +55,12 @@ def check(config: StudyConfig, directory: Path) -> list[str]:
     for law in config.laws:
         forms.get_law(law, config.fit.tie, config.fit.count)
     benchmark.checked_cases(_decode(config))
-    text = dataclasses.replace(config.recipe.corpus, directory=str(directory / "corpus"))
-    recipe = dataclasses.replace(config.recipe, corpus=text)
+    recipe = dataclasses.replace(config.recipe, corpus=_text(config, directory))
     return preflight.check_sweep(_sweep(config, config.runs, recipe))
+
+
+def _text(config: StudyConfig, directory: Path) -> CorpusConfig:
+    return dataclasses.replace(config.recipe.corpus, directory=str(directory / "corpus"))
 
 
 def _decode(config: StudyConfig) -> TimeDecodeConfig:
@@ -68,7 +74,7 @@ def _sweep(config: StudyConfig, runs: tuple[str, ...], recipe: RecipeConfig) -> 
 def _run_stages(config: StudyConfig, directory: Path) -> list[str]:
     clock = Stages()
     clock.begin("text: standard library to tokens")
-    text = dataclasses.replace(config.recipe.corpus, directory=str(directory / "corpus"))
+    text = _text(config, directory)
     recipe = dataclasses.replace(config.recipe, corpus=text)
     with stopping.broken_off():
         say(prepare.describe(prepare.prepare(text)))

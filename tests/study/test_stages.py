@@ -7,7 +7,11 @@ import shutil
 import pandas as pd
 import pytest
 
+from ie_scaling import config as config_lib
+from ie_scaling import files, workdir
+from ie_scaling.corpus import prepare
 from ie_scaling.corpus.config import CorpusConfig
+from ie_scaling.errors import InputError
 from ie_scaling.latency.config import TimeDecodeConfig
 from ie_scaling.laws import posterior
 from ie_scaling.laws.config import FitConfig
@@ -95,3 +99,20 @@ def test_a_study_from_text_to_report(config, tmp_path, monkeypatch, capsys):
     with pytest.raises(ValueError, match="started with select="):
         stages.run(slow, directory)
     assert posterior.load_fit(directory / "fit" / "aspect_ratio").law.name == "aspect_ratio"
+
+
+def test_a_finished_study_of_another_text_is_refused(config, tmp_path, text_folder):
+    folder = tmp_path / "text"
+    shutil.copytree(text_folder, folder)
+    corpus = dataclasses.replace(config.recipe.corpus, text=str(folder))
+    config = dataclasses.replace(config, recipe=dataclasses.replace(config.recipe, corpus=corpus))
+    resolved = {"experiment": "quickstart"} | config_lib.to_plain(config)
+    with workdir.opened(tmp_path / "study", resolved) as directory:
+        prepare.prepare(dataclasses.replace(config.recipe.corpus, directory=str(directory / "corpus")))
+        files.write_json(directory / "diagnostics.json", {"failures": ["one"]})
+    assert stages.run(config, tmp_path / "study") == ["one"]
+    (folder / "00.txt").write_text("another text " * 1000)
+    with pytest.raises(InputError, match=r"is not what .* was made from"):
+        stages.run(config, tmp_path / "study")
+    shutil.rmtree(folder)
+    assert stages.run(config, tmp_path / "study") == ["one"]
