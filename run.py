@@ -183,6 +183,8 @@ def _experiment_name(name: Any) -> str:
 def _help(argv: Sequence[str]) -> str:
     """What a verb does and may be told, where --config names one; else what verbs there are."""
     flag = next((text.partition("=")[2] for text in argv if text.startswith(("--config=", "-config="))), "")
+    if not flag and "--config" in argv[:-1]:
+        flag = argv[argv.index("--config") + 1]
     if not flag:
         return f"{__doc__.strip()}\n\nVerbs:\n{usage.list_verbs(CONFIGS)}"
     path, argument = find_config(flag)

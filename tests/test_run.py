@@ -1,8 +1,8 @@
 """The command line as people and scripts meet it: exit codes, one clear line, nothing half-written."""
 
 import dataclasses
+import importlib
 import json
-import re
 import runpy
 import signal
 import subprocess
@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from ie_scaling import config as config_lib
+from ie_scaling import overrides
+from ie_scaling.errors import InputError
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIGS = sorted(path.stem for path in (ROOT / "configs").glob("*.py"))
@@ -65,6 +67,7 @@ def test_a_bare_command_lists_the_verbs_and_help_teaches_a_verb():
         assert all(f"\n  {name} " in result.stdout for name in CONFIGS), result.stdout
     result = run("--config=fit", "--help")
     assert result.returncode == 0
+    assert run("--config", "fit", "--help").stdout == result.stdout
     assert "Fit a loss law to a run table" in result.stdout
     assert "--config.nuts.target_accept=0.975  (a number)" in result.stdout
 
@@ -115,27 +118,36 @@ READS_ANOTHERS = ("fit_latency", "predict_latency", "rank", "select", "status") 
 
 
 @pytest.mark.parametrize("name", READS_ANOTHERS)
-def test_a_dry_run_refuses_where_the_results_that_the_run_would_read_are_missing(name, tmp_path):
-    result = run(f"--config={name}", "--dry_run", f"--workdir={tmp_path / 'out'}", cwd=tmp_path)
-    assert result.returncode == 2
-    assert len(result.stderr.splitlines()) == 1, result.stderr
+def test_a_dry_run_refuses_where_the_results_that_the_run_would_read_are_missing(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    experiment = importlib.import_module(f"experiments.{name}")
+    with pytest.raises(InputError):
+        experiment.check(experiment.Config(), tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("name", "texts", "words"),
     [
-        (["--config=time_decode", "--config.prompt_tokens=10M"], r"cache .* GiB.*more than 80% of"),
-        (["--config=time_decode", "--config.tensor=4096"], "tensor=4096: needs as many devices"),
-        (["--config=reproduce", "--config.data=nowhere"], "nowhere/bian2025.csv: no such file"),
-        (["--config=quickstart", "--config.laws=chinchilla,kaplan,effective"], "law='kaplan': must be one of"),
+        ("time_decode", [("prompt_tokens", "10M")], r"cache .* GiB.*more than 80% of"),
+        ("time_decode", [("tensor", "4096")], "tensor=4096: needs as many devices"),
+        (
+            "latency_study",
+            [("decode.tensor", "4096"), ("random.n_held_out", "0")],
+            "tensor=4096: needs as many devices",
+        ),
+        ("reproduce", [("data", "nowhere")], "nowhere/bian2025.csv: no such file"),
+        ("quickstart", [("laws", "chinchilla,kaplan,effective")], "law='kaplan': must be one of"),
     ],
 )
-def test_a_dry_run_finds_what_the_run_would_refuse(arguments, words, tmp_path):
-    result = run(*arguments, "--dry_run", f"--workdir={tmp_path / 'out'}")
-    assert result.returncode == 2
-    assert len(result.stderr.splitlines()) == 1, result.stderr
-    assert re.search(words, result.stderr), result.stderr
+def test_a_dry_run_finds_what_the_run_would_refuse(name, texts, words, tmp_path):
+    values = runpy.run_path(str(ROOT / "configs" / f"{name}.py"))["get_config"]().to_dict()
+    values.pop("experiment")
+    experiment = importlib.import_module(f"experiments.{name}")
+    config = config_lib.build(experiment.Config, overrides.apply(experiment.Config, values, texts))
+    with pytest.raises(InputError, match=words):
+        experiment.check(config, tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", [name for name in CONFIGS if name not in READS_ANOTHERS])

@@ -16,6 +16,7 @@ reads it has seen a loss at the very (N, D) that it predicts.
 
 import dataclasses
 
+from ie_scaling.errors import InputError
 from ie_scaling.laws.config import COUNTS
 from ie_scaling.laws.law import Law, Term, Tie
 from ie_scaling.laws.terms import (
@@ -153,13 +154,13 @@ def get_law(name: str, tie: str = "", count: str = "") -> Law:
       ValueError: listing the valid names.
     """
     if name not in LAWS:
-        raise ValueError(f"law={name!r}: must be one of {', '.join(LAWS)}")
+        raise InputError(f"law={name!r}: must be one of {', '.join(LAWS)}")
     law = LAWS[name]
     ties = [option.name for option in law.ties]
     if tie and tie not in ties:
-        raise ValueError(f"tie={tie!r}: law {name!r} has {', '.join(ties)}")
+        raise InputError(f"tie={tie!r}: law {name!r} has {', '.join(ties)}")
     if count and count not in COUNTS:
-        raise ValueError(f"count={count!r}: must be one of {', '.join(COUNTS)}")
+        raise InputError(f"count={count!r}: must be one of {', '.join(COUNTS)}")
     return dataclasses.replace(law, tie=tie or law.tie, count=count or law.count)
 
 
@@ -170,5 +171,5 @@ def parse(text: str) -> Law:
       ValueError: another form, or listing the valid names.
     """
     if text.count(":") > 2:
-        raise ValueError(f"laws={text!r}: must be NAME, NAME:TIE or NAME:TIE:COUNT")
+        raise InputError(f"laws={text!r}: must be NAME, NAME:TIE or NAME:TIE:COUNT")
     return get_law(*text.split(":"))
