@@ -88,13 +88,13 @@ def check(
     Raises:
       InputError: `directory` is no directory, holds something else, or cannot be written.
     """
+    if odd := [name for name in RECORDS if holding.exists(directory / name) and not (directory / name).is_file()]:
+        raise InputError(f"{directory / odd[0]}: is no file that this program wrote; {identity.WAY_ON}")
     if is_done(directory, config, may_change, inputs):
         return
     holding.require_place(directory)
     if not directory.exists():
         return
-    if odd := [name for name in RECORDS if holding.exists(directory / name) and not (directory / name).is_file()]:
-        raise InputError(f"{directory / odd[0]}: is no file that this program wrote; {identity.WAY_ON}")
     if not (directory / "config.json").exists():
         _require_empty(directory, may_hold)
         return

@@ -87,6 +87,7 @@ def _require(directory: Path, config: dict, _: tuple, __: workdir.Inputs) -> lis
 
 def _rewrite(rng: random.Random, directory: Path, _: Path) -> str:
     name, content = rng.choice(RECORDS), rng.choice(CONTENTS)
+    content = content or b"x" * (name == ".lock")  # an empty one is a lock of this program's
     with contextlib.suppress(OSError):
         directory.mkdir(exist_ok=True)
         (directory / name).write_bytes(content)
