@@ -45,7 +45,7 @@ TABLE = {
     "identity": {"errors", "files"},
     "holding": {"errors", "stopping"},
     "workdir": {"environment", "errors", "files", "holding", "identity", "progress", "stopping"},
-    "tables": {"architecture", "accounting", "errors", "files", "progress"},
+    "tables": {"architecture", "accounting", "errors", "files", "progress", "shapes"},  # names of public models
     "inference": {"config", "errors", "files"},
     "model": {"architecture", "errors"},
     "corpus": GROUND,

@@ -33,6 +33,7 @@ SIGNATURES = (
     (b"GIF87a", "a GIF image"),
     (b"GIF89a", "a GIF image"),
     (b"%PDF-", "a PDF"),
+    (b"version https://git-lfs", "a Git LFS pointer instead of the file (git lfs pull fetches it)"),
     (b"\x7fELF", "a program"),
     (b"\x93NUMPY", "a NumPy array"),
     (b"\x89HDF", "an HDF5 file"),

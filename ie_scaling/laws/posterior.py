@@ -243,9 +243,10 @@ def load_fit(directory: str | Path, law: str = "") -> Posterior:
     They carry what else the directory says has failed.
 
     Raises:
-      InputError: they are not there, or as `load`.
+      InputError: they are not there, of another law or method than its configuration asked for, or as `load`.
     """
-    posterior = load(posterior_file.choose(Path(directory)), law)
+    path = posterior_file.choose(Path(directory))
+    posterior = load(path, law or posterior_file.law_asked(path.parent))
     return dataclasses.replace(posterior, fit_failures=fit_failures.read(Path(directory), posterior.failures))
 
 

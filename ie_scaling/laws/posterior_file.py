@@ -19,6 +19,7 @@ from ie_scaling.laws.observations import Features, Reference
 
 POSTERIOR, BOOTSTRAP = "posterior.nc", "bootstrap.nc"
 METHODS = ("bayes", "bootstrap")
+METHOD_OF = {POSTERIOR: "bayes", BOOTSTRAP: "bootstrap"}  # by the file's name, where it is one of these
 REFERENCE_FIELDS = tuple(field.name for field in dataclasses.fields(Reference))
 PER_DRAW = ("chain", "draw")
 ROW_FEATURES = ("n_total", "n_tokens", "aspect_ratio")  # of which answers say how far outside them they are
@@ -77,6 +78,8 @@ def read(path: Path, law: str = "") -> dict[str, Any]:
         raise InputError(f"{path}: is of law {named['law']!r}, not {law!r}")
     if named["method"] not in METHODS:
         raise InputError(f"{path}: attribute method={named['method']!r} must be one of {', '.join(METHODS)}")
+    if METHOD_OF.get(path.name, named["method"]) != named["method"]:
+        raise InputError(f"{path}: holds draws of method {named['method']!r}, not what its name says; fit again")
     form = _law_of(path, named)
     names = (*form.names, *noise.NAMES)
     draws = {name: draws_file.variable(path, data, name, PER_DRAW, np.float64) for name in names}
@@ -107,7 +110,7 @@ def choose(directory: Path) -> Path:
       InputError: it is not there, such as a posterior of which only the bootstrap was finished.
     """
     there = [name for name in (POSTERIOR, BOOTSTRAP) if (directory / name).is_file()]
-    expected = _expected(directory)
+    expected = _promised(_config(directory))
     if expected and expected not in there:
         beside = f"; {there[0]} is another method's" if there else ""
         raise InputError(f"{directory}: has no {expected}, which its config.json asked for{beside}; finish this fit")
@@ -118,13 +121,22 @@ def choose(directory: Path) -> Path:
     return directory / (expected or there[0])
 
 
-def _expected(directory: Path) -> str:
-    """The file that method and n_bootstrap of the fit in config.json promise; "" where there is no such config."""
+def law_asked(directory: Path) -> str:
+    """The law that a fit directory's configuration asked for; "" where it has none."""
+    law = _config(directory).get("law", "")
+    return law if isinstance(law, str) else ""
+
+
+def _config(directory: Path) -> Mapping[str, Any]:
+    """The configuration of the fit that a directory holds; empty where it holds none."""
     if not (directory / "config.json").is_file():
-        return ""
+        return {}
     config = files.read_json(directory / "config.json")
-    if not isinstance(config, dict) or config.get("experiment") != "fit":
-        return ""
+    return config if isinstance(config, dict) and config.get("experiment") == "fit" else {}
+
+
+def _promised(config: Mapping[str, Any]) -> str:
+    """The file that method and n_bootstrap of a fit promise."""
     if config.get("method") in ("bayes", "both"):
         return POSTERIOR
     return BOOTSTRAP if config.get("n_bootstrap") else ""

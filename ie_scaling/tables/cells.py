@@ -82,7 +82,7 @@ def read_frame(path: Path) -> pd.DataFrame:
       InputError: no such file, an ending not in ENDINGS, or contents that cannot be read without a guess.
     """
     if not path.is_file():
-        raise InputError(f"{path}: no such file")
+        raise InputError(f"{path}: is a directory, not a table" if path.is_dir() else f"{path}: no such file")
     if not is_table(path):
         raise InputError(f"{path}: must end in {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}")
     return delimited.read(path) if path.suffix.lower() != ".parquet" else _read_parquet(path)

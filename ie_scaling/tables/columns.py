@@ -33,6 +33,17 @@ OTHER_NAMES = {
     "loss": ("l", "valloss", "evalloss", "validationloss", "finalloss", "trainloss", "testloss", "nll", "lmloss"),
     "training_flops": ("c", "flops", "nflops", "compute", "trainflops", "totalflops"),
 }
+UNITS = {"k": 1e3, "thousand": 1e3, "thousands": 1e3, "m": 1e6, "million": 1e6, "millions": 1e6}
+UNITS |= {
+    "b": 1e9,
+    "bn": 1e9,
+    "g": 1e9,
+    "billion": 1e9,
+    "billions": 1e9,
+    "t": 1e12,
+    "trillion": 1e12,
+    "trillions": 1e12,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,10 +123,20 @@ def suggest(missing: Iterable[str], header: Sequence[str]) -> str:
     likely = {}
     for name in missing:
         for column in header:
-            plain = re.sub(r"[^a-z0-9]", "", column.lower())
+            plain, factor = _plain(column)
             if plain in OTHER_NAMES.get(name, ()) or plain == name.replace("_", ""):
-                likely.setdefault(name, column)
+                likely.setdefault(name, column if factor == 1 else f"{factor:.0e} * {column}".replace("e+0", "e"))
     return as_flag(likely) if likely else ""
+
+
+def _plain(column: str) -> tuple[str, float]:
+    """A column's name without punctuation, group (summary.loss, val/loss) and unit (N (M), loss [nats]); the unit."""
+    name, _, unit = re.sub(r"[\[{]", "(", column.lower()).partition("(")
+    factor = UNITS.get(re.sub(r"[^a-z]", "", unit), 1.0)
+    whole = re.sub(r"[^a-z0-9]", "", name)
+    last = re.sub(r"[^a-z0-9]", "", re.split(r"[./]", name.strip())[-1])
+    known = {other for others in OTHER_NAMES.values() for other in others}
+    return (whole if whole in known or len(last) < 4 else last), factor
 
 
 def scaled(source: Source, factor: float = 1.0) -> str:

@@ -9,9 +9,9 @@ import pandas as pd
 
 from ie_scaling import accounting
 from ie_scaling.architecture import SHAPE_FIELDS
+from ie_scaling.tables import shape_table
 
 SAME_COUNT = 0.02  # a count that the shape's own misses by less is the shape's
-YES, NO = ("true", "1", "1.0", "yes"), ("false", "0", "0.0", "no")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +73,9 @@ def _vocabulary_matrices(frame: pd.DataFrame, given: set[str]) -> tuple[pd.Serie
     """1 where tied, 2 where not, NaN where neither is known; and how it is known."""
     if "tied_embeddings" in given:
         words = frame["tied_embeddings"].astype(str).str.strip().str.lower()
-        matrices = pd.Series(np.select([words.isin(YES), words.isin(NO)], [1.0, 2.0], np.nan), frame.index)
+        matrices = pd.Series(
+            np.select([words.isin(shape_table.TRUE), words.isin(shape_table.FALSE)], [1.0, 2.0], np.nan), frame.index
+        )
         return matrices, "by column tied_embeddings"
     if "n_params_total" not in given or not set(SHAPE_FIELDS) <= given:
         return pd.Series(np.nan, frame.index), ""

@@ -8,6 +8,7 @@ import pandas as pd
 
 from ie_scaling import accounting
 from ie_scaling.architecture import Architecture
+from ie_scaling.shapes.lookup import PUBLIC_SHAPES
 from ie_scaling.tables import cells, shape_table
 
 TIMED = ("ttft_s", "tpot_s", "e2e_s", "tokens_per_s")
@@ -20,6 +21,8 @@ MANY_FLOORS = 300.0
 SLOW_LAYER_S, MORE_LAYERS = 1e-3, 10
 SLOW_PARAMS_PER_S = 1e8  # a step multiplies by every weight; a core of today by ten times as many a second
 IMPOSSIBLE_FLOORS = 1 / 3
+SLOW_FLOOR_S = 0.01
+SLOW_DEVICE = 1e9  # bytes a second, and FLOP a second: a small single-board computer has more of both
 _SHAPE_NAME = re.compile(r"d\d+-n\d+-h\d+-")
 
 
@@ -69,7 +72,37 @@ def remarks(frame: pd.DataFrame, name: str) -> list[str]:
             f"{name}: row {_row(frame, place)}, and {int(fast.sum())} of {len(frame)} rows: ttft_s or "
             f"tpot_s is {least.iloc[place]:.2g} of floor_s, faster than the device can read: are both in seconds?"
         )
-    return said
+    return (said or _slow_floors(frame, name)) + _other_models(frame, name)
+
+
+def _slow_floors(frame: pd.DataFrame, name: str) -> list[str]:
+    """A warning of a floor that no device is so slow as to have, as all times in milliseconds give one."""
+    per_s = 1 / frame["floor_s"]
+    n_params = _n_params(frame)
+    item_bytes = frame["dtype"].map({"float32": 4.0}).fillna(2.0)
+    read_per_s = n_params * item_bytes * per_s
+    slow = (read_per_s < SLOW_DEVICE) & (2 * n_params * frame["batch"] * per_s < SLOW_DEVICE)
+    slow &= frame["floor_s"] > SLOW_FLOOR_S
+    if not slow.any():
+        return []
+    place = int(slow.to_numpy().argmax())
+    return [
+        f"{name}: row {_row(frame, place)}, and {int(slow.sum())} of {len(frame)} rows: a floor_s of "
+        f"{frame['floor_s'].iloc[place]:.3g} is that of a device which reads {read_per_s.iloc[place] / 1e9:.2g} GB a "
+        "second: are these milliseconds? Times must be in seconds"
+    ]
+
+
+def _other_models(frame: pd.DataFrame, name: str) -> list[str]:
+    """A warning of a public model's name on a row of another shape."""
+    for place, architecture in enumerate(shape_table.architectures_of(frame)):
+        called = frame["architecture"].iloc[place]
+        if (shape := PUBLIC_SHAPES.get(called.lower())) and shape != architecture.name:
+            return [
+                f"{name}: row {_row(frame, place)}: {called} is {shape}, but the columns say {architecture.name}, "
+                "which is what counts"
+            ]
+    return []
 
 
 def _row(frame: pd.DataFrame, place: int) -> int:
@@ -85,8 +118,12 @@ def _step_s(frame: pd.DataFrame) -> pd.Series:
 
 def _params_per_s(frame: pd.DataFrame, step_s: pd.Series) -> pd.Series:
     """Parameters that a step multiplies by, for every request of its batch, in a second."""
+    return _n_params(frame) * frame["batch"] / step_s
+
+
+def _n_params(frame: pd.DataFrame) -> pd.Series:
     n_params = [accounting.count_parameters(a) for a in shape_table.architectures_of(frame)]
-    return pd.Series(n_params, frame.index, dtype=float) * frame["batch"] / step_s
+    return pd.Series(n_params, frame.index, dtype=float)
 
 
 def _check_names(path: Path, frame: pd.DataFrame, given: pd.DataFrame, architectures: Sequence[Architecture]) -> None:

@@ -9,13 +9,14 @@ from pathlib import Path
 import pandas as pd
 
 from ie_scaling.errors import InputError
-from ie_scaling.tables import cells, columns, derivations
+from ie_scaling.tables import cells, columns, derivations, suspicious_rows
 from ie_scaling.tables import numbers as number_cells
 from ie_scaling.tables.columns import NUMBER_COLUMNS, POSITIVE_RUN_COLUMNS, TEXT_COLUMNS, Source
 from ie_scaling.tables.derivations import Derivation
 
-STATES = ("state", "status")  # columns that say how a run ended
 NO_NUMBER = ("nan", "none", "null", "na", "n/a", "<na>", "inf", "+inf", "-inf", "infinity")  # readable as no number
+WHOLE = ("d_model", "n_layers", "n_heads", "n_kv_heads", "vocab_size")
+LARGEST = 1e30  # more is no count of anything, and its products overflow
 OVERFLOWED = 1e15  # a negative number of such a size was a positive integer once
 PANEL = re.compile(r"(.+?) - (\S.*?)(?:__MIN|__MAX|__std)?")
 
@@ -148,10 +149,14 @@ class MappedTable:
             return ""
         row = raw.index[int(bad.to_numpy().argmax())]
         for column in raw.columns:
-            if str(column).lower() in STATES:
+            if str(column).lower() in suspicious_rows.STATES:
                 usual = raw.loc[~bad, column].astype(str).mode().iloc[0]
                 if str(raw.at[row, column]) != usual:
                     return f"; where={columns.short(f'{column} == {usual!r}')!r} drops such rows"
+        column = self.sources[name].column
+        word = str(raw.at[row, column]).strip()
+        if word and word.lower() not in NO_NUMBER and not any(map(str.isdigit, word)):
+            return f"; where={columns.short(f'{_quoted(column)} != {word!r}')!r} drops such rows"
         kept = f"{name} < 1e30" if numbers[row] == math.inf else f"{name} > 0"
         return f"; where={kept!r} drops such rows" if self._is_unwritten(row, name) else ""
 
@@ -173,6 +178,11 @@ class MappedTable:
                 f"{self.path}: has a column for each run ({columns.listed(runs, 4)}), as a panel is exported; export "
                 "the table of runs instead, a row for each run or checkpoint with its parameters, tokens and loss"
             )
+        if len(header) == 1:
+            raise InputError(
+                f"{self.path}: has one column, {columns.short(header[0])!r}; its columns must have commas, tabs or "
+                "semicolons between them"
+            )
         hint = columns.suggest(missing, header) or f"name yours with {columns.as_flag({missing[0]: 'YOUR COLUMN'})}"
         raise InputError(
             f"{self.path}: column {missing[0]} is missing"
@@ -183,8 +193,13 @@ class MappedTable:
     def _check_counts(self, judged: pd.DataFrame) -> None:
         """Refuse rows of no size, and numbers that scaling or derivation made zero or infinite."""
         for name in POSITIVE_RUN_COLUMNS:
-            wrong = (judged[name] == 0) | (judged[name] == math.inf)
-            cells.refuse(self.path, judged[name], wrong, "must be finite and above zero once scaled or derived")
+            wrong = (judged[name] == 0) | (judged[name] > LARGEST)
+            cells.refuse(
+                self.path, judged[name], wrong, f"must be above zero and below {LARGEST:g} once scaled or derived"
+            )
+        for name in WHOLE:
+            broken = (judged[name] - judged[name].round()).abs() > 1e-6 * judged[name]
+            cells.refuse(self.path, judged[name], broken, "must be a whole number")
         blank = judged["n_params_total"].isna() & judged["n_params_non_embedding"].isna()
         cells.refuse(self.path, judged["n_params_total"], blank, "must not be blank without n_params_non_embedding")
 
@@ -196,6 +211,11 @@ class MappedTable:
             text = given.where(given.notna(), "").map(str).astype(object)
         numbered = pd.Series([f"row{start + row + 1}" for row in self.raw.index], self.raw.index, dtype=object)
         return text.where(text.str.strip() != "", numbered) if name == "run_id" else text
+
+
+def _quoted(column: str) -> str:
+    """A column's name as a row filter takes it."""
+    return column if column.isidentifier() else f"`{column}`"
 
 
 def _are_numbers_or_unknown(given: pd.Series) -> bool:

@@ -22,6 +22,8 @@ _cut.maxstring = _cut.maxother = 80
 
 def quoted(value: Any) -> str:
     """A value as an error shows it: its repr on one line, the middle of a long one left out."""
+    if isinstance(value, np.generic):  # 8 rather than np.int64(8)
+        value = value.item()
     try:
         return " ".join(_cut.repr(value).split())
     except ValueError:  # Python writes no whole number of more than 4,300 digits

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from ie_scaling.tables import columns
+from ie_scaling.tables import columns, suspicious_rows
 from ie_scaling.tables.columns import Source
 from ie_scaling.tables.derivations import count_by_shape
 
 LEAST_PARAMETERS = 1e4
 LEAST_TOKENS = 1e6
+MOST_PARAMETERS, MOST_TOKENS = 1e14, 1e17  # more, once scaled, were in another unit already
 LEAST_LOSS = 0.1
 LARGEST_VOCABULARY = 300_000  # where the table does not say
 CONFIRMED = 0.05  # a unit is confirmed where the shape, or steps · batch · sequence, gives the number to this
@@ -28,18 +29,23 @@ def warnings_of(frame: pd.DataFrame, path: object, sources: Mapping[str, Source]
         if low.any():
             unit = _unit_of_parameters(frame.loc[low, column])
             rule = f"below {LEAST_PARAMETERS:,.0f}, hardly a number of parameters"
-            warnings.append(_small(_example(frame, low, column, path), column, sources, rule, unit))
+            mixed = frame[column].max() * unit > MOST_PARAMETERS
+            warnings.append(_small(_example(frame, low, column, path), column, sources, rule, unit, mixed))
     low = (frame["n_tokens"] < LEAST_TOKENS) & ~_by_steps(frame)
     if low.any():
         unit = _unit_of_tokens(frame[low], unit)
         rule = f"below {LEAST_TOKENS:,.0f}, hardly a number of training tokens"
-        warnings.append(_small(_example(frame, low, "n_tokens", path), "n_tokens", sources, rule, unit))
-    return warnings + _losses(frame, path) + _compute(frame, path)
+        mixed = frame["n_tokens"].max() * unit > MOST_TOKENS
+        warnings.append(_small(_example(frame, low, "n_tokens", path), "n_tokens", sources, rule, unit, mixed))
+    others = suspicious_rows.warnings_of_numbers(frame, path, units_are_known=not warnings)
+    return warnings + _losses(frame, path) + _compute(frame, path) + others
 
 
-def _small(example: str, column: str, sources: Mapping[str, Source], rule: str, unit: float) -> str:
+def _small(example: str, column: str, sources: Mapping[str, Source], rule: str, unit: float, mixed: bool) -> str:
     source = sources.get(column, Source(column))
     text = f"{example}: {rule}; looks like {WORDS[unit]}"
+    if mixed:
+        return f"{text}, but other rows do not: write all rows in one unit"
     if source.column == "":  # derived
         return f"{text}; see the columns it is derived from"
     return f"{text}: scale the column, {columns.as_flag({column: columns.scaled(source, unit)})}"

@@ -10,7 +10,7 @@ import pandas as pd
 
 from ie_scaling.architecture import SHAPE_FIELDS
 from ie_scaling.errors import InputError
-from ie_scaling.tables import columns, filters, plausibility
+from ie_scaling.tables import columns, filters, plausibility, suspicious_rows
 from ie_scaling.tables.columns import TEXT_COLUMNS
 from ie_scaling.tables.mapped_table import MappedTable
 
@@ -60,12 +60,14 @@ class RunSource:
             if not own.empty:
                 judged = table.judge(own - start)
                 remarks += [f"{table.path}: {remark}" for remark in table.remarks]
+                warnings += suspicious_rows.warnings_of_cells(table.raw.loc[own - start], table.sources, table.path)
                 warnings += plausibility.warnings_of(judged, table.path, table.origins)
                 frames.append(judged.set_axis(own))
             start += len(table.raw)
         text = [*TEXT_COLUMNS, *(["table", "table_row"] if len(self.tables) > 1 else [])]
         frame = pd.concat(frames).assign(**{name: self.view.loc[index, name] for name in text})
         remarks += _same_shapes(frame[self.unnamed[index]], self.name)
+        warnings += suspicious_rows.repeated(frame, self.name)
         return Rows(frame=frame, remarks=tuple(remarks), warnings=tuple(warnings))
 
 

@@ -56,6 +56,7 @@ NO_TEXT = {
     "weights.npz.txt": (archive(), "a zip archive"),
     "a.txt": (b"\x89PNG\r\n\x1a\n", "a PNG image"),
     "a.pdf": (b"%PDF-1.7\n", "a PDF"),
+    "pointer.txt": (b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 9\n", "a Git LFS pointer"),
     "a.xz": (b"\xfd7zXZ\x00\x00", "an xz archive"),
     "a.bz2": (b"BZh91AY&SY\x00", "a bzip2 archive"),
     "a.pkl": (pickle.dumps([1]), "a Python pickle"),

@@ -177,3 +177,17 @@ def test_of_two_files_the_configuration_chooses(tmp_path, method, expected):
     small_posterior.make("bayes").save(tmp_path / "posterior.nc")
     small_posterior.make("bootstrap").save(tmp_path / "bootstrap.nc")
     assert posterior_lib.load_fit(tmp_path).method == expected
+
+
+@pytest.mark.parametrize(("method", "name"), [("bootstrap", "posterior.nc"), ("bayes", "bootstrap.nc")])
+def test_draws_under_the_name_of_another_method_are_refused(tmp_path, method, name):
+    small_posterior.make(method).save(tmp_path / name)
+    with pytest.raises(InputError, match=f"{name}: holds draws of method '{method}', not what its name says"):
+        posterior_lib.load_fit(tmp_path)
+
+
+def test_draws_of_another_law_than_was_asked_for_are_refused(tmp_path):
+    files.write_json(tmp_path / "config.json", {"experiment": "fit", "method": "bayes", "law": "width_depth"})
+    small_posterior.make("bayes").save(tmp_path / "posterior.nc")
+    with pytest.raises(InputError, match="not 'width_depth'"):
+        posterior_lib.load_fit(tmp_path)

@@ -139,7 +139,7 @@ def test_a_path_that_is_no_table_is_named(tmp_path):
     (tmp_path / "runs.xlsx").write_text("x")
     with pytest.raises(InputError, match=r"must end in \.csv, \.tsv"):
         cells.read_frame(tmp_path / "runs.xlsx")
-    with pytest.raises(InputError, match="no such file"):
+    with pytest.raises(InputError, match="is a directory, not a table"):
         cells.read_frame(tmp_path)
 
 

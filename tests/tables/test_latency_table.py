@@ -209,6 +209,28 @@ def test_milliseconds_are_remarked_on_with_and_without_a_floor(tmp_path, floor):
     assert "are these milliseconds?" in said
 
 
+def test_milliseconds_are_remarked_on_where_the_floor_is_in_them_too(tmp_path):
+    table = pd.read_csv(RESULTS / "latency_study_cpu_epyc.csv").head(5)
+    times = [
+        column
+        for column in table
+        if column.startswith(("ttft_s", "tpot_s", "e2e_s", "floor_s")) and "error" not in column
+    ]
+    rates = [column for column in table if column.startswith("tokens_per_s")]
+    table = table.assign(**{column: table[column] * 1e3 for column in times} | {r: table[r] / 1e3 for r in rates})
+    table.to_csv(tmp_path / "ms.csv", index=False)
+    (said,) = latency_checks.remarks(latency_table.read_latency(tmp_path / "ms.csv"), "ms.csv")
+    assert "5 of 5 rows: a floor_s of 0.2" in said
+    assert "are these milliseconds?" in said
+
+
+def test_a_public_models_name_on_another_shape_is_remarked_on(tmp_path):
+    path = write(tmp_path, record(), record(architecture="Qwen3-0.6B", d_ff=38))
+    (said,) = latency_checks.remarks(latency_table.read_latency(path), "t.csv")
+    assert said.startswith("t.csv: row 2: Qwen3-0.6B is d1024-n28-h16-k8-")
+    assert SHAPE.name.replace("f37", "f38") in said
+
+
 def test_dispatch_is_not_taken_for_milliseconds(tmp_path):
     """A small shape on a fast device: thousands of floors, and yet half a millisecond, or five, for three layers."""
     slower = record()

@@ -46,7 +46,7 @@ def test_a_filter_comes_before_cells_are_judged_and_rows_keep_their_numbers(tmp_
     columns = "{'run_id': 'name', 'n_params_total': 'N', 'n_tokens': 'D', 'loss': 'val loss'}"
     assert rows(path, "run_id == 'a'", columns).frame["loss"].tolist() == [3.0]
     assert rows(path, "name == 'a' and N > 1e7 and n_tokens > 1e9", columns).frame.index.tolist() == [0]
-    with pytest.raises(InputError, match=r"row 3, column val loss: 'oops' must be a number$"):
+    with pytest.raises(InputError, match=r"row 3, column val loss: 'oops' must be a number; where="):
         rows(path, "state == 'finished'", columns)
     with pytest.raises(InputError, match=r"""row 2, column val loss: 'NaN' .*; where="state == 'finished'" drops"""):
         rows(path, "name < 'c'", columns)
