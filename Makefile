@@ -20,7 +20,7 @@ test-slow: $(VENV)/.installed
 # Extras, each in an environment of its own.
 # samplers: other samplers must draw the same posterior (ten minutes).
 test-samplers: .venv-samplers/.installed
-	.venv-samplers/bin/python -m pytest -q -m slow tests/laws/test_independent_samplers.py
+	.venv-samplers/bin/python -m pytest -q -m slow tests/laws/bayes/test_independent_samplers.py
 
 # ray: a sweep on a cluster of two nodes, one of which dies (two minutes).
 test-ray: .venv-ray/.installed

@@ -39,12 +39,12 @@ from typing import Any
 import ml_collections
 from absl import app, flags, logging
 
-from ie_scaling import config as config_lib
-from ie_scaling import host_memory, overrides, stopping, usage
-from ie_scaling import workdir as workdir_lib
 from ie_scaling.errors import InputError
+from ie_scaling.running import config as config_lib
+from ie_scaling.running import host_memory, overrides, stopping, usage
+from ie_scaling.running import workdir as workdir_lib
+from ie_scaling.running.stopping import Stopped
 from ie_scaling.shapes import lookup
-from ie_scaling.stopping import Stopped
 
 ROOT = Path(__file__).resolve().parent
 CONFIGS = ROOT / "configs"

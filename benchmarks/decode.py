@@ -26,8 +26,9 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks import peers  # noqa: E402
-from ie_scaling import accounting, files, host_memory, markdown  # noqa: E402
+from ie_scaling import accounting  # noqa: E402
 from ie_scaling.architecture import Architecture  # noqa: E402
+from ie_scaling.running import files, host_memory, markdown  # noqa: E402
 from ie_scaling.shapes import lookup  # noqa: E402
 
 SHAPES = [
@@ -206,7 +207,7 @@ def summary(rows: list[dict]) -> str:
 
 def describe_environment() -> dict:
     """What measured."""
-    from ie_scaling import environment
+    from ie_scaling.running import environment
 
     found = environment.describe()
     if _PEER.value == "torch":

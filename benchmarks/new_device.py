@@ -19,10 +19,10 @@ from absl import app, flags
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from ie_scaling import environment, files, markdown  # noqa: E402
-from ie_scaling.latency.law import fitting, posterior  # noqa: E402
-from ie_scaling.latency.law import table as law_table  # noqa: E402
-from ie_scaling.latency.law.config import LatencyLawConfig  # noqa: E402
+from ie_scaling.latency_law import fitting, posterior  # noqa: E402
+from ie_scaling.latency_law import table as law_table  # noqa: E402
+from ie_scaling.latency_law.config import LatencyLawConfig  # noqa: E402
+from ie_scaling.running import environment, files, markdown  # noqa: E402
 
 _KNOWN = flags.DEFINE_string("known", "results/latency_study_cpu.csv", "Timings of a known device.")
 _NEW = flags.DEFINE_string("new", "results/latency_study_cpu_epyc.csv", "Timings of a new one.")

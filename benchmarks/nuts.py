@@ -28,11 +28,13 @@ from absl import app, flags
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from ie_scaling import environment, files, markdown  # noqa: E402
 from ie_scaling.inference import diagnostics  # noqa: E402
 from ie_scaling.inference.config import NutsConfig  # noqa: E402
-from ie_scaling.laws import bayes, forms, least_squares  # noqa: E402
+from ie_scaling.laws import forms  # noqa: E402
+from ie_scaling.laws.bayes import sampler  # noqa: E402
+from ie_scaling.laws.least_squares import solver  # noqa: E402
 from ie_scaling.laws.observations import Observations  # noqa: E402
+from ie_scaling.running import environment, files, markdown  # noqa: E402
 from ie_scaling.tables import run_table  # noqa: E402
 
 _OUT = flags.DEFINE_string("out", "", "Write the figures to this JSON file.")
@@ -83,8 +85,8 @@ def sample_ours(seed: int) -> dict:
         lambda event, start, end, **_: spans.append((start, end)) if "/compile/" in event else None
     )
     began = time.perf_counter()
-    prepared = bayes.prepare(law, rows, rows.reference(law.reference_omega), CONFIG)
-    samples = bayes.sample(prepared, least_squares.fit(law, rows, seed=seed).z_P, seed)
+    prepared = sampler.prepare(law, rows, rows.reference(law.reference_omega), CONFIG)
+    samples = sampler.sample(prepared, solver.fit(law, rows, seed=seed).z_P, seed)
     seconds = time.perf_counter() - began
     draws = np.concatenate([samples.z_CSP, np.stack([*samples.noise.values()], axis=-1)], axis=-1)
     stats = samples.stats
@@ -103,7 +105,6 @@ def covered_s(spans: list[tuple[float, float]]) -> float:
 def sample_pymc(seed: int) -> dict:
     """`pymc.sample` on the model that the tests compare with ours."""
     import pymc as pm
-
     from tests.laws.test_independent_samplers import pymc_model
 
     rows = read_rows()

@@ -28,8 +28,9 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks import peers  # noqa: E402
-from ie_scaling import accounting, files, host_memory, markdown  # noqa: E402
+from ie_scaling import accounting  # noqa: E402
 from ie_scaling.architecture import Architecture  # noqa: E402
+from ie_scaling.running import files, host_memory, markdown  # noqa: E402
 
 _D_MODELS = flags.DEFINE_list("d_models", ["256", "384", "512", "768", "1024"], "Model widths.")
 _LAYERS = flags.DEFINE_integer("layers", 4, "Layers of each.")
@@ -225,7 +226,7 @@ def describe_environment() -> dict:
     import torch
     import transformers
 
-    from ie_scaling import environment
+    from ie_scaling.running import environment
 
     versions = {"torch": torch.__version__, "transformers": transformers.__version__, "threads": N_THREADS}
     return environment.describe() | {"peers": versions}

@@ -10,8 +10,8 @@ contest.md (a paragraph made from the numbers, then the tables) and figures/cont
 models and on models left out in three parts.
 """
 
-from ie_scaling.config import to_config_dict
 from ie_scaling.laws.config import CompareConfig
+from ie_scaling.running.config import to_config_dict
 
 
 def get_config():

@@ -9,8 +9,8 @@ Cost: five minutes or so on two CPU cores. Leaves comparison.csv, comparison.md 
 Expect `effective_moving_D` first on bian2025 in both columns, and the fixed-optimum `aspect_ratio` law far behind.
 """
 
-from ie_scaling import config
 from ie_scaling.laws.config import CompareLawsConfig
+from ie_scaling.running import config
 
 
 def get_config():

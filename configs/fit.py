@@ -12,8 +12,8 @@ Expect for the defaults: kappa about 0.008 and R_star about 90, so that shapes o
 omega about 0.15, so that an embedding parameter counts for a seventh of another; and a passed convergence gate.
 """
 
-from ie_scaling import config
 from ie_scaling.laws.config import FitConfig
+from ie_scaling.running import config
 
 
 def get_config():

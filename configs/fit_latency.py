@@ -13,8 +13,8 @@ latency_fit.json, predictions.csv, latency_posterior.nc, diagnostics.json and fi
 sessions, in which a machine need not be equally fast.
 """
 
-from ie_scaling.config import to_config_dict
-from ie_scaling.latency.law.config import FitLatencyConfig
+from ie_scaling.latency_law.config import FitLatencyConfig
+from ie_scaling.running.config import to_config_dict
 
 
 def get_config():

@@ -13,9 +13,8 @@ differ by up to 3.5 times (Bian et al. 2025); larger d, larger r and larger g ra
 Their workloads: batch 1, 128 prompt and 256 new tokens; and 4,096 and 1,024, batch swept. The CPU's are scaled down.
 """
 
-from ie_scaling.config import to_config_dict
 from ie_scaling.latency.config import TimeDecodeConfig
-from ie_scaling.latency.workload import LENGTHS
+from ie_scaling.running.config import to_config_dict
 from ie_scaling.study.latency_config import (
     AssumedRatesConfig,
     LatencyStudyConfig,
@@ -23,6 +22,7 @@ from ie_scaling.study.latency_config import (
     ProportionsConfig,
     RandomConfig,
 )
+from ie_scaling.workload import LENGTHS
 
 
 def get_config(name: str = "cpu"):

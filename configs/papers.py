@@ -25,8 +25,8 @@ import dataclasses
 from pathlib import Path
 
 from ie_scaling.architecture import SHAPE_FIELDS, Architecture
-from ie_scaling.config import to_config_dict
 from ie_scaling.corpus.config import CorpusConfig
+from ie_scaling.running.config import to_config_dict
 from ie_scaling.shapes import lookup
 from ie_scaling.train.config import OptimizerConfig, RecipeConfig, TrainConfig
 from ie_scaling.train.runtime_config import MeshConfig, PriceConfig, RuntimeConfig

@@ -8,8 +8,8 @@ Cost: two minutes or so on two CPU cores. Leaves pool.json, FAMILY/posterior.nc 
 few runs borrows from the others what an aspect ratio, or an embedding parameter, is worth; how much is inferred too.
 """
 
-from ie_scaling.config import to_config_dict
 from ie_scaling.laws.config import PoolConfig
+from ie_scaling.running.config import to_config_dict
 
 
 def get_config():

@@ -7,8 +7,8 @@
 Cost: seconds. Writes predicted_latency.csv. A shape far outside the fitted range is answered, with a warning.
 """
 
-from ie_scaling.config import to_config_dict
-from ie_scaling.latency.law.config import PredictLatencyConfig
+from ie_scaling.latency_law.config import PredictLatencyConfig
+from ie_scaling.running.config import to_config_dict
 
 
 def get_config():

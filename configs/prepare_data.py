@@ -10,8 +10,8 @@ Cost: about 10 s on two cores for the standard library. Expect about 4.2M train 
 it goes on when started again.
 """
 
-from ie_scaling.config import to_config_dict
 from ie_scaling.corpus.config import CorpusConfig
+from ie_scaling.running.config import to_config_dict
 
 
 def get_config():

@@ -7,9 +7,9 @@ Cost: about five minutes. Expect a recommendation among six shapes of about 0.45
 nats per token) lie well below the unigram entropy of the text (5.2). Interrupted, it goes on when started again.
 """
 
-from ie_scaling.config import to_config_dict
 from ie_scaling.corpus.config import CorpusConfig
 from ie_scaling.latency.config import TimeDecodeConfig
+from ie_scaling.running.config import to_config_dict
 from ie_scaling.search.config import SelectConfig
 from ie_scaling.study.config import StudyConfig
 from ie_scaling.train.config import OptimizerConfig, RecipeConfig

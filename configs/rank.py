@@ -12,7 +12,7 @@ sizes, or unlike the fitted runs in what the law does not see, is answered with 
 how ties are broken: docs/ranking.md.
 """
 
-from ie_scaling.config import to_config_dict
+from ie_scaling.running.config import to_config_dict
 from ie_scaling.search.config import RankConfig
 
 

@@ -9,8 +9,8 @@ that is not reproduced makes it exit 1. Expect all to pass: B25 is arXiv 2501.18
 B25b 2510.18245, Gemstones 2502.06857; `exploratory` rows are this project's own first fits.
 """
 
-from ie_scaling import config
 from ie_scaling.laws.config import ReproduceConfig
+from ie_scaling.running import config
 
 
 def get_config():

@@ -16,7 +16,7 @@ regret are among the shapes that meet the bound with probability min_p_feasible,
 tied for the least regret the fastest is recommended (docs/ranking.md).
 """
 
-from ie_scaling.config import to_config_dict
+from ie_scaling.running.config import to_config_dict
 from ie_scaling.search.config import SelectConfig
 
 

@@ -5,7 +5,7 @@ python run.py --config=configs/status.py --config.sweep=runs/sweep
 Cost: nothing; may be asked while the sweep is running. Writes nothing.
 """
 
-from ie_scaling.config import to_config_dict
+from ie_scaling.running.config import to_config_dict
 from ie_scaling.train.sweep_config import StatusConfig
 
 

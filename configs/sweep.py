@@ -6,7 +6,7 @@ python run.py --config=configs/sweep.py
 Cost: about two minutes on two cores for the four runs listed here; finished runs are never repeated.
 """
 
-from ie_scaling.config import to_config_dict
+from ie_scaling.running.config import to_config_dict
 from ie_scaling.train.sweep_config import SweepConfig
 
 RUNS = (

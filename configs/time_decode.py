@@ -9,8 +9,8 @@ the same size. Writes latency.csv (a row for each shape and batch size), samples
 diagnostics.json (medians not known well enough, drift).
 """
 
-from ie_scaling.config import to_config_dict
 from ie_scaling.latency.config import TimeDecodeConfig
+from ie_scaling.running.config import to_config_dict
 
 
 def get_config():

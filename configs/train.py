@@ -6,7 +6,7 @@ Cost: about two minutes on two cores. Expect a validation loss near 3.6 nats per
 Writes runs.csv (one row), metrics.jsonl, evaluation.json and checkpoints/; started again, it resumes.
 """
 
-from ie_scaling.config import to_config_dict
+from ie_scaling.running.config import to_config_dict
 from ie_scaling.train.config import TrainConfig
 
 

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from ie_scaling import files
-from ie_scaling.laws import certificate
 from ie_scaling.laws.config import CertifyConfig as Config
+from ie_scaling.laws.evidence import certificate
 from ie_scaling.report import figures, law_figures
+from ie_scaling.running import files
 
 inputs_of = certificate.inputs_of
 

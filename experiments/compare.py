@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from ie_scaling import config as config_lib
-from ie_scaling import files, identity, workdir
-from ie_scaling.laws import contest, contest_scores, reading
+from ie_scaling.laws import reading
 from ie_scaling.laws.config import CompareConfig
+from ie_scaling.laws.evidence import contest, contest_scores
 from ie_scaling.report import figures, law_figures
+from ie_scaling.running import config as config_lib
+from ie_scaling.running import files, identity, workdir
 from ie_scaling.tables import cells, run_table
 
 Config = CompareConfig

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from ie_scaling import config as config_lib
-from ie_scaling import files, identity, workdir
-from ie_scaling.laws import comparison, reading
+from ie_scaling.laws import reading
 from ie_scaling.laws.config import CompareLawsConfig
+from ie_scaling.laws.evidence import cross_validation
 from ie_scaling.report import figures
+from ie_scaling.running import config as config_lib
+from ie_scaling.running import files, identity, workdir
 from ie_scaling.tables import run_table
 
 Config = CompareLawsConfig
@@ -24,10 +25,10 @@ def main(config: CompareLawsConfig, directory: Path) -> list[str]:
     """Contest, tabulate, draw, and print the table."""
     resolved = {"experiment": "compare_laws"} | config_lib.to_plain(config)
     if not workdir.is_done(directory, resolved, inputs=inputs_of(config)):
-        observed = comparison.load(config)
+        observed = cross_validation.load(config)
         with workdir.opened(directory, resolved, inputs=inputs_of(config)):
             reading.write_diagnostics(directory, list(observed.values()))
-            table = comparison.run(config, observed, directory)
+            table = cross_validation.run(config, observed, directory)
             figures.save(figures.law_contest(table), directory / "figures" / "contest.png")
     print(files.read_text(directory / "comparison.md"))
     table = pd.read_csv(directory / "comparison.csv")
@@ -42,7 +43,7 @@ def main(config: CompareLawsConfig, directory: Path) -> list[str]:
 
 def estimate(config: CompareLawsConfig) -> str:
     """Tables, laws and a rough time."""
-    laws, tables = comparison.laws_of(config), comparison.load(config)
+    laws, tables = cross_validation.laws_of(config), cross_validation.load(config)
     lines = [f"{path}: {len(rows)} rows of {len(rows.model_ids)} models" for path, rows in tables.items()]
     n_fits = config.n_folds * config.n_repeats + 2
     lines.append(f"{len(laws)} laws, {n_fits} fits each on each table")

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from ie_scaling import files
-from ie_scaling.laws import fitting, quantities
+from ie_scaling.laws import fitting
+from ie_scaling.laws.bayes import quantities
 from ie_scaling.laws.config import FitConfig
+from ie_scaling.running import files
 
 Config = FitConfig
 inputs_of = fitting.inputs_of

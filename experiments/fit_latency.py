@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ie_scaling import files
-from ie_scaling.latency.law import density as law_density
-from ie_scaling.latency.law import fitting as law_fitting
-from ie_scaling.latency.law import sampling as law_sampling
-from ie_scaling.latency.law.config import FitLatencyConfig as Config
+from ie_scaling.latency_law import fitting as law_fitting
+from ie_scaling.latency_law import likelihood as law_density
+from ie_scaling.latency_law import sampling as law_sampling
+from ie_scaling.latency_law.config import FitLatencyConfig as Config
+from ie_scaling.running import files
 
 inputs_of = law_fitting.inputs_of
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ie_scaling import files
+from ie_scaling.running import files
 from ie_scaling.study import latency_design, latency_study
 from ie_scaling.study.latency_config import LatencyStudyConfig as Config
 

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from ie_scaling import files
 from ie_scaling.laws import pooled_fit
 from ie_scaling.laws.config import PoolConfig as Config
 from ie_scaling.report import figures, law_figures
+from ie_scaling.running import files
 
 inputs_of = pooled_fit.inputs_of
 

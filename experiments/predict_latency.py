@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from ie_scaling.latency import workload
-from ie_scaling.latency.law import predict
-from ie_scaling.latency.law.config import PredictLatencyConfig as Config
+from ie_scaling import workload
+from ie_scaling.latency_law import predict
+from ie_scaling.latency_law.config import PredictLatencyConfig as Config
 
 inputs_of = predict.inputs_of
 

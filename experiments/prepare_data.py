@@ -3,9 +3,9 @@
 import dataclasses
 from pathlib import Path
 
-from ie_scaling import stopping
 from ie_scaling.corpus import pool, prepare
 from ie_scaling.corpus.config import CorpusConfig as Config
+from ie_scaling.running import stopping
 
 MAY_CHANGE = prepare.NOT_IDENTITY
 inputs_of = prepare.inputs_of

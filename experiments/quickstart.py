@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ie_scaling import files
+from ie_scaling.running import files
 from ie_scaling.study import stages
 from ie_scaling.study.config import StudyConfig as Config
 from ie_scaling.train import pricing

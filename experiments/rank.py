@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ie_scaling import files
 from ie_scaling.report import figures
+from ie_scaling.running import files
 from ie_scaling.search import ranked, space
 from ie_scaling.search.config import RankConfig as Config
 

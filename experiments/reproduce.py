@@ -4,13 +4,15 @@ from pathlib import Path
 
 import numpy as np
 
-from ie_scaling import config as config_lib
-from ie_scaling import files, identity, markdown, workdir
 from ie_scaling.errors import InputError
-from ie_scaling.laws import forms, least_squares, published, reproduction
+from ie_scaling.laws import forms
 from ie_scaling.laws.config import ReproduceConfig
-from ie_scaling.progress import Progress
+from ie_scaling.laws.evidence import reproduction
+from ie_scaling.laws.least_squares import published, solver
 from ie_scaling.report import figures, law_figures
+from ie_scaling.running import config as config_lib
+from ie_scaling.running import files, identity, markdown, workdir
+from ie_scaling.running.progress import Progress
 from ie_scaling.tables import cells
 
 Config = ReproduceConfig
@@ -94,8 +96,8 @@ def _draw(names: tuple[str, ...], tables: reproduction.Tables, config: Reproduce
     fitted_R = np.isin(rows.run_ids, tables.read("bian2025", where).run_ids)
     paper = published.fit(reproduction.ASPECT_RATIO, rows.take(fitted_R))
     law = forms.get_law(config.figure_law)
-    ours = least_squares.fit(law, rows.take(fitted_R), n_starts=config.n_starts)
-    whole = least_squares.fit(law, rows, n_starts=config.n_starts)
+    ours = solver.fit(law, rows.take(fitted_R), n_starts=config.n_starts)
+    whole = solver.fit(law, rows, n_starts=config.n_starts)
     x = {"loss_against_n": lambda r: r.features.n_total, "loss_against_flops": lambda r: _flops(r)}
     labels = {"loss_against_n": "N_total", "loss_against_flops": "training FLOPs 6·N_total·D"}
     for name in names:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ie_scaling import files
+from ie_scaling.running import files
 from ie_scaling.search import selection
 from ie_scaling.search.config import SelectConfig as Config
 

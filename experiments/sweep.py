@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from ie_scaling import workdir
-from ie_scaling.progress import say
+from ie_scaling.running import workdir
+from ie_scaling.running.progress import say
 from ie_scaling.train import preflight, pricing, run_identity, sweep
 from ie_scaling.train.sweep_config import SweepConfig as Config
 

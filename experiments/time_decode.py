@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from ie_scaling import accounting
-from ie_scaling.latency import benchmark, workload
+from ie_scaling import accounting, workload
+from ie_scaling.latency import benchmark
 from ie_scaling.latency.config import TimeDecodeConfig as Config
 from ie_scaling.tables import latency_checks, latency_table, shape_table
 

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from ie_scaling import stopping, workdir
 from ie_scaling.corpus import prepare
-from ie_scaling.progress import say
+from ie_scaling.running import stopping, workdir
+from ie_scaling.running.progress import say
 from ie_scaling.train import distributed, loop, preflight, pricing, run_identity
 from ie_scaling.train.config import TrainConfig as Config
 

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 
 from ie_scaling import accounting
 from ie_scaling.architecture import Architecture
-from ie_scaling.latency import decode
 from ie_scaling.latency.config import DEFAULT_ARCHITECTURES
-from ie_scaling.latency.weights import make_weights
-from ie_scaling.model import kv_cache, transformer
+from ie_scaling.model import transformer
+from ie_scaling.model.decoding import engine, kv_cache
+from ie_scaling.model.decoding.weights import make_weights
 from ie_scaling.shapes.lookup import PUBLIC_SHAPES
 from ie_scaling.train.config import TrainConfig
 from tests.test_architecture import architectures
@@ -72,7 +72,7 @@ def test_flops_are_those_that_xla_counts(tied):
     cache = jax.eval_shape(lambda: kv_cache.empty_cache(a, 1, context, jnp.float32))
     weights = jax.eval_shape(lambda: make_weights(a, transformer.init(a, jax.random.key(0)), "float32"))
     inputs = jax.ShapeDtypeStruct((1,), jnp.int32), cache, jax.eval_shape(lambda: jax.random.key(0))
-    lowered = jax.jit(functools.partial(decode.step, decode.Decoder(a))).lower(weights, *inputs)
+    lowered = jax.jit(functools.partial(engine.step, engine.Decoder(a))).lower(weights, *inputs)
     expected = accounting.forward_flops_per_token(a, context)
     assert expected <= lowered.cost_analysis()["flops"] <= 1.03 * expected
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from ie_scaling import config as config_lib
-from ie_scaling import overrides
 from ie_scaling.errors import InputError
+from ie_scaling.running import config as config_lib
+from ie_scaling.running import overrides
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIGS = sorted(path.stem for path in (ROOT / "configs").glob("*.py"))

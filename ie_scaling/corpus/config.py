@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from ie_scaling.config import require
+from ie_scaling.running.config import require
 
 INVALID_UTF8 = ("replace", "skip", "error")
 ERROR_OR_SKIP = ("error", "skip")

@@ -4,12 +4,12 @@ import functools
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from ie_scaling import files
 from ie_scaling.corpus import pool, shards
 from ie_scaling.corpus.config import CorpusConfig
 from ie_scaling.corpus.documents import Unit
 from ie_scaling.corpus.splits import SPLITS
-from ie_scaling.progress import Progress
+from ie_scaling.running import files
+from ie_scaling.running.progress import Progress
 
 
 def encode(config: CorpusConfig, units: Sequence[Unit], directory: Path) -> Iterator[tuple[int, shards.Encoded]]:

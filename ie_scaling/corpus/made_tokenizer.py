@@ -9,12 +9,12 @@ from typing import Any
 
 import tokenizers
 
-from ie_scaling import files
 from ie_scaling.corpus import documents, records, round_trip, shards
 from ie_scaling.corpus import tokenizer as tokenizer_lib
 from ie_scaling.corpus.config import CorpusConfig
 from ie_scaling.corpus.documents import Unit
-from ie_scaling.progress import say
+from ie_scaling.running import files
+from ie_scaling.running.progress import say
 
 RECORD = "tokenizer_made.json"
 FORMAT = "ie_scaling tokenizer record"

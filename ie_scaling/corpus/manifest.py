@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ie_scaling import files
 from ie_scaling.corpus.splits import SPLITS
 from ie_scaling.errors import InputError
+from ie_scaling.running import files
 
 MANIFEST = "manifest.json"
 SEAL = "sha256_of_the_others"  # the field with the hash of all other fields

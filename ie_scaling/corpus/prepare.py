@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from ie_scaling import config as config_lib
-from ie_scaling import files, identity, workdir
 from ie_scaling.corpus import (
     documents,
     encoding,
@@ -26,7 +24,9 @@ from ie_scaling.corpus.documents import Unit
 from ie_scaling.corpus.manifest import MANIFEST
 from ie_scaling.corpus.splits import SPLITS
 from ie_scaling.errors import InputError
-from ie_scaling.progress import say
+from ie_scaling.running import config as config_lib
+from ie_scaling.running import files, identity, workdir
+from ie_scaling.running.progress import say
 
 NOT_IDENTITY = ("directory", "n_workers")  # fields that change nothing in what is written
 CHECKED_BYTES = 2_000_000_000  # how much of a text without max_bytes `check` reads

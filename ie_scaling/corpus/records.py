@@ -10,11 +10,11 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-from ie_scaling import files
 from ie_scaling.corpus import manifest as manifest_lib
 from ie_scaling.corpus.manifest import MANIFEST
 from ie_scaling.corpus.splits import SPLITS
 from ie_scaling.errors import InputError
+from ie_scaling.running import files
 
 FOLDER = "shards"
 FORMAT = "ie_scaling corpus unit"

@@ -10,7 +10,7 @@ import numpy as np
 
 from ie_scaling.corpus import kinds
 from ie_scaling.errors import InputError
-from ie_scaling.progress import Progress
+from ie_scaling.running.progress import Progress
 
 BLOCK_TOKENS = 1 << 21
 SAID_BYTES = 1 << 31  # above this, comparing takes long enough to be shown

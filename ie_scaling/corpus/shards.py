@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import tokenizers
 
-from ie_scaling import files
 from ie_scaling.corpus import documents
 from ie_scaling.corpus import tokenizer as tokenizer_lib
 from ie_scaling.corpus.config import CorpusConfig
@@ -18,6 +17,7 @@ from ie_scaling.corpus.documents import Unit
 from ie_scaling.corpus.records import FOLDER, UnitRecord
 from ie_scaling.corpus.splits import SPLITS
 from ie_scaling.corpus.utf8 import Notes
+from ie_scaling.running import files
 
 TOKENIZER = "tokenizer.json"
 BATCH_DOCUMENTS = 64

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from ie_scaling.config import at_least, between, positive, require, within
+from ie_scaling.running.config import at_least, between, positive, require, within
 
 MOST_CHAINS, MOST_DRAWS = 256, 1_000_000
 

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ie_scaling import files
 from ie_scaling.errors import InputError
+from ie_scaling.running import files
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 SEAL = b"\nSHA-256 of the bytes before this line: "

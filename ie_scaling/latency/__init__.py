@@ -1,1 +1,1 @@
-"""Decode latency: the decode engine, timing, the benchmark, and a law of it."""
+"""Decode latency measured: timing, ceilings, the benchmark."""

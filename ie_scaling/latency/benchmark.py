@@ -10,19 +10,20 @@ from typing import Any
 import jax
 import numpy as np
 
-from ie_scaling import config as config_lib
-from ie_scaling import environment, files, identity, workdir
+from ie_scaling import workload
 from ie_scaling.errors import InputError
-from ie_scaling.latency import timing, workload
+from ie_scaling.latency import timing
 from ie_scaling.latency.ceilings import Ceilings, Probe, probe_bytes, typical
 from ie_scaling.latency.config import TimeDecodeConfig
-from ie_scaling.latency.decode import Engine, compile_engine
-from ie_scaling.latency.weights import random_weights
-from ie_scaling.latency.workload import Case
 from ie_scaling.model import sharding
-from ie_scaling.progress import Progress
+from ie_scaling.model.decoding.engine import Engine, compile_engine
+from ie_scaling.model.decoding.weights import random_weights
+from ie_scaling.running import config as config_lib
+from ie_scaling.running import environment, files, identity, workdir
+from ie_scaling.running.progress import Progress
 from ie_scaling.shapes import lookup
 from ie_scaling.tables import cells, latency_table
+from ie_scaling.workload import Case
 
 USABLE_MEMORY = 0.8
 TOLERATED_DRIFT = 0.05

@@ -3,10 +3,10 @@
 import dataclasses
 
 from ie_scaling.architecture import Architecture
-from ie_scaling.config import positive, require, seeded, within
 from ie_scaling.errors import InputError
-from ie_scaling.latency.workload import LENGTHS, Case, Workload
+from ie_scaling.running.config import positive, require, seeded, within
 from ie_scaling.shapes import lookup
+from ie_scaling.workload import LENGTHS, Case, Workload
 
 MOST_REPEATS, MOST_DEVICES = 1_000_000, 4096
 DEFAULT_ARCHITECTURES = (

@@ -1,1 +1,1 @@
-"""Scaling laws: forms, least squares, Bayesian posteriors and ranking."""
+"""Scaling laws of the loss: forms, least squares, posteriors, and the evidence for them."""

@@ -3,9 +3,9 @@
 import dataclasses
 from typing import Any
 
-from ie_scaling.config import at_least, between, one_of, positive, require, seeded, within
 from ie_scaling.errors import InputError
 from ie_scaling.inference.config import NutsConfig
+from ie_scaling.running.config import at_least, between, one_of, positive, require, seeded, within
 from ie_scaling.tables import columns as table_columns
 
 COUNTS = ("total", "non_embedding", "effective")

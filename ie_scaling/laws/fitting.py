@@ -7,29 +7,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ie_scaling import config as config_lib
-from ie_scaling import files, identity, workdir
 from ie_scaling.errors import InputError
-from ie_scaling.inference import diagnostics
-from ie_scaling.laws import (
-    assemble,
-    bayes,
-    certificate,
-    checklist,
-    forms,
-    least_squares,
-    published,
-    quantities,
-    reading,
-    scoring,
-)
+from ie_scaling.inference import diagnostics, scoring
+from ie_scaling.laws import forms, reading
+from ie_scaling.laws.bayes import assemble, quantities, sampler
+from ie_scaling.laws.bayes.posterior import Posterior
+from ie_scaling.laws.bayes.posterior import summarise as summarise_draws
 from ie_scaling.laws.config import FitConfig
+from ie_scaling.laws.evidence import certificate, checklist
 from ie_scaling.laws.law import Law
-from ie_scaling.laws.least_squares import LeastSquaresFit
+from ie_scaling.laws.least_squares import published, solver
+from ie_scaling.laws.least_squares.solver import LeastSquaresFit
 from ie_scaling.laws.observations import Observations
-from ie_scaling.laws.posterior import Posterior
-from ie_scaling.laws.posterior import summarise as summarise_draws
-from ie_scaling.progress import Progress, say
+from ie_scaling.running import config as config_lib
+from ie_scaling.running import files, identity, workdir
+from ie_scaling.running.progress import Progress, say
 from ie_scaling.tables import cells, run_source, run_table
 from ie_scaling.tables.run_source import RunSource
 
@@ -128,18 +120,18 @@ def fit_least_squares(config: FitConfig, inputs: Inputs) -> LeastSquaresFit:
     """The configured objective's minimum."""
     if config.objective == "squared":
         return published.fit(inputs.law, inputs.fitted)
-    return least_squares.fit(
+    return solver.fit(
         inputs.law, inputs.fitted, huber_delta=config.huber_delta, n_starts=config.n_starts, seed=config.seed
     )
 
 
 def fit_posterior(
-    prepared: bayes.Prepared, start: LeastSquaresFit, seed: int
-) -> tuple[Posterior, diagnostics.Gate, bayes.Samples]:
+    prepared: sampler.Prepared, start: LeastSquaresFit, seed: int
+) -> tuple[Posterior, diagnostics.Gate, sampler.Samples]:
     """NUTS from the least-squares fit, and the gate's verdict."""
     law, nuts = prepared.law, prepared.config
     with Progress(f"sampling {law.name} ({nuts.n_chains} chains)", nuts.n_warmup + nuts.n_samples, "draw") as progress:
-        samples = bayes.sample(prepared, start.z_P, seed, progress.advance)
+        samples = sampler.sample(prepared, start.z_P, seed, progress.advance)
     gate = diagnostics.check(assemble.monitored(law, samples), samples.stats, nuts)
     return assemble.from_samples(law, prepared.reference, prepared.observations, samples, gate, seed), gate, samples
 
@@ -151,7 +143,7 @@ def _write(config: FitConfig, inputs: Inputs, directory: Path) -> None:
     prepared = None
     if config.method != "least_squares":
         reference = inputs.fitted.reference(inputs.law.reference_omega)
-        prepared = bayes.prepare(inputs.law, inputs.fitted, reference, config.nuts)
+        prepared = sampler.prepare(inputs.law, inputs.fitted, reference, config.nuts)
     say(f"least squares: {inputs.law.name}, {len(inputs.fitted)} rows, {config.objective}")
     fitted = fit_least_squares(config, inputs)
     found: dict[str, Any] = {
@@ -174,7 +166,7 @@ def _write(config: FitConfig, inputs: Inputs, directory: Path) -> None:
     if prepared is not None:
         start = fitted
         if config.objective == "squared":  # its coefficients may be negative: no place to start from
-            start = least_squares.fit(inputs.law, inputs.fitted, n_starts=config.n_starts, seed=config.seed)
+            start = solver.fit(inputs.law, inputs.fitted, n_starts=config.n_starts, seed=config.seed)
         draws, gate, samples = fit_posterior(prepared, start, config.seed)
         found["bayes"] = {"passed": gate.passed, "seconds": samples.seconds} | config_lib.to_plain(gate)
         found["failures"] += [f"bayes {inputs.law.name}: {failure}" for failure in gate.failures]

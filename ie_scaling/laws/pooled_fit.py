@@ -7,16 +7,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ie_scaling import config as config_lib
-from ie_scaling import files, identity, workdir
 from ie_scaling.errors import InputError
 from ie_scaling.inference import diagnostics
-from ie_scaling.laws import assemble, forms, pooling, reading
+from ie_scaling.laws import forms, reading
+from ie_scaling.laws.bayes import assemble, pooling
+from ie_scaling.laws.bayes.posterior import summarise
 from ie_scaling.laws.config import PoolConfig
 from ie_scaling.laws.law import Law
 from ie_scaling.laws.observations import Observations
-from ie_scaling.laws.posterior import summarise
-from ie_scaling.progress import Progress
+from ie_scaling.running import config as config_lib
+from ie_scaling.running import files, identity, workdir
+from ie_scaling.running.progress import Progress
 from ie_scaling.tables import run_source, run_table
 
 MIN_ROWS = 3

@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from ie_scaling import files
 from ie_scaling.laws.observations import Observations
-from ie_scaling.progress import say
+from ie_scaling.running import files
+from ie_scaling.running.progress import say
 from ie_scaling.tables import run_source
 from ie_scaling.tables.run_source import Rows, RunSource
 

@@ -13,8 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatterSciNotation, NullFormatter
 
-from ie_scaling import files
-from ie_scaling.progress import say
+from ie_scaling.running import files
+from ie_scaling.running.progress import say
 
 SIZE = (6.4, 4.2)
 COLORS = ("#2b6cb0", "#c05621", "#2f855a", "#6b46c1", "#b83280", "#718096")

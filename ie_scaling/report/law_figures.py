@@ -9,9 +9,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatterSciNotation, NullFormatter
 
-from ie_scaling.laws.family import Family
-from ie_scaling.laws.least_squares import LeastSquaresFit
+from ie_scaling.laws.least_squares.solver import LeastSquaresFit
 from ie_scaling.laws.observations import Observations
+from ie_scaling.laws.proportions import Family
 from ie_scaling.report.figures import COLORS, MARKERS, si
 
 N_CURVE = 120

@@ -1,7 +1,8 @@
 """The page of public models' shapes: python -m ie_scaling.report.public_shapes > docs/public_shapes.md"""
 
-from ie_scaling import accounting, markdown
+from ie_scaling import accounting
 from ie_scaling.architecture import Architecture
+from ie_scaling.running import markdown
 from ie_scaling.shapes import dialects, text_decoder
 from ie_scaling.shapes.public_models import MODELS, SOURCES, PublicModel
 

@@ -10,11 +10,11 @@ import numpy as np
 
 from ie_scaling.architecture import Architecture
 from ie_scaling.errors import InputError
-from ie_scaling.laws import posterior as posterior_lib
-from ie_scaling.laws import stacking
+from ie_scaling.laws.bayes import posterior as posterior_lib
+from ie_scaling.laws.bayes import stacking
+from ie_scaling.laws.bayes.posterior import Posterior
+from ie_scaling.laws.bayes.predictive import Identity, Predictive
 from ie_scaling.laws.observations import Features
-from ie_scaling.laws.posterior import Posterior
-from ie_scaling.laws.predictive import Identity, Predictive
 from ie_scaling.tables import run_table
 
 

@@ -8,10 +8,10 @@ import numpy as np
 from ie_scaling import accounting
 from ie_scaling.architecture import Architecture
 from ie_scaling.inference import reach
-from ie_scaling.laws.fitted_shapes import FittedShapes
+from ie_scaling.laws.bayes.fitted_shapes import FittedShapes
+from ie_scaling.laws.bayes.posterior import Posterior
 from ie_scaling.laws.law import Law
 from ie_scaling.laws.observations import Features
-from ie_scaling.laws.posterior import Posterior
 
 FAR = 3.0  # so many times beyond the fitted range a size or a budget is called far; aspect ratios by the half of it
 SAME = 1.25  # ratios that differ by less are one: d_ff is rounded, and moved to bring shapes to one size

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from ie_scaling.laws import ranking
+from ie_scaling.search import ranking
 from ie_scaling.search.belief import Belief
 from ie_scaling.search.config import RankConfig
 from ie_scaling.search.space import Space

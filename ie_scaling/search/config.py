@@ -3,9 +3,9 @@
 import dataclasses
 import math
 
-from ie_scaling.config import between, one_of, positive, seeded
 from ie_scaling.errors import InputError, short
-from ie_scaling.latency.law.config import RequestConfig
+from ie_scaling.latency_law.config import RequestConfig
+from ie_scaling.running.config import between, one_of, positive, seeded
 
 METRICS = ("ttft_s", "tpot_s", "e2e_s")
 LEVELS = ("law", "shape", "new_run")

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from ie_scaling.errors import InputError
-from ie_scaling.laws import ranking
+from ie_scaling.search import ranking
 from ie_scaling.search import regret as regret_lib
 from ie_scaling.search.candidate_latency import Bound, Latency
 from ie_scaling.search.regret import Regret

@@ -6,15 +6,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ie_scaling import accounting, files, identity, workdir
-from ie_scaling import config as config_lib
-from ie_scaling.laws import posterior as posterior_lib
-from ie_scaling.laws import ranking
+from ie_scaling import accounting
+from ie_scaling.laws.bayes import posterior as posterior_lib
+from ie_scaling.laws.bayes.posterior import LEVELS
+from ie_scaling.laws.bayes.predictive import Identity
 from ie_scaling.laws.observations import Features
-from ie_scaling.laws.posterior import LEVELS
-from ie_scaling.laws.predictive import Identity
-from ie_scaling.progress import Progress
-from ie_scaling.search import blind_spots, by_law
+from ie_scaling.running import config as config_lib
+from ie_scaling.running import files, identity, workdir
+from ie_scaling.running.progress import Progress
+from ie_scaling.search import blind_spots, by_law, ranking
 from ie_scaling.search import regret as regret_lib
 from ie_scaling.search.belief import Belief
 from ie_scaling.search.config import RankConfig

@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ie_scaling import accounting, files, identity, workdir
-from ie_scaling import config as config_lib
+from ie_scaling import accounting
 from ie_scaling.architecture import Architecture
 from ie_scaling.errors import InputError
-from ie_scaling.latency.law import posterior as latency_law
-from ie_scaling.latency.law import predict
-from ie_scaling.latency.law.config import RequestConfig
-from ie_scaling.laws import posterior as posterior_lib
+from ie_scaling.latency_law import posterior as latency_law
+from ie_scaling.latency_law import predict
+from ie_scaling.latency_law.config import RequestConfig
+from ie_scaling.laws.bayes import posterior as posterior_lib
+from ie_scaling.running import config as config_lib
+from ie_scaling.running import files, identity, workdir
 from ie_scaling.search import decision, ranked
 from ie_scaling.search import regret as regret_lib
 from ie_scaling.search.belief import Belief

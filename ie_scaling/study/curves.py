@@ -3,8 +3,8 @@
 import numpy as np
 
 from ie_scaling.architecture import Architecture
-from ie_scaling.laws.family import Family
-from ie_scaling.laws.posterior import Posterior
+from ie_scaling.laws.bayes.posterior import Posterior
+from ie_scaling.laws.proportions import Family
 from ie_scaling.report.figures import Band
 
 

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ie_scaling import files
 from ie_scaling.architecture import Architecture
-from ie_scaling.laws import posterior as posterior_lib
+from ie_scaling.laws.bayes import posterior as posterior_lib
 from ie_scaling.laws.observations import features_of
+from ie_scaling.running import files
 from ie_scaling.study.config import StudyConfig
 from ie_scaling.tables import latency_table, run_table
 

@@ -2,10 +2,10 @@
 
 import dataclasses
 
-from ie_scaling.config import positive, require, seeded, within
 from ie_scaling.errors import InputError, short
 from ie_scaling.latency.config import TimeDecodeConfig
-from ie_scaling.latency.law.config import LatencyLawConfig
+from ie_scaling.latency_law.config import LatencyLawConfig
+from ie_scaling.running.config import positive, require, seeded, within
 
 MOST = 1e18
 MOST_TOKENS, MOST_CASES = 2**31 - 1, 10_000

@@ -5,12 +5,11 @@ import math
 import random
 from collections.abc import Callable, Mapping, Sequence
 
-from ie_scaling import accounting
+from ie_scaling import accounting, workload
 from ie_scaling.architecture import Architecture
-from ie_scaling.latency import workload
-from ie_scaling.latency.workload import Case, Workload
 from ie_scaling.study.latency_config import AssumedRatesConfig, LatencyStudyConfig
 from ie_scaling.study.latency_shapes import Shapes
+from ie_scaling.workload import Case, Workload
 
 RANDOM, TRAINING, HELD_OUT = "random", "training", "held_out"  # a sweep and its series
 MOST_DRAWS = 100_000

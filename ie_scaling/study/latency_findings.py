@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from ie_scaling.laws import scoring
+from ie_scaling.inference import scoring
 from ie_scaling.study.latency_timings import Timings
 
 LABELS = {"tpot_s": "TPOT", "ttft_s": "TTFT", "e2e_s": "E2E", "tokens_per_s": "throughput"}

@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from ie_scaling import accounting, files, workdir
-from ie_scaling import config as config_lib
-from ie_scaling.latency.law import posterior as latency_law
-from ie_scaling.latency.law import table as law_table
-from ie_scaling.latency.law.config import LatencyLawConfig
+from ie_scaling import accounting
+from ie_scaling.latency_law import posterior as latency_law
+from ie_scaling.latency_law import table as law_table
+from ie_scaling.latency_law.config import LatencyLawConfig
+from ie_scaling.running import config as config_lib
+from ie_scaling.running import files, workdir
 from ie_scaling.study.latency_findings import LABELS, LEVEL, Estimate, Finding, percent
 from ie_scaling.study.latency_timings import QUANTILES, Timings
 from ie_scaling.tables import cells, shape_table

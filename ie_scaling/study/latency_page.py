@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ie_scaling import accounting, files
-from ie_scaling import config as config_lib
+from ie_scaling import accounting
 from ie_scaling.report import latency_study_figures as figures
 from ie_scaling.report import page
 from ie_scaling.report.latency_study_figures import Forecast, Measured, Panel
+from ie_scaling.running import config as config_lib
+from ie_scaling.running import files
 from ie_scaling.study import latency_findings, latency_law_check
 from ie_scaling.study.latency_config import LatencyStudyConfig
 from ie_scaling.study.latency_findings import LABELS, LINEAR_R2, METRICS, QUANTITIES, Finding

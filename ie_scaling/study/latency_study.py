@@ -8,11 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-from ie_scaling import config as config_lib
-from ie_scaling import environment, files, workdir
 from ie_scaling.latency import benchmark
 from ie_scaling.latency.config import TimeDecodeConfig
-from ie_scaling.progress import say
+from ie_scaling.running import config as config_lib
+from ie_scaling.running import environment, files, workdir
+from ie_scaling.running.progress import say
 from ie_scaling.study import latency_design, latency_findings, latency_law_check, latency_page
 from ie_scaling.study.latency_config import LatencyStudyConfig
 from ie_scaling.study.latency_design import HELD_OUT, RANDOM, Sweep

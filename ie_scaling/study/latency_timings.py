@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ie_scaling import files
+from ie_scaling.running import files
 from ie_scaling.tables import latency_table
 
 NUMBERS = ("x", "ttft_floor_s", "step_bytes", "step_flops", "ceiling_bytes_per_s", "ceiling_flops_per_s")

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from ie_scaling import config as config_lib
-from ie_scaling import files, identity, stopping, workdir
 from ie_scaling.architecture import Architecture
 from ie_scaling.corpus import prepare
 from ie_scaling.corpus.config import CorpusConfig
 from ie_scaling.latency import benchmark
 from ie_scaling.latency.config import TimeDecodeConfig
 from ie_scaling.laws import fitting, forms
-from ie_scaling.progress import say
+from ie_scaling.running import config as config_lib
+from ie_scaling.running import files, identity, stopping, workdir
+from ie_scaling.running.progress import say
 from ie_scaling.search import selection
 from ie_scaling.shapes import lookup
 from ie_scaling.study import summary

@@ -6,14 +6,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ie_scaling import files
 from ie_scaling.architecture import Architecture
 from ie_scaling.corpus import prepare
-from ie_scaling.laws import ranking
 from ie_scaling.laws.observations import features_of
 from ie_scaling.report import figures, page
 from ie_scaling.report.figures import Interval
-from ie_scaling.search import selection
+from ie_scaling.running import files
+from ie_scaling.search import ranking, selection
 from ie_scaling.study import curves
 from ie_scaling.study.config import StudyConfig
 from ie_scaling.study.findings import Findings, seed_noise, test_table

@@ -11,8 +11,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ie_scaling import files
 from ie_scaling.errors import InputError
+from ie_scaling.running import files
 from ie_scaling.tables import delimited, numbers
 
 TEXT_ENDINGS = (".csv", ".tsv", ".csv.gz", ".tsv.gz")

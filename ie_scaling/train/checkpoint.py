@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from orbax.checkpoint import v1 as ocp
 
 from ie_scaling.errors import InputError
-from ie_scaling.progress import say
+from ie_scaling.running.progress import say
 from ie_scaling.train import distributed
 from ie_scaling.train.run_identity import RunIdentity
 from ie_scaling.train.runtime_config import CheckpointConfig

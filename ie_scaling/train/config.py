@@ -3,8 +3,8 @@
 import dataclasses
 
 from ie_scaling.architecture import Architecture
-from ie_scaling.config import at_least, positive, require, seeded
 from ie_scaling.corpus.config import CorpusConfig
+from ie_scaling.running.config import at_least, positive, require, seeded
 from ie_scaling.shapes import lookup
 from ie_scaling.train.rules import MAX_INT, MAX_TOKENS, require_run_id, require_whole
 from ie_scaling.train.runtime_config import RuntimeConfig

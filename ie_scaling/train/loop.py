@@ -9,14 +9,15 @@ from typing import Any
 import jax
 import numpy as np
 
-from ie_scaling import accounting, files, workdir
-from ie_scaling import config as config_lib
+from ie_scaling import accounting
 from ie_scaling.corpus import pipeline, prepare
 from ie_scaling.corpus.tokens import TokenStore
 from ie_scaling.errors import InputError
 from ie_scaling.model import sharding
-from ie_scaling.progress import Progress, say
-from ie_scaling.stopping import Stop, Stopped
+from ie_scaling.running import config as config_lib
+from ie_scaling.running import files, workdir
+from ie_scaling.running.progress import Progress, say
+from ie_scaling.running.stopping import Stop, Stopped
 from ie_scaling.tables import cells, run_table
 from ie_scaling.train import checkpoint, distributed, metrics, metrics_file, optimizer, run_identity, step
 from ie_scaling.train.config import RecipeConfig, TrainConfig

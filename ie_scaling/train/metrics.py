@@ -13,8 +13,9 @@ from typing import Any
 
 import jax
 
-from ie_scaling import accounting, files
+from ie_scaling import accounting
 from ie_scaling.errors import InputError, short
+from ie_scaling.running import files
 from ie_scaling.train import metrics_file, pricing
 from ie_scaling.train.config import TrainConfig
 from ie_scaling.train.runtime_config import LogConfig

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ie_scaling.errors import InputError
-from ie_scaling.progress import say
+from ie_scaling.running.progress import say
 
 NAME = "metrics.jsonl"
 

@@ -35,8 +35,8 @@ from jax.sharding import AbstractMesh, AxisType
 
 from ie_scaling import accounting
 from ie_scaling.architecture import Architecture
-from ie_scaling.config import require
 from ie_scaling.model import layers, sharding, transformer
+from ie_scaling.running.config import require
 from ie_scaling.train.config import TrainConfig
 from ie_scaling.train.runtime_config import MeshConfig, RuntimeConfig
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ie_scaling import config as config_lib
-from ie_scaling import stopping
-from ie_scaling.progress import say
+from ie_scaling.running import config as config_lib
+from ie_scaling.running import stopping
+from ie_scaling.running.progress import say
 from ie_scaling.train import sweep
 from ie_scaling.train.config import TrainConfig
 from ie_scaling.train.sweep_config import RayConfig, SweepConfig

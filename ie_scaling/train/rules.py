@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from pathlib import PurePosixPath
 from typing import Any
 
-from ie_scaling.config import require
 from ie_scaling.errors import InputError, short
+from ie_scaling.running.config import require
 
 MAX_INT = 2**31 - 1  # counters of steps and positions are int32
 MAX_TOKENS = 10**18

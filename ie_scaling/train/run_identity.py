@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ie_scaling import config as config_lib
 from ie_scaling.corpus import manifest
+from ie_scaling.running import config as config_lib
 from ie_scaling.train.config import RecipeConfig, TrainConfig
 
 MAY_CHANGE = ("runtime",)  # what a run that is taken up again need not have in common with its first start

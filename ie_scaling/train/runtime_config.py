@@ -6,7 +6,7 @@ taken up again.
 
 import dataclasses
 
-from ie_scaling.config import at_least, require
+from ie_scaling.running.config import at_least, require
 from ie_scaling.train.rules import require_whole
 
 MAX_DEVICES = 1_000_000

@@ -11,11 +11,11 @@ from typing import Any
 import jax
 import pandas as pd
 
-from ie_scaling import config as config_lib
-from ie_scaling import files, identity, stopping, workdir
 from ie_scaling.corpus import prepare
 from ie_scaling.errors import InputError
-from ie_scaling.progress import Progress, say
+from ie_scaling.running import config as config_lib
+from ie_scaling.running import files, identity, stopping, workdir
+from ie_scaling.running.progress import Progress, say
 from ie_scaling.shapes import lookup
 from ie_scaling.tables import cells, run_table
 from ie_scaling.train import loop, metrics_file, run_identity

@@ -6,10 +6,11 @@ import dataclasses
 import re
 from typing import Any
 
-from ie_scaling import accounting, notation
-from ie_scaling import config as config_lib
-from ie_scaling.config import at_least, require
+from ie_scaling import accounting
 from ie_scaling.errors import InputError, short
+from ie_scaling.running import config as config_lib
+from ie_scaling.running import notation
+from ie_scaling.running.config import at_least, require
 from ie_scaling.shapes import lookup
 from ie_scaling.train.config import RecipeConfig, TrainConfig
 from ie_scaling.train.rules import require_run_id, require_whole

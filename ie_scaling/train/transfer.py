@@ -42,8 +42,8 @@ from typing import Any
 import jax
 
 from ie_scaling.architecture import Architecture
-from ie_scaling.config import require
 from ie_scaling.model import transformer
+from ie_scaling.running.config import require
 from ie_scaling.shapes import lookup
 from ie_scaling.train.config import OptimizerConfig
 

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ie_scaling import files
 from ie_scaling.corpus.tokens import TokenStore
+from ie_scaling.running import files
 
 FORMATS = ("folder", "a.jsonl", "a.jsonl.gz", "a.jsonl.zst", "a.json.gz", "a.parquet", "a.arrow")
 

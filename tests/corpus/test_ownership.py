@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from ie_scaling import files
 from ie_scaling.corpus import made_tokenizer, prepare, records, shards
 from ie_scaling.corpus import tokenizer as tokenizer_lib
 from ie_scaling.corpus.config import CorpusConfig
 from ie_scaling.errors import InputError
+from ie_scaling.running import files
 from tests.fuzz.harness import snapshot
 
 END = "<|endoftext|>"

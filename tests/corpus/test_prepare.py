@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import tokenizers
 
-from ie_scaling import files
 from ie_scaling.corpus import documents, prepare, shards, splits
 from ie_scaling.corpus import tokenizer as tokenizer_lib
 from ie_scaling.corpus.config import CorpusConfig
 from ie_scaling.corpus.tokens import TokenStore
 from ie_scaling.errors import InputError
+from ie_scaling.running import files
 from tests.corpus.conftest import FORMATS, write_documents
 
 CASES = Path(__file__).parent.parent / "cases"

@@ -7,10 +7,10 @@ import zipfile
 import numpy as np
 import pytest
 
-from ie_scaling import files
 from ie_scaling.corpus import shard_file
 from ie_scaling.corpus.shard_file import ShardFile
 from ie_scaling.errors import InputError
+from ie_scaling.running import files
 
 IDS = (np.arange(3000) % 300).astype(np.uint16)
 

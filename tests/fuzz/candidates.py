@@ -15,10 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from ie_scaling import config as config_lib
 from ie_scaling.architecture import Architecture
-from ie_scaling.laws import forms, posterior
+from ie_scaling.laws import forms
+from ie_scaling.laws.bayes import posterior
 from ie_scaling.laws.observations import Reference
+from ie_scaling.running import config as config_lib
 from ie_scaling.search import ranked, selection
 from ie_scaling.search.config import RankConfig, SelectConfig
 from ie_scaling.tables import cells, latency_table

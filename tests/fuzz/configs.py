@@ -9,9 +9,9 @@ import string
 import typing
 from typing import Any
 
-from ie_scaling import config as config_lib
-from ie_scaling import overrides
 from ie_scaling.errors import short
+from ie_scaling.running import config as config_lib
+from ie_scaling.running import overrides
 from tests.fuzz.harness import Case
 
 CONFIGS = pathlib.Path(__file__).resolve().parents[2] / "configs"

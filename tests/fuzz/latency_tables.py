@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from ie_scaling.architecture import Architecture
-from ie_scaling.latency.law import table as law_table
+from ie_scaling.latency_law import table as law_table
 from ie_scaling.search.candidate_latency import MeasuredLatency
 from ie_scaling.tables import cells, latency_checks, latency_spread, latency_table, shape_table
 from tests.fuzz.harness import Case

@@ -7,8 +7,8 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
-from ie_scaling import config as config_lib
-from ie_scaling import files
+from ie_scaling.running import config as config_lib
+from ie_scaling.running import files
 from ie_scaling.train import metrics, sweep
 from ie_scaling.train.config import RecipeConfig
 from ie_scaling.train.sweep_config import SweepConfig

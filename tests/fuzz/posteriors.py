@@ -12,10 +12,10 @@ import numpy as np
 import xarray as xr
 
 from ie_scaling.inference import draws_file
-from ie_scaling.latency.law import posterior as latency_law
-from ie_scaling.laws import posterior as loss_law
+from ie_scaling.latency_law import posterior as latency_law
+from ie_scaling.laws.bayes import posterior as loss_law
 from tests.fuzz.harness import Case
-from tests.latency.law import small_posterior as small_latency
+from tests.latency_law import small_posterior as small_latency
 from tests.laws import small_posterior as small_loss
 
 Tree = dict[str, xr.Dataset]

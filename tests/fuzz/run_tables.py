@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ie_scaling import config
 from ie_scaling.laws import fitting, reading
 from ie_scaling.laws.config import FitConfig
 from ie_scaling.laws.observations import Observations
+from ie_scaling.running import config
 from tests.fuzz.harness import Case
 
 NUMBERS = ("n_params_total", "n_params_non_embedding", "n_tokens", "loss", "training_flops", "d_model", "vocab_size")

@@ -7,7 +7,7 @@ import random
 from pathlib import Path
 from typing import Any
 
-from ie_scaling import config as config_lib
+from ie_scaling.running import config as config_lib
 from ie_scaling.train.config import TrainConfig
 from ie_scaling.train.run_identity import RunIdentity
 from ie_scaling.train.sweep_config import SweepConfig

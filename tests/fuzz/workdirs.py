@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ie_scaling import files, identity, workdir
+from ie_scaling.running import files, identity, workdir
 from tests.fuzz.harness import Case
 
 CONFIG: dict[str, Any] = {"experiment": "fit", "runs": "runs.csv", "nuts": {"n_chains": 4}, "where": "", "seed": 0}

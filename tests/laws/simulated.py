@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from ie_scaling.architecture import Architecture
-from ie_scaling.laws import forms, least_squares
+from ie_scaling.laws import forms
+from ie_scaling.laws.least_squares import solver
 from ie_scaling.laws.observations import Observations
 from ie_scaling.tables import columns, run_table
 
@@ -80,7 +81,7 @@ def simulate(
         frame[column] = frame[column].astype(float)
     frame["loss_optimal"] = 1.7 + 200 * frame["n_params_total"] ** -0.35 + 900 * frame["n_tokens"] ** -0.4
     blank = Observations.from_frame(frame)
-    log_loss_R = least_squares.evaluate(law, truth(law), blank.features, blank.reference(law.reference_omega))
+    log_loss_R = solver.evaluate(law, truth(law), blank.features, blank.reference(law.reference_omega))
     log_loss_R = log_loss_R + tau * rng.standard_normal(len(blank.model_ids))[blank.model_R]
     return frame.assign(loss=np.exp(log_loss_R + sigma * rng.standard_normal(len(frame))))
 

@@ -4,8 +4,8 @@ import numpy as np
 import xarray as xr
 
 from ie_scaling.laws import forms
+from ie_scaling.laws.bayes.posterior import Posterior
 from ie_scaling.laws.observations import Reference
-from ie_scaling.laws.posterior import Posterior
 
 MEANS = {"E": 1.5, "A_ref": 0.5, "alpha": 0.4, "B_ref": 0.5, "beta": 0.4, "kappa": 0.02, "R_star": 40.0, "omega": 0.3}
 MEANS |= {"tau": 0.002, "sigma": 0.004, "nu": 10.0, "sigma_fall_N": 0.1, "sigma_fall_D": 0.02}

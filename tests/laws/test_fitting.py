@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ie_scaling import config as config_lib
-from ie_scaling import files
-from ie_scaling.laws import fitting, forms, posterior
+from ie_scaling.laws import fitting, forms
+from ie_scaling.laws.bayes import posterior
 from ie_scaling.laws.config import FitConfig
+from ie_scaling.running import config as config_lib
+from ie_scaling.running import files
 from ie_scaling.tables import cells
 from tests.laws.simulated import TRUTH, simulate
 

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from ie_scaling import files
 from ie_scaling.errors import InputError
-from ie_scaling.laws import certificate, comparison, contest, fitting, forms, pooled_fit
+from ie_scaling.laws import fitting, forms, pooled_fit
 from ie_scaling.laws.config import CertifyConfig, CompareConfig, CompareLawsConfig, FitConfig, PoolConfig
+from ie_scaling.laws.evidence import certificate, contest, cross_validation
 from ie_scaling.laws.observations import Observations
+from ie_scaling.running import files
 from ie_scaling.tables import cells
 from tests.laws.simulated import simulate
 
@@ -45,7 +46,7 @@ def test_every_verb_reads_under_the_map():
     inputs = fitting.load(fit)
     assert (len(inputs.fitted), len(inputs.holdout or ()), inputs.n_in_table) == (16, 6, 24)
     laws = {"laws": ("chinchilla:free:total",), "baseline": "chinchilla:free:total"}
-    compared = comparison.load(CompareLawsConfig(tables=(path,), columns=COLUMNS, **laws))
+    compared = cross_validation.load(CompareLawsConfig(tables=(path,), columns=COLUMNS, **laws))
     assert len(compared[path]) == 24
     contested = contest.load(
         CompareConfig(tables=(path,), wheres=("",), columns=COLUMNS, laws=("chinchilla",), published=())

@@ -6,8 +6,8 @@ import tempfile
 import numpy as np
 import pytest
 
-from ie_scaling.laws import ranking
 from ie_scaling.report import figures
+from ie_scaling.search import ranking
 
 NAMES = [f"shape {a}" for a in range(8)]
 LOSS_WA = 3 + 0.05 * np.random.default_rng(0).standard_normal((400, 8)) + 0.02 * np.array([5, 1, 4, 0, 7, 2, 6, 3])

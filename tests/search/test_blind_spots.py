@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from ie_scaling.architecture import Architecture
-from ie_scaling.laws import fitted_shapes, forms, posterior
-from ie_scaling.laws.fitted_shapes import FittedShapes
+from ie_scaling.laws import forms
+from ie_scaling.laws.bayes import fitted_shapes, posterior
+from ie_scaling.laws.bayes.fitted_shapes import FittedShapes
 from ie_scaling.laws.observations import Reference, features_of
 from ie_scaling.search import blind_spots
 

@@ -8,11 +8,13 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from ie_scaling import accounting, files
+from ie_scaling import accounting
 from ie_scaling.errors import InputError
-from ie_scaling.laws import forms, posterior, ranking, stacking
+from ie_scaling.laws import forms
+from ie_scaling.laws.bayes import posterior, stacking
 from ie_scaling.laws.observations import Reference, features_of
-from ie_scaling.search import belief, by_law, ranked, space
+from ie_scaling.running import files
+from ie_scaling.search import belief, by_law, ranked, ranking, space
 from ie_scaling.search.config import GridConfig, RankConfig
 from ie_scaling.search.space import Space
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from ie_scaling.architecture import Architecture
-from ie_scaling.laws import forms, posterior
+from ie_scaling.laws import forms
+from ie_scaling.laws.bayes import posterior
 from ie_scaling.laws.observations import Reference
 from ie_scaling.search import decision, ranked, regret
 from ie_scaling.search.belief import Belief

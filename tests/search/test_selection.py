@@ -9,21 +9,22 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from ie_scaling import files
 from ie_scaling.architecture import Architecture
 from ie_scaling.errors import InputError
-from ie_scaling.latency.law import model as law_model
-from ie_scaling.latency.law import posterior as latency_law
-from ie_scaling.latency.law import sampling as law_sampling
-from ie_scaling.latency.law.config import RequestConfig
-from ie_scaling.latency.law.features import Device
-from ie_scaling.latency.law.misfit import Misfit
-from ie_scaling.latency.workload import Case, Workload
-from ie_scaling.laws import forms, posterior
+from ie_scaling.latency_law import formula as law_model
+from ie_scaling.latency_law import posterior as latency_law
+from ie_scaling.latency_law import sampling as law_sampling
+from ie_scaling.latency_law.config import RequestConfig
+from ie_scaling.latency_law.features import Device
+from ie_scaling.latency_law.misfit import Misfit
+from ie_scaling.laws import forms
+from ie_scaling.laws.bayes import posterior
 from ie_scaling.laws.observations import Reference
+from ie_scaling.running import files
 from ie_scaling.search import selection
 from ie_scaling.search.config import GridConfig, SelectConfig
 from ie_scaling.tables import cells, latency_table
+from ie_scaling.workload import Case, Workload
 
 SHAPES = [
     Architecture(d_model=d, n_layers=n, n_heads=4, n_kv_heads=2, d_head=16, d_ff=3 * d, vocab_size=512)

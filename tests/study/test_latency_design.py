@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from configs import latency_study as config_file
-from ie_scaling import accounting
-from ie_scaling.latency import workload
+from ie_scaling import accounting, workload
 from ie_scaling.latency.config import TimeDecodeConfig
 from ie_scaling.study import latency_design
 from ie_scaling.study.latency_config import (

@@ -7,14 +7,14 @@ import shutil
 import pandas as pd
 import pytest
 
-from ie_scaling import config as config_lib
-from ie_scaling import files, workdir
 from ie_scaling.corpus import prepare
 from ie_scaling.corpus.config import CorpusConfig
 from ie_scaling.errors import InputError
 from ie_scaling.latency.config import TimeDecodeConfig
-from ie_scaling.laws import posterior
+from ie_scaling.laws.bayes import posterior
 from ie_scaling.laws.config import FitConfig
+from ie_scaling.running import config as config_lib
+from ie_scaling.running import files, workdir
 from ie_scaling.search.config import SelectConfig
 from ie_scaling.study import stages
 from ie_scaling.study.config import StudyConfig

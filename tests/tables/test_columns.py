@@ -2,9 +2,9 @@
 
 import pytest
 
-from ie_scaling import config as config_lib
 from ie_scaling.errors import InputError
 from ie_scaling.laws.config import FitConfig
+from ie_scaling.running import config as config_lib
 from ie_scaling.tables import columns
 from ie_scaling.tables.columns import Source
 

@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from ie_scaling import config as config_lib
+from ie_scaling.running import config as config_lib
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 _CACHE = tempfile.TemporaryDirectory(prefix="ie_scaling_compiled_")

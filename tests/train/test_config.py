@@ -5,8 +5,8 @@ import math
 import pytest
 
 from ie_scaling import accounting
-from ie_scaling import config as config_lib
 from ie_scaling.architecture import Architecture
+from ie_scaling.running import config as config_lib
 from ie_scaling.train.config import TrainConfig
 from ie_scaling.train.sweep_config import SweepConfig
 

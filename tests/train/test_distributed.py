@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from ie_scaling import workdir
+from ie_scaling.running import workdir
 from tests.train import launched
 
 

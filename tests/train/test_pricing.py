@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from ie_scaling import accounting
-from ie_scaling import config as config_lib
 from ie_scaling.architecture import Architecture
+from ie_scaling.running import config as config_lib
 from ie_scaling.train import pricing, step
 from ie_scaling.train.config import RecipeConfig, TrainConfig
 from ie_scaling.train.runtime_config import MeshConfig, PriceConfig, RuntimeConfig

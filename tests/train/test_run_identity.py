@@ -5,9 +5,9 @@ import shutil
 
 import pytest
 
-from ie_scaling import files
 from ie_scaling.corpus import manifest
 from ie_scaling.errors import InputError
+from ie_scaling.running import files
 from ie_scaling.train import run_identity
 from ie_scaling.train.run_identity import RunIdentity
 

@@ -8,10 +8,10 @@ import types
 import jax
 import pytest
 
-from ie_scaling import config as config_lib
-from ie_scaling import files, workdir
 from ie_scaling.corpus import manifest
 from ie_scaling.errors import InputError
+from ie_scaling.running import config as config_lib
+from ie_scaling.running import files, workdir
 from ie_scaling.tables import run_table
 from ie_scaling.train import loop, sweep
 from ie_scaling.train.runtime_config import LogConfig, MeshConfig, RuntimeConfig

@@ -1,0 +1,215 @@
+"""The latency law and its priors: the time of a decode step and of a prefill on a device with such parameters.
+
+For a case on device k with its parameters ( ‖a, b‖ is the p-norm of two times, p = `sharpness`),
+
+    TPOT = ε_step + n·(ε_layer + ε_batch·b + ε_head·heads) + ‖(1 + κ·b)·weight bytes/bandwidth, matrix FLOPs/rate‖
+                                                           + ‖cache bytes/bandwidth, attention FLOPs/rate‖
+    TTFT = ε_prefill + n·(ε_prefill_layer + ε_prefill_head·head tokens)
+                                         + ‖bytes/bandwidth, matrix FLOPs/rate + attention FLOPs/rate‖
+                                         + ‖(1 + κ·b)·unembedding bytes/bandwidth, its FLOPs/rate‖
+
+with b = 1 − 1/batch, a layer's KV heads of all requests, and its query heads of all tokens of all prompts (`joint`:
+one norm, of all bytes and of all FLOPs). Bandwidths and rates are efficiencies times the device's measured ceilings;
+the bandwidth depends on the working set as the ceiling does, to the power `size_trust`, and the matrix rate grows with
+the rows multiplied at once, to the power `batch_gain`, and with the width of the products, `width_gain`; a prefill's
+likewise. A prefill's logits, of one token a request, are a product of a decode step. The efficiencies of reading
+weights and of multiplying by them, η and μ, are stated as what the timings tell apart: `step_efficiency`, the time that
+reading would take at the ceiling over ‖reading, multiplying‖ for one row, and `efficiency_ratio`, η/μ. κ,
+`batch_reread`, is what a product with several rows reads and writes besides the weights themselves, as one that
+rearranges them first does, and ε_batch what that takes however small the weights, stated at 8 layers,
+`batch_overhead_s`. ε_head, `head_overhead_s`, is what attention's small products cost, and `prefill_head_overhead_s`
+what is done to heads one by one. The other two overheads are stated as their sum at 8 layers, `overhead_s`, and
+ε_step's share of it, `fixed_share`.
+Devices are alike:
+
+    z_kp ~ Normal(μ_p, λ·spread_p)   device k's free coordinates; μ_p ~ Normal(centre_p, spread_p)
+    λ ~ LogNormal(ln 0.5, 0.5)
+
+and x = (z − centre)/spread, with every μ_p integrated out. How timings lie about the law is in density.py. K devices,
+P parameters, W draws.
+"""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ie_scaling.latency_law.features import Features
+
+TYPICAL_DEPTH = 8.0  # layers for which overheads are stated: total and share are told apart, ε_step and ε_layer are not
+PREFILL_ROWS, TYPICAL_WIDTH = 256.0, 1500.0  # rows at once and root of a layer's parameters, of stated matrix rates
+
+
+@dataclasses.dataclass(frozen=True)
+class Parameter:
+    """One of a device's parameters: how it follows from its free coordinate, whose prior is Normal(center, spread)."""
+
+    name: str
+    link: str  # log, logit, log_above_one or identity
+    center: float
+    spread: float
+
+    def constrain(self, z: Any, xp: ModuleType = np) -> Any:
+        """The parameter's own value; arrays of NumPy or jax.numpy, whichever `xp` is."""
+        if self.link == "identity":
+            return z
+        if self.link == "logit":
+            return 1 / (1 + xp.exp(-z))
+        return xp.exp(z) + (1 if self.link == "log_above_one" else 0)
+
+    def free(self, value: np.ndarray) -> np.ndarray:
+        """The inverse of `constrain`."""
+        if self.link == "identity":
+            return value
+        if self.link == "logit":
+            return np.log(value / (1 - value))
+        return np.log(value - (1 if self.link == "log_above_one" else 0))
+
+
+PARAMETERS = (
+    Parameter("overhead_s", "log", math.log(3e-4), 1.3),
+    Parameter("fixed_share", "logit", -1.0, 1.2),
+    Parameter("batch_overhead_s", "log", math.log(2e-4), 1.5),
+    Parameter("step_efficiency", "log", math.log(0.7), 0.5),
+    Parameter("efficiency_ratio", "log", math.log(2.3), 0.9),
+    Parameter("cache_efficiency", "log", math.log(0.5), 0.7),
+    Parameter("head_overhead_s", "log", math.log(5e-7), 1.5),
+    Parameter("batch_gain", "identity", 0.2, 0.2),
+    Parameter("width_gain", "identity", 0.1, 0.15),
+    Parameter("batch_reread", "log", math.log(0.3), 1.5),
+    Parameter("attention_efficiency", "log", math.log(0.1), 1.0),
+    Parameter("prefill_overhead_s", "log", math.log(1e-3), 1.5),
+    Parameter("prefill_fixed_share", "logit", -1.0, 1.2),
+    Parameter("prefill_head_overhead_s", "log", math.log(1e-8), 1.5),
+    Parameter("prefill_matrix_efficiency", "log", math.log(0.6), 0.6),
+    Parameter("prefill_batch_gain", "identity", 0.1, 0.15),
+    Parameter("prefill_width_gain", "identity", 0.1, 0.15),
+    Parameter("prefill_attention_efficiency", "log", math.log(0.2), 1.0),
+    Parameter("sharpness", "log_above_one", math.log(3.0), 0.7),
+    Parameter("size_trust", "logit", 1.0, 1.5),
+    Parameter("ttft_misfit", "log", math.log(0.05), 0.5),
+    Parameter("tpot_misfit", "log", math.log(0.05), 0.5),
+    Parameter("ttft_noise", "log", math.log(0.03), 0.5),
+    Parameter("tpot_noise", "log", math.log(0.03), 0.5),
+)
+NAMES = tuple(parameter.name for parameter in PARAMETERS)
+CENTER_P = np.array([parameter.center for parameter in PARAMETERS])
+SPREAD_P = np.array([parameter.spread for parameter in PARAMETERS])
+LOG_LAMBDA = (math.log(0.5), 0.5)
+
+
+def free_of(x_P: Any) -> dict[str, Any]:
+    """Free coordinates z by name from standardised ones, whose first axis is P."""
+    return {p.name: p.center + p.spread * x_P[i] for i, p in enumerate(PARAMETERS)}
+
+
+def constrain(x_P: np.ndarray) -> dict[str, np.ndarray]:
+    """Parameters by name from standardised coordinates, whose first axis is P."""
+    return {p.name: p.constrain(p.center + p.spread * x_P[i]) for i, p in enumerate(PARAMETERS)}
+
+
+def free_from(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Free coordinates z by name from parameters by name."""
+    return {p.name: p.free(values[p.name]) for p in PARAMETERS}
+
+
+def derived(v: Mapping[str, np.ndarray], row_balance_K: np.ndarray) -> dict[str, np.ndarray]:
+    """The overheads, in seconds, and the efficiencies as the formulas have them, from parameters by name [..., K]."""
+    logs = np.log(v["step_efficiency"]), np.log(v["efficiency_ratio"]), np.log(row_balance_K)
+    efficiencies = np.exp(_log_efficiencies(*logs, v["sharpness"], np))
+    found = dict(zip(("weight_efficiency", "matrix_efficiency"), efficiencies, strict=True))
+    for tail in ("", "prefill_"):
+        total, share = v[f"{tail}overhead_s"], v[f"{tail}fixed_share"]
+        found |= {f"{tail}step_overhead_s": total * share}
+        found |= {f"{tail}layer_overhead_s": total * (1 - share) / TYPICAL_DEPTH}
+    return found | {"batch_layer_overhead_s": v["batch_overhead_s"] / TYPICAL_DEPTH}
+
+
+def log_step_s(z: Mapping[str, Any], f: Features, form: str, xp: ModuleType = np) -> Any:
+    """ln seconds of a decode step; free coordinates and features broadcast against each other."""
+    log_bandwidth, sharpness = _log_bandwidth(z, f, xp), 1 + xp.exp(z["sharpness"])
+    weights, matrix = _few_rows(z, f, f.weight_bytes, f.matrix_flops, log_bandwidth, xp)
+    cache = np.log(f.cache_bytes) - z["cache_efficiency"] - log_bandwidth
+    attention = np.log(f.attention_flops / f.flops_per_s) - z["attention_efficiency"]
+    overhead = _overhead(z["overhead_s"], z["fixed_share"], f, xp)
+    overhead = overhead + xp.exp(z["batch_overhead_s"]) * (1 - 1 / f.batch) * f.n_layers / TYPICAL_DEPTH
+    overhead = overhead + xp.exp(z["head_overhead_s"]) * f.kv_heads * f.n_layers
+    if form == "joint":
+        moved, computed = xp.logaddexp(weights, cache), xp.logaddexp(matrix, attention)
+        return xp.log(overhead + xp.exp(log_norm(moved, computed, sharpness, xp)))
+    parts = log_norm(weights, matrix, sharpness, xp), log_norm(cache, attention, sharpness, xp)
+    return xp.log(overhead + xp.exp(parts[0]) + xp.exp(parts[1]))
+
+
+def log_prefill_s(z: Mapping[str, Any], f: Features, xp: ModuleType = np) -> Any:
+    """ln seconds of a prefill; free coordinates and features broadcast against each other."""
+    weight_efficiency, _ = _log_efficiencies_of(z, f, xp)
+    log_bandwidth = _log_bandwidth(z, f, xp)
+    moved = np.log(f.prefill_layer_bytes) - weight_efficiency - log_bandwidth
+    gain = z["prefill_batch_gain"] * np.log(f.prefill_tokens / PREFILL_ROWS)
+    gain = gain + z["prefill_width_gain"] * np.log(f.width / TYPICAL_WIDTH)
+    matrix = np.log(f.prefill_matrix_flops / f.flops_per_s) - z["prefill_matrix_efficiency"] - gain
+    attention = np.log(f.prefill_attention_flops / f.flops_per_s) - z["prefill_attention_efficiency"]
+    overhead = _overhead(z["prefill_overhead_s"], z["prefill_fixed_share"], f, xp)
+    overhead = overhead + xp.exp(z["prefill_head_overhead_s"]) * f.prefill_head_tokens * f.n_layers
+    computed, sharpness = xp.logaddexp(matrix, attention), 1 + xp.exp(z["sharpness"])
+    logits = log_norm(*_few_rows(z, f, f.unembedding_bytes, f.unembedding_flops, log_bandwidth, xp), sharpness, xp)
+    return xp.log(overhead + xp.exp(log_norm(moved, computed, sharpness, xp)) + xp.exp(logits))
+
+
+def _few_rows(z: Mapping[str, Any], f: Features, read: Any, flops: Any, log_bandwidth: Any, xp: ModuleType) -> Any:
+    """ln seconds of reading weights and of multiplying by them, with a row for each request of the batch."""
+    weight_efficiency, matrix_efficiency = _log_efficiencies_of(z, f, xp)
+    again = xp.log1p(xp.exp(z["batch_reread"]) * (1 - 1 / f.batch))
+    weights = np.log(read) + again - weight_efficiency - log_bandwidth
+    gain = z["batch_gain"] * np.log(f.batch) + z["width_gain"] * np.log(f.width / TYPICAL_WIDTH)
+    return weights, np.log(flops / f.flops_per_s) - matrix_efficiency - gain
+
+
+def log_norm(log_a: Any, log_b: Any, p: Any, xp: ModuleType = np) -> Any:
+    """ln (aᵖ + bᵖ)^(1/p)."""
+    return xp.logaddexp(p * log_a, p * log_b) / p
+
+
+def _overhead(log_total: Any, share_logit: Any, f: Features, xp: ModuleType) -> Any:
+    """ε_step + n·ε_layer, as what TYPICAL_DEPTH layers take and the share of it that does not grow with depth."""
+    share = 1 / (1 + xp.exp(-share_logit))
+    return xp.exp(log_total) * (share + (1 - share) * f.n_layers / TYPICAL_DEPTH)
+
+
+def _log_efficiencies_of(z: Mapping[str, Any], f: Features, xp: ModuleType) -> Any:
+    sharpness = 1 + xp.exp(z["sharpness"])
+    return _log_efficiencies(z["step_efficiency"], z["efficiency_ratio"], np.log(f.row_balance), sharpness, xp)
+
+
+def _log_efficiencies(log_step: Any, log_ratio: Any, log_balance: Any, sharpness: Any, xp: ModuleType) -> Any:
+    """ln of the efficiencies of reading weights and of multiplying by them."""
+    log_weight = log_step + log_norm(xp.zeros_like(log_step), log_balance + log_ratio, sharpness, xp)
+    return log_weight, log_weight - log_ratio
+
+
+def _log_bandwidth(z: Mapping[str, Any], f: Features, xp: ModuleType) -> Any:
+    return np.log(f.typical_bandwidth) + np.log(f.bandwidth / f.typical_bandwidth) / (1 + xp.exp(-z["size_trust"]))
+
+
+def log_density_of_devices(x_PK: Any, log_lambda: Any) -> jax.Array:
+    """ln of the density of x, normal over K with covariance λ²·I + 1, which needs no factorisation."""
+    n_parameters, n_devices = x_PK.shape
+    variance = jnp.exp(2 * log_lambda)
+    total = variance + n_devices
+    squares = jnp.sum(x_PK**2) - jnp.sum(jnp.sum(x_PK, axis=1) ** 2) / total
+    log_determinant = 2 * (n_devices - 1) * log_lambda + jnp.log(total)
+    return -0.5 * (squares / variance + n_parameters * (log_determinant + n_devices * math.log(2 * math.pi)))
+
+
+def draw_prior(rng: np.random.Generator, n_draws: int, n_devices: int) -> np.ndarray:
+    """Draws of standardised coordinates of devices that share a population, [P, W, K]."""
+    spread_W = np.exp(LOG_LAMBDA[0] + LOG_LAMBDA[1] * rng.standard_normal(n_draws))
+    common_PW = rng.standard_normal((len(PARAMETERS), n_draws))
+    own_PWK = rng.standard_normal((len(PARAMETERS), n_draws, n_devices))
+    return common_PW[..., None] + spread_W[None, :, None] * own_PWK

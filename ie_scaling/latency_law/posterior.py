@@ -1,0 +1,258 @@
+"""The latency law as a posterior: fit it to timed cases, predict cases that were not timed, save it and load it.
+
+  fit(table, config)                           a LatencyPosterior of rows of latency.csv, of one or several devices
+  load(path), load_fit(directory)              the LatencyPosterior in a netCDF file, or in a fit directory
+  posterior.predict(cases, device_kind, seed)  paired draws of TTFT, TPOT, E2E and tokens/s, [W, A]
+  posterior.failures                           why the convergence gate failed; empty where it passed
+
+The law itself is in model.py, how timings lie about it in density.py and misfit.py, how new ones do in scatter.py.
+Letters: C chains, S draws, W all draws, K devices, A cases, R rows.
+"""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from ie_scaling.architecture import Architecture
+from ie_scaling.errors import InputError
+from ie_scaling.inference import diagnostics
+from ie_scaling.latency_law import features as law_features
+from ie_scaling.latency_law import file as law_file
+from ie_scaling.latency_law import formula as law_model
+from ie_scaling.latency_law import misfit as law_misfit
+from ie_scaling.latency_law import predictive as law_scatter
+from ie_scaling.latency_law import sampling as law_sampling
+from ie_scaling.latency_law import table as law_table
+from ie_scaling.latency_law.config import LatencyLawConfig
+from ie_scaling.latency_law.features import Device
+from ie_scaling.latency_law.misfit import Misfit
+from ie_scaling.latency_law.table import Rows
+from ie_scaling.running.progress import Progress
+from ie_scaling.workload import Case, Workload
+
+METRICS = ("ttft_s", "tpot_s", "e2e_s", "tokens_per_s")
+LEVELS = ("law", "new_measurement")
+FILE_NAME = "latency_posterior.nc"
+FILES = (FILE_NAME, "diagnostics.json")  # what is read of a latency fit
+LEAST_ROWS = 3
+BLOCK = 1024  # cases whose times are computed at once
+TYPICAL_SHAPE = Architecture(d_model=512, n_layers=8, n_heads=8, n_kv_heads=4, d_head=64, d_ff=1536, vocab_size=32768)
+TYPICAL_LOAD = {"batch": 1, "prompt_tokens": 128, "new_tokens": 32}
+
+
+@dataclasses.dataclass(frozen=True)
+class Predicted:
+    """Paired draws [W, A] of what would be measured; `tpot_s_WA` is NaN for cases of one new token."""
+
+    ttft_s_WA: np.ndarray
+    tpot_s_WA: np.ndarray
+    e2e_s_WA: np.ndarray
+    tokens_per_s_WA: np.ndarray
+
+    def intervals(self) -> pd.DataFrame:
+        """A row a case: the median and the 5 % and 95 % points of every metric, as METRIC, METRIC_lo90, METRIC_hi90."""
+        columns = {}
+        for metric in METRICS:
+            low, middle, high = np.quantile(getattr(self, f"{metric}_WA"), (0.05, 0.5, 0.95), axis=0)
+            columns |= {metric: middle, f"{metric}_lo90": low, f"{metric}_hi90": high}
+        return pd.DataFrame(columns)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LatencyPosterior:
+    """Draws of the latency law.
+
+    Attributes:
+      draws: each device's parameters by name, [C, S, K]; device_spread (λ), noise_correlation (ρ) and, of several
+        sessions, session_spread (τ), each [C, S].
+      effects_CS2N: u of each session on TTFT and on TPOT, [C, S, 2, N]; N is 0 with one session.
+      misfit: δ of the rows, from which those of other cases follow.
+      failures: one-liners of the convergence gate.
+      groups: further groups of the file (sample_stats, log_likelihood, observed_data, constant_data).
+    """
+
+    form: str
+    devices: tuple[Device, ...]
+    sessions: tuple[str, ...]
+    draws: dict[str, np.ndarray]
+    effects_CS2N: np.ndarray
+    misfit: Misfit
+    failures: tuple[str, ...] = ()
+    groups: dict[str, xr.Dataset] = dataclasses.field(default_factory=dict)
+
+    @property
+    def n_draws(self) -> int:
+        """W: draws of all chains together."""
+        return self.draws["noise_correlation"].size
+
+    def predict(
+        self,
+        cases: Sequence[Case],
+        device_kind: str = "",
+        seed: int = 0,
+        level: str = "new_measurement",
+        sessions: Sequence[str] | None = None,
+        speeds: np.ndarray | None = None,
+    ) -> Predicted:
+        """Draws of the times of cases on one kind of device; a row is one joint draw of all.
+
+        Args:
+          device_kind: "" means the only one that was fitted; dtype and mode are each case's own.
+          level: `new_measurement` is the median that another benchmark would find, with the law's misfit, noise and,
+            where several sessions were fitted, the effects of a new one, common to all cases; `law` is the law alone.
+          sessions: the session of each case; one that was fitted keeps its own speed and effect.
+          speeds: how much faster than typical each case's device reads and computes, [2, A], where that was measured
+            (`Rows.speed_2R`). Where it was not, a new measurement is as fast as in one of the sessions fitted.
+
+        Raises:
+          ValueError: no cases, an unknown level, or a device, dtype or mode that was not fitted.
+        """
+        if not len(cases):
+            raise ValueError("predict: needs at least one case")
+        if level not in LEVELS:
+            raise ValueError(f"level={level!r}: must be one of {', '.join(LEVELS)}")
+        kind = self.resolve_kind(device_kind)
+        place_A = np.array(
+            [law_features.place_of(self.devices, kind, case.workload.dtype, case.workload.mode) for case in cases]
+        )
+        rng = np.random.default_rng(seed)
+        names = [""] * len(cases) if sessions is None else sessions
+        if speeds is None:
+            fresh = rng if level == "new_measurement" else None
+            speed_2WA = law_scatter.draw_speeds(self.devices, place_A, names, self.n_draws, fresh)
+        else:
+            speed_2WA = np.asarray(speeds)[:, None]
+        log_2WA = self._log_times(cases, place_A, speed_2WA)
+        if level == "new_measurement":
+            log_2WA += law_scatter.draw_misfits(self.draws, self.misfit, cases, place_A, rng)
+            log_2WA += law_scatter.draw_noise(self.draws, self.devices, place_A, rng)
+            if self.effects_CS2N.shape[-1]:
+                log_2WA += law_scatter.draw_effects(self.draws, self.effects_CS2N, self.sessions, names, rng)
+        new_A = np.array([case.workload.new_tokens for case in cases])
+        batch_A = np.array([case.workload.batch for case in cases])
+        ttft_s_WA, tpot_s_WA = np.exp(log_2WA)
+        e2e_s_WA = ttft_s_WA + (new_A - 1) * tpot_s_WA
+        tpot_s_WA[:, new_A == 1] = np.nan
+        return Predicted(ttft_s_WA, tpot_s_WA, e2e_s_WA, batch_A * new_A / e2e_s_WA)
+
+    def resolve_kind(self, device_kind: str) -> str:
+        """This device kind, or for "" the only one there is.
+
+        Raises:
+          ValueError: "" with several fitted.
+        """
+        kinds = list(dict.fromkeys(device.device_kind for device in self.devices))
+        if not device_kind and len(kinds) > 1:
+            raise ValueError(f"device_kind='': several were fitted, name one of {', '.join(kinds)}")
+        return device_kind or kinds[0]
+
+    def _log_times(self, cases: Sequence[Case], place_A: np.ndarray, speed_2WA: np.ndarray) -> np.ndarray:
+        """Logs of TTFT and TPOT under the law alone, [2, W, A]."""
+        free = {name: z.reshape(self.n_draws, -1) for name, z in law_model.free_from(self.draws).items()}
+        log_2WA = np.empty((2, self.n_draws, len(cases)))
+        for place, columns in _blocks(place_A):
+            chosen = [cases[column] for column in columns]
+            features = law_features.features_of(chosen, [self.devices[place]] * len(chosen))
+            features = features.at_speed(*speed_2WA[:, :, columns])
+            z = {name: values[:, [place]] for name, values in free.items()}
+            log_2WA[0][:, columns] = law_model.log_prefill_s(z, features)
+            log_2WA[1][:, columns] = law_model.log_step_s(z, features, self.form)
+        return log_2WA
+
+    def summary(self) -> dict[str, dict[str, dict[str, float]]]:
+        """Mean, sd, 5 %, 50 % and 95 % points: of each device's parameters by its name, and of the rest as `common`."""
+        of_device = {name: values for name, values in self.draws.items() if values.ndim == 3}
+        devices = {
+            device.name: {name: _summarise(values[..., k]) for name, values in of_device.items()}
+            for k, device in enumerate(self.devices)
+        }
+        rest = {name: values for name, values in self.draws.items() if name not in of_device}
+        return devices | {"common": {name: _summarise(values) for name, values in rest.items()}}
+
+    def save(self, path: Path) -> None:
+        """Write the netCDF file that `arviz.from_netcdf` and `load` read, whole or not at all."""
+        law_file.write(path, **vars(self))
+
+
+def fit(table: pd.DataFrame, config: LatencyLawConfig | None = None) -> LatencyPosterior:
+    """The posterior of the latency law given rows of latency.csv, of one device or several.
+
+    The table needs what `latency_table.read_latency` gives, the two ceilings, and `session` where there are several.
+
+    Raises:
+      ValueError: fewer than three rows, or a column that the law needs and the table lacks.
+    """
+    return fit_rows(law_table.rows_of(law_table.add_columns(table)), config or LatencyLawConfig())[0]
+
+
+def fit_rows(rows: Rows, config: LatencyLawConfig) -> tuple[LatencyPosterior, diagnostics.Gate]:
+    """The posterior given rows, and the verdict on its chains.
+
+    Raises:
+      ValueError: fewer than three rows.
+    """
+    if len(rows) < LEAST_ROWS:
+        raise ValueError(f"table: has {len(rows)} rows; a latency law needs at least {LEAST_ROWS}")
+    nuts = law_sampling.nuts_of(rows, config)
+    label = f"sampling latency law ({nuts.n_chains} chains)"
+    with Progress(label, nuts.n_warmup + nuts.n_samples, "draw") as progress:
+        samples = law_sampling.sample(rows, config, progress.advance)
+    gate = diagnostics.check(law_sampling.monitored(samples.sites), samples.stats, nuts)
+    draws = law_sampling.draws_of(rows, samples)
+    posterior = LatencyPosterior(
+        form=config.form,
+        devices=rows.devices,
+        sessions=rows.sessions,
+        draws=draws,
+        effects_CS2N=samples.effects_CS2N,
+        misfit=Misfit(law_misfit.sizes_of(rows.cases), rows.device_R, samples.weights_CS2R),
+        failures=gate.failures,
+        groups=law_sampling.groups_of(rows, samples),
+    )
+    return posterior, gate
+
+
+def load(path: str | Path) -> LatencyPosterior:
+    """The posterior in a netCDF file that `LatencyPosterior.save` wrote.
+
+    Raises:
+      InputError: no such file, not such a file, or one whose draws predict no time.
+    """
+    posterior = LatencyPosterior(**law_file.read(Path(path)))
+    _check_predictions(path, posterior)
+    return posterior
+
+
+def load_fit(directory: str | Path) -> LatencyPosterior:
+    """The posterior of a directory that `configs/fit_latency.py` wrote."""
+    return load(Path(directory) / FILE_NAME)
+
+
+def _check_predictions(path: str | Path, posterior: LatencyPosterior) -> None:
+    """Every draw predicts a time on every device."""
+    for device in posterior.devices:
+        load = Workload(**TYPICAL_LOAD, dtype=device.dtype, mode=device.mode)
+        with np.errstate(all="ignore"):
+            e2e_s_W = posterior.predict([Case(TYPICAL_SHAPE, load)], device.device_kind).e2e_s_WA[:, 0]
+        known_W = np.isfinite(e2e_s_W) & (e2e_s_W > 0)
+        if not known_W.all():
+            draw = int(np.argmin(known_W))
+            raise InputError(f"{path}: draw {draw} predicts no time of a typical shape on {device.name}; fit again")
+
+
+def _blocks(place_A: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Each device with the cases on it, BLOCK at a time."""
+    for place in np.unique(place_A):
+        columns = np.flatnonzero(place_A == place)
+        for begun in range(0, len(columns), BLOCK):
+            yield int(place), columns[begun : begun + BLOCK]
+
+
+def _summarise(values: np.ndarray) -> dict[str, float]:
+    low, middle, high = np.quantile(values, (0.05, 0.5, 0.95))
+    pairs = {"mean": values.mean(), "sd": values.std(), "lo90": low, "median": middle, "hi90": high}
+    return {name: float(value) for name, value in pairs.items()}

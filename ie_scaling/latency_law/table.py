@@ -1,0 +1,286 @@
+"""From latency tables to what the latency law is fitted to: rows, the devices that timed them, their ceilings."""
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ie_scaling import accounting
+from ie_scaling import workload as workload_lib
+from ie_scaling.errors import InputError
+from ie_scaling.latency_law import features as law_features
+from ie_scaling.latency_law.features import Device, Features
+from ie_scaling.running.config import require
+from ie_scaling.tables import (
+    cells,
+    filters,
+    latency_checks,
+    latency_spread,
+    latency_table,
+    numbers,
+    run_table,
+    shape_table,
+)
+from ie_scaling.tables.latency_spread import MEDIAN_ERROR, P10_TO_P90
+from ie_scaling.workload import Case, Workload
+
+CEILINGS = ("ceiling_bytes_per_s", "ceiling_flops_per_s")
+ONE_SESSION = "one session"
+NUMBERS: dict[Any, str] = {int: "must be a whole number", float: "must be a number"}  # of a workload's fields
+DEVICE_COLUMNS = ("device_kind", "dtype", "mode")
+
+
+@dataclasses.dataclass(frozen=True)
+class Rows:
+    """R timed cases. Errors are relative standard errors of the row's own medians; a blank tpot_s is NaN.
+
+    Attributes:
+      device_R: place in `devices` of each row's device; `session_R` in `sessions`.
+      speed_2R: how much faster than typical each row's device read and computed in its session; within `features`.
+    """
+
+    cases: tuple[Case, ...]
+    features: Features
+    ttft_s_R: np.ndarray
+    tpot_s_R: np.ndarray
+    ttft_error_R: np.ndarray
+    tpot_error_R: np.ndarray
+    devices: tuple[Device, ...]
+    device_R: np.ndarray
+    sessions: tuple[str, ...]
+    session_R: np.ndarray
+    speed_2R: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.cases)
+
+
+def read(paths: str, where: str = "") -> pd.DataFrame:
+    """The rows that `where` keeps of latency tables with commas between them, with the columns that filters may use.
+
+    Each table is a session, or several where it has a column `session` of its own.
+
+    Raises:
+      InputError: naming file, row, column, value and rule.
+    """
+    frames = []
+    for name in run_table.split_paths(paths):
+        frame = add_columns(latency_table.read_latency(name), name)
+        within = " " + frame["session"].astype(str) if "session" in frame else ""
+        frames.append(frame.assign(session=name + within, table=name, table_row=range(len(frame))))
+    frame = pd.concat(frames, ignore_index=True)
+    codes, _ = pd.factorize(frame["architecture"])
+    return filters.filter_rows(frame.assign(shape_index=codes), where, paths)
+
+
+def remarks(frame: pd.DataFrame) -> list[str]:
+    """What is suspicious about the rows of a table that `read` gave, file by file."""
+    return [
+        remark
+        for name, rows in frame.groupby("table", sort=False)
+        for remark in latency_checks.remarks(rows.set_index("table_row"), str(name))
+    ]
+
+
+def add_columns(frame: pd.DataFrame, path: str = "table") -> pd.DataFrame:
+    """The table with its ceilings as numbers, parameter counts, and the bytes and FLOPs of a step.
+
+    Raises:
+      InputError: a ceiling that is blank or absent, or rows of more than one device working together.
+    """
+    columns: dict[str, Any] = {}
+    for column in CEILINGS:
+        if column not in frame:
+            raise InputError(f"{path}: column {column} is missing; the latency law needs it, so time the shapes again")
+        columns[column] = cells.positive(Path(path), frame, column, required=True).to_numpy()
+    cells.refuse(Path(path), frame["n_devices"], frame["n_devices"] != 1, "must be 1")
+    timed = [f"{metric}{tail}" for metric in latency_table.TIMED for tail in ("", "_p10", "_p90")]
+    columns |= {name: pd.to_numeric(frame[name], errors="coerce").astype(float) for name in timed}
+    cases = cases_of(frame, path)
+    columns["n_params_total"] = [accounting.count_parameters(case.architecture) for case in cases]
+    columns["n_params_non_embedding"] = [accounting.count_non_embedding_parameters(case.architecture) for case in cases]
+    columns["step_bytes"] = [workload_lib.step_bytes(case.architecture, case.workload) for case in cases]
+    columns["step_flops"] = [float(workload_lib.step_flops(case.architecture, case.workload)) for case in cases]
+    return frame.assign(**columns)
+
+
+def split(frame: pd.DataFrame, holdout: str) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+    """Rows to fit and rows only to predict (None without any).
+
+    Raises:
+      InputError: a filter that keeps no row, or leaves none to fit.
+    """
+    if not holdout:
+        return frame, None
+    held = filters.filter_rows(frame, holdout, "the table", "holdout")
+    fitted = frame[~frame.index.isin(held.index)]
+    if fitted.empty:
+        raise InputError(f"holdout={holdout!r}: keeps every row, leaving none to fit")
+    return fitted, held
+
+
+def cases_of(frame: pd.DataFrame, path: str = "table") -> list[Case]:
+    """The Case of each row; a field of Workload that is blank and no column of LATENCY_COLUMNS has its default.
+
+    Raises:
+      InputError: a workload that cannot be, by its row.
+    """
+    loads = []
+    for number, row in enumerate(frame.to_dict("records"), 1):
+        try:
+            loads.append(_workload(row))
+        except ValueError as error:
+            raise InputError(f"{path}: row {number}: {error}") from None
+    return [Case(a, load) for a, load in zip(shape_table.architectures_of(frame, path), loads, strict=True)]
+
+
+def _workload(row: Mapping[str, Any]) -> Workload:
+    values = {}
+    for field in dataclasses.fields(Workload):
+        value, is_optional = row.get(field.name, ""), field.name not in latency_table.LATENCY_COLUMNS
+        if is_optional and (pd.isna(value) or value == ""):
+            continue
+        if field.type in NUMBERS:
+            number, is_number = (each.iloc[0] for each in numbers.to_numbers(pd.Series([value])))
+            is_allowed = is_number and abs(number) <= cells.EXACT and (field.type is float or number % 1 == 0)
+            require(bool(is_allowed), field.name, value, NUMBERS[field.type])
+            value = number
+        values[field.name] = field.type(value)  # ty: ignore
+    return Workload(**values)
+
+
+def rows_of(
+    frame: pd.DataFrame, devices: Sequence[Device] | None = None, sessions: Sequence[str] | None = None
+) -> Rows:
+    """The rows of a table that `read` or `add_columns` gave.
+
+    Args:
+      devices, sessions: those of an earlier fit, to predict rows that it did not see; a session it did not know is −1.
+        Without them they are the table's own.
+
+    Raises:
+      ValueError: a device that `devices` lacks.
+    """
+    cases = tuple(cases_of(frame))
+    names = _session_names(frame)
+    devices = devices_of(frame) if devices is None else tuple(devices)
+    sessions = tuple(dict.fromkeys(names)) if sessions is None else tuple(sessions)
+    device_R = np.array(
+        [
+            law_features.place_of(devices, *(str(row[column]) for column in DEVICE_COLUMNS))
+            for row in frame.to_dict("records")
+        ]
+    )
+    speed_2R = np.ones((2, len(frame)))
+    for place, device in enumerate(devices):
+        speeds = session_speeds(frame[device_R == place], names[device_R == place], device)
+        for name, speed in speeds.items():
+            speed_2R[:, (device_R == place) & (names == name).to_numpy()] = np.array(speed)[:, None]
+    return Rows(
+        cases=cases,
+        features=law_features.features_of(cases, [devices[place] for place in device_R]).at_speed(*speed_2R),
+        ttft_s_R=frame["ttft_s"].to_numpy(float),
+        tpot_s_R=frame["tpot_s"].to_numpy(float),
+        ttft_error_R=_errors(frame, "ttft_s"),
+        tpot_error_R=_errors(frame, "tpot_s"),
+        devices=devices,
+        device_R=device_R,
+        sessions=sessions,
+        session_R=np.array([sessions.index(name) if name in sessions else -1 for name in names]),
+        speed_2R=speed_2R,
+    )
+
+
+def devices_of(frame: pd.DataFrame) -> tuple[Device, ...]:
+    """Every device kind, dtype and mode of the table, with its typical ceilings and how fast its sessions were."""
+    devices = []
+    for _, rows in frame.groupby(list(DEVICE_COLUMNS), sort=True):
+        device_kind, dtype, mode = (str(rows[column].iloc[0]) for column in DEVICE_COLUMNS)
+        names, errors = _session_names(rows), [_typical_error(rows, metric) for metric in ("ttft_s", "tpot_s")]
+        bandwidth_by_size, bandwidth_factors = _apart(_octaves(rows), names, rows["ceiling_bytes_per_s"])
+        rate, rate_factors = _apart(np.zeros(len(rows)), names, rows["ceiling_flops_per_s"])
+        devices.append(
+            Device(
+                device_kind,
+                dtype,
+                mode,
+                tuple(float(2.0**octave) for octave in bandwidth_by_size),
+                tuple(bandwidth_by_size.values()),
+                rate[0.0],
+                (errors[0], errors[1]),
+                tuple(bandwidth_factors),
+                tuple(bandwidth_factors.values()),
+                tuple(rate_factors.values()),
+            )
+        )
+    return tuple(devices)
+
+
+def session_speeds(frame: pd.DataFrame, names: pd.Series, device: Device) -> dict[str, tuple[float, float]]:
+    """How much faster than typical a device read and computed in each session.
+
+    Of a session that it was fitted in, what was found then; of another, the medians over its rows of their ceilings
+    over the device's.
+    """
+    typical = np.array([device.bandwidth(2.0**octave) for octave in _octaves(frame)])
+    bandwidth = frame["ceiling_bytes_per_s"].to_numpy(float) / typical
+    rate = frame["ceiling_flops_per_s"].to_numpy(float) / device.flops_per_s
+    fitted = zip(device.bandwidth_factors, device.rate_factors, strict=True)
+    speeds = dict(zip(device.sessions, fitted, strict=True))
+    for name in dict.fromkeys(names):
+        if name not in speeds:
+            speeds[name] = (float(np.median(bandwidth[names == name])), float(np.median(rate[names == name])))
+    return speeds
+
+
+def _octaves(frame: pd.DataFrame) -> np.ndarray:
+    """log2 of the working set at which each row's bandwidth was measured, the nearest power of two."""
+    return np.round(np.log2(frame["step_bytes"].to_numpy(float)))
+
+
+def _apart(level_R: np.ndarray, names: pd.Series, ceiling_R: pd.Series) -> tuple[dict[float, float], dict[str, float]]:
+    """Ceilings as a number of the level times one of the session, which is 1 for the middle row's.
+
+    Sessions are told apart by least squares in logs, and a level's number is the median of what they leave.
+    """
+    log_R = np.log(ceiling_R.to_numpy(float))
+    levels, level_R = np.unique(level_R, return_inverse=True)
+    session_R, sessions = pd.factorize(names)
+    design_RP = np.concatenate(
+        [level_R[:, None] == np.arange(len(levels)), session_R[:, None] == np.arange(len(sessions))], axis=1
+    )
+    session_S = np.linalg.lstsq(design_RP.astype(float), log_R)[0][len(levels) :]
+    session_S = session_S - np.median(session_S[session_R])
+    rest_R = log_R - session_S[session_R]
+    return (
+        {float(level): math.exp(np.median(rest_R[level_R == place])) for place, level in enumerate(levels)},
+        {str(name): math.exp(effect) for name, effect in zip(sessions, session_S, strict=True)},
+    )
+
+
+def _session_names(frame: pd.DataFrame) -> pd.Series:
+    """The session of each row."""
+    return frame["session"].astype(str) if "session" in frame else pd.Series(ONE_SESSION, frame.index)
+
+
+def _errors(frame: pd.DataFrame, metric: str) -> np.ndarray:
+    """Relative standard error of each row's median, from its 10th and 90th percentiles.
+
+    Where they are blank or all one, what the other rows' spread gives for its count; 0 where the metric is blank.
+    """
+    reach = frame[f"{metric}_p90"].to_numpy(float) - frame[f"{metric}_p10"].to_numpy(float)
+    count = frame["count"].to_numpy(float)
+    error = MEDIAN_ERROR * reach / P10_TO_P90 / np.sqrt(count) / frame[metric].to_numpy(float)
+    spread, _ = latency_spread.moderate(latency_spread.of_table(frame, metric), count)
+    error = np.where(error > 0, error, MEDIAN_ERROR * spread / np.sqrt(count))
+    return np.where(frame[metric].notna(), error, 0.0)
+
+
+def _typical_error(frame: pd.DataFrame, metric: str) -> float:
+    """The median of the rows' errors; 0 where none has the metric."""
+    known = _errors(frame, metric)[frame[metric].notna()]
+    return float(np.median(known)) if len(known) else 0.0

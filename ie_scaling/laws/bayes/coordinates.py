@@ -1,0 +1,88 @@
+"""Coordinates in which a law's posterior is nearly normal, and a Gauss-Newton guess at its middle and scale.
+
+A law's free coordinates ln E, ln A_ref, α … trade off along sharp curved ridges. Straightened, they become
+
+    ln(E + A' + B_ref + …)           the loss in the middle of the table, known to a few thousandths
+    ln(A'·α / E), ln(B_ref·β / E) …  about what ten times the size, or the tokens, are worth
+    and the exponents, the shape's parameters and ω as they are,
+
+with A' = A_ref·(N̄(ω)/N0)^−α the contribution at the rows' own mean size under that ω. Each step is a shear, so the
+Jacobian determinant is 1 and densities carry over unchanged. Letters: P coordinates of the law, last axis.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ie_scaling.laws.law import Law
+from ie_scaling.laws.least_squares.descent import prior_of
+from ie_scaling.laws.observations import Features, Reference
+
+
+def bend(law: Law, features: Features, reference: Reference, y_P: jax.Array) -> jax.Array:
+    """Free coordinates from straightened ones; leading axes are free."""
+    columns = [y_P[..., i] for i in range(y_P.shape[-1])]
+    powers = _powers(law)
+    if powers:
+        first, *others = powers
+        ratios = [jnp.zeros_like(columns[first]), *(columns[i] - _log_exponent(columns, powers[i]) for i in others)]
+        log_first = columns[first] - jax.nn.logsumexp(jnp.stack(ratios, axis=-1), axis=-1)
+        for i, ratio in zip((first, *others), ratios, strict=True):
+            columns[i] = log_first + ratio
+    _shift_to_own_size(law, features, reference, columns, +1)
+    return jnp.stack(columns, axis=-1)  # no scatter: XLA compiles and runs these few slices faster
+
+
+def straighten(law: Law, features: Features, reference: Reference, z_P: jax.Array) -> jax.Array:
+    """The inverse of `bend`."""
+    columns = [z_P[..., i] for i in range(z_P.shape[-1])]
+    _shift_to_own_size(law, features, reference, columns, -1)
+    powers = _powers(law)
+    if powers:
+        first, *others = powers
+        log_first = columns[first]
+        columns[first] = jax.nn.logsumexp(jnp.stack([columns[i] for i in powers], axis=-1), axis=-1)
+        for i in others:
+            columns[i] = columns[i] - log_first + _log_exponent(columns, powers[i])
+    return jnp.stack(columns, axis=-1)
+
+
+def gauss_newton(
+    law: Law, features: Features, reference: Reference, y_P: jax.Array, sd: jax.Array | float
+) -> jax.Array:
+    """Cholesky factor [P, P] of the posterior's covariance about y_P, were the noise normal of this sd."""
+    _, spread_P = prior_of(law, reference)
+
+    def predict(y_P):
+        z_P = bend(law, features, reference, y_P)
+        return law.log_loss(law.from_free(z_P), features, reference), z_P
+
+    jacobian_RP, bend_PP = jax.jacfwd(predict)(y_P)
+    precision_PP = jacobian_RP.T @ jacobian_RP / sd**2 + bend_PP.T @ jnp.diag(spread_P**-2.0) @ bend_PP
+    return jnp.linalg.cholesky(jnp.linalg.inv(precision_PP))
+
+
+def _powers(law: Law) -> dict[int, int | None]:
+    """Where each summand's positive coefficient stands, with where its exponent does; E, without one, comes first."""
+    place = law.with_ties({name: i for i, name in enumerate(law.names)})
+    found: dict[int, int | None] = {}
+    for term in law.terms:
+        if term.parameters and term.parameters[0].support == "positive":
+            coefficient, *exponent = (place[parameter.name] for parameter in term.parameters)
+            found[coefficient] = exponent[0] if exponent else None
+    return found if len(found) > 1 else {}
+
+
+def _log_exponent(columns: list[jax.Array], place: int | None) -> jax.Array | float:
+    return 0.0 if place is None else columns[place]
+
+
+def _shift_to_own_size(law: Law, features: Features, reference: Reference, columns: list[jax.Array], sign: int) -> None:
+    """Exchange ln A_ref and ln A' in `columns`: where ω is free, the rows' mean size moves with it."""
+    if law.count != "effective" or "A_ref" not in law.names:
+        return
+    place = law.with_ties({name: i for i, name in enumerate(law.names)})
+    omega = law.parameters[place["omega"]].from_free(columns[place["omega"]])
+    n_params = jnp.asarray(features.n_non_embedding) + omega[..., None] * jnp.asarray(features.n_embedding)
+    log_size = jnp.log(n_params).mean(axis=-1) - np.log(reference.N0)
+    columns[place["A_ref"]] = columns[place["A_ref"]] + sign * jnp.exp(columns[place["alpha"]]) * log_size

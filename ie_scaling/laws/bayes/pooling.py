@@ -1,0 +1,194 @@
+"""One law for several families of runs: each with its own E, A, B, exponents and noise, their shape parameters alike.
+
+A family is a set of runs whose losses can be compared (one source, one validation set). For K families and each shape
+parameter p (those of the law's shape terms, and ω),
+
+    μ_p ~ Normal(centre_p, spread_p)                what families have in common
+    λ ~ LogNormal(ln 0.3, 0.7)                      how far they differ, in units of the prior's spread
+    z_kp ~ Normal(μ_p, λ·spread_p)                  family k's own
+
+and all else of a family is as in sampler.py. NUTS samples with every μ_p integrated out, which leaves z_·p jointly
+normal with covariance spread_p²·(1 + λ²·I); μ_p is drawn back from its conditional.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpyro
+import numpyro.distributions as dist
+import scipy.linalg
+from numpyro.infer.util import log_density
+
+from ie_scaling.inference import diagnostics, nuts
+from ie_scaling.inference.config import NutsConfig
+from ie_scaling.laws.bayes import effects, noise, sampler
+from ie_scaling.laws.law import Law
+from ie_scaling.laws.least_squares import solver
+from ie_scaling.laws.least_squares.descent import prior_of
+from ie_scaling.laws.observations import Features, Observations, Reference
+
+LOG_LAMBDA_CENTER, LOG_LAMBDA_SPREAD = float(np.log(0.3)), 0.7
+Data = tuple[Features, effects.Grouping, Any]  # features, rows by model, ln L of each row
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Pooled:
+    """Draws [C, S] of all families at once: each one's samples, λ, and μ of each shape parameter in its own units."""
+
+    reference: Reference
+    samples: dict[str, sampler.Samples]
+    spread_CS: np.ndarray
+    common: dict[str, np.ndarray]
+
+
+def shared_places(law: Law) -> np.ndarray:
+    """Where among the free parameters those stand that families have alike.
+
+    Raises:
+      ValueError: a law without any.
+    """
+    shape = {parameter.name for part in law.shape_parts for parameter in part.parameters} | {"omega"}
+    places = np.array([i for i, name in enumerate(law.names) if name in shape], int)
+    if not len(places):
+        raise ValueError(f"law={law.name!r}: has no shape parameter that families could share")
+    return places
+
+
+def model(law: Law, families: tuple[Data, ...], reference: Reference) -> None:
+    """The generative story above, with every μ_p and every u_m integrated out."""
+    center_P, spread_P = prior_of(law, reference)
+    shared_H = shared_places(law)
+    own_O = np.setdiff1d(np.arange(len(center_P)), shared_H)
+    n_families = len(families)
+    log_lambda: Any = numpyro.sample("log_lambda", dist.Normal(LOG_LAMBDA_CENTER, LOG_LAMBDA_SPREAD))
+    covariance_KK = jnp.exp(2 * log_lambda) * jnp.eye(n_families) + 1.0
+    shared_HK: Any = numpyro.sample(
+        "shared", dist.MultivariateNormal(jnp.zeros(n_families), covariance_KK).expand([len(shared_H)]).to_event(1)
+    )
+    shape = (n_families, 1)
+    own_KO: Any = numpyro.sample("own", dist.Normal(np.tile(center_P[own_O], shape), spread_P[own_O]).to_event(2))
+    noise_KZ: Any = numpyro.sample("noise", dist.Normal(np.tile(noise.CENTER, shape), noise.SPREAD).to_event(2))
+    z_KP = jnp.zeros((n_families, len(center_P))).at[:, own_O].set(own_KO)
+    z_KP = z_KP.at[:, shared_H].set(center_P[shared_H] + spread_P[shared_H] * shared_HK.T)
+    for k, (features, grouping, log_loss_R) in enumerate(families):
+        mean_R, tau, sigma_R, nu = sampler.law_and_noise(law, features, reference, z_KP[k], noise_KZ[k])
+        density_M = effects.log_marginal(log_loss_R - mean_R, grouping, tau, sigma_R, nu)
+        numpyro.factor(f"log_loss_{k}", density_M.sum())
+
+
+def sample(
+    law: Law,
+    families: Mapping[str, Observations],
+    config: NutsConfig,
+    seed: int,
+    on_progress: Callable[[int], None] = lambda transitions: None,
+) -> Pooled:
+    """Draw from the joint posterior, about each family's least-squares fit, at one common reference point.
+
+    Raises:
+      ValueError: fewer than two families, or a law without shape parameters.
+    """
+    if len(families) < 2:
+        raise ValueError(f"families: has {len(families)}; pooling needs at least two")
+    shared_places(law)
+    reference = _common_reference(law, list(families.values()))
+    data = tuple(_data(rows) for rows in families.values())
+    target = nuts.Target(
+        n_coordinates=1 + len(data) * (len(law.names) + sampler.N_NOISE),
+        sites_of=lambda y_Q: _sites_of(law, data, reference, y_Q),
+        log_density=lambda sites: log_density(model, (law, data, reference), {}, sites[0])[0],
+        draw_rest=lambda key, sites: _draw_effects(key, law, data, reference, *sites[1:]),
+    )
+    compiling = nuts.compile_ahead(target, config)
+    starts = [solver.fit(law, rows, n_starts=16, seed=seed, reference=reference) for rows in families.values()]
+    origin_Q, scale_QQ = _precondition(law, families, reference, [start.z_P for start in starts])
+
+    def enough(sites):
+        return diagnostics.long_enough(np.concatenate([*sites[1], *sites[2]], axis=-1), config)
+
+    draws = nuts.run(compiling, origin_Q, scale_QQ, config, seed, enough, on_progress)
+    sites, z, noises = draws.sites
+    samples = {
+        name: sampler.Samples(
+            z_CSP=z[k],
+            noise=noise.from_coordinates(noises[k]),
+            effects_CSM=draws.rest[k],
+            stats=draws.stats,
+            seconds=0.0,
+        )
+        for k, name in enumerate(families)
+    }
+    spread_CS = np.exp(sites["log_lambda"])
+    return Pooled(
+        reference=reference,
+        samples=samples,
+        spread_CS=spread_CS,
+        common=_draw_common(law, reference, sites["shared"], spread_CS, np.random.default_rng((seed, 1))),
+    )
+
+
+def _draw_effects(
+    key: jax.Array, law: Law, data: tuple[Data, ...], reference: Reference, z: list[jax.Array], noises: list[jax.Array]
+) -> list[jax.Array]:
+    """u_M of every family from their conditionals, given one draw of the rest."""
+    return [
+        sampler.draw_effects(key, law, features, reference, grouping, log_loss_R, {"z": z_P, "noise": noise_Z})
+        for key, (features, grouping, log_loss_R), z_P, noise_Z in zip(
+            jax.random.split(key, len(data)), data, z, noises, strict=True
+        )
+    ]
+
+
+def _common_reference(law: Law, families: list[Observations]) -> Reference:
+    """The mean over families of each one's reference point, so that no family counts more for having more rows."""
+    points = [dataclasses.asdict(rows.reference(law.reference_omega)) for rows in families]
+    return Reference(**{name: float(np.exp(np.mean([np.log(point[name]) for point in points]))) for name in points[0]})
+
+
+def _data(rows: Observations) -> Data:
+    return rows.features, effects.group(rows.model_R, len(rows.model_ids)), rows.log_loss_R
+
+
+def _precondition(
+    law: Law, families: Mapping[str, Observations], reference: Reference, starts: list[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Each family's own origin and scale (sampler.precondition) side by side, and λ last."""
+    blocks = [sampler.precondition(law, rows, reference, z) for rows, z in zip(families.values(), starts, strict=True)]
+    origin_Q = np.concatenate([*(origin for origin, _ in blocks), [LOG_LAMBDA_CENTER]])
+    return origin_Q, scipy.linalg.block_diag(*(scale for _, scale in blocks), LOG_LAMBDA_SPREAD)
+
+
+def _sites_of(law: Law, data: tuple[Data, ...], reference: Reference, y_Q: jax.Array):
+    """The model's sites, and each family's z and noise, from stacked straightened coordinates, last axis Q."""
+    center_P, spread_P = prior_of(law, reference)
+    shared_H = shared_places(law)
+    own_O = np.setdiff1d(np.arange(len(center_P)), shared_H)
+    width = len(center_P) + sampler.N_NOISE
+    z, noises = [], []
+    for k, (features, *_) in enumerate(data):
+        sites = sampler.sites_of(law, features, reference, y_Q[..., k * width : (k + 1) * width])
+        z.append(sites["z"])
+        noises.append(sites["noise"])
+    shared = jnp.stack([(each[..., shared_H] - center_P[shared_H]) / spread_P[shared_H] for each in z], axis=-1)
+    own, all_noise = jnp.stack([each[..., own_O] for each in z], axis=-2), jnp.stack(noises, axis=-2)
+    return {"log_lambda": y_Q[..., -1], "shared": shared, "own": own, "noise": all_noise}, z, noises
+
+
+def _draw_common(
+    law: Law, reference: Reference, shared_CSHK: np.ndarray, spread_CS: np.ndarray, rng: np.random.Generator
+) -> dict[str, np.ndarray]:
+    """μ_p of each shape parameter from its normal conditional, in the parameter's own units, [C, S]."""
+    center_P, spread_P = prior_of(law, reference)
+    variance_CS1 = 1 / (1 + shared_CSHK.shape[-1] / spread_CS[..., None] ** 2)
+    mean_CSH = variance_CS1 * shared_CSHK.sum(axis=-1) / spread_CS[..., None] ** 2
+    drawn_CSH = mean_CSH + np.sqrt(variance_CS1) * rng.standard_normal(mean_CSH.shape)
+    return {
+        law.names[place]: np.asarray(
+            law.parameters[place].from_free(center_P[place] + spread_P[place] * drawn_CSH[..., h])
+        )
+        for h, place in enumerate(shared_places(law))
+    }

@@ -1,0 +1,257 @@
+"""Posterior: draws of one law's parameters and noise, their predictions, and their file.
+
+  load(path)                          the Posterior in a netCDF file: posterior.nc, or bootstrap.nc of the same layout
+  load_fit(directory)                 whichever of the two a fit directory's configuration asked for
+  predict(architectures, n_tokens, level, seed)   paired draws of their losses in nats per token, [W, A]
+  log_losses(features, level, seed, model_ids)    the same in ln(nats), of anything with the features of an architecture
+  losses_of(features, level, seed, model_ids)     the same in pieces, for more architectures than memory holds
+  token_equivalent(features, log_loss_WA)         tokens that would buy each regret back, as a factor of D, [W, A]
+  summary()                           {name: {mean, sd, lo90, median, hi90}}, raw A, B … included
+  identify(architectures)             which fitted models each candidate is, by the fields of its shape
+  failures                            why the convergence gate failed; empty where it passed
+
+Features of candidates come from `observations.features_of(architectures, n_tokens)`.
+
+Levels: `law` is f alone, `shape` f·e^u for that shape, `new_run` one more training run, f·e^(u + e). A
+shape that was among the fitted models keeps its own u where `model_ids` names it; another gets a fresh one. Which
+fitted models a candidate is, `identify` says: by its name, or where the fields of its shape agree (fitted_shapes).
+"""
+
+import dataclasses
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+
+import jax
+import numpy as np
+import xarray as xr
+
+from ie_scaling.architecture import Architecture
+from ie_scaling.errors import InputError
+from ie_scaling.inference import numerics
+from ie_scaling.laws.bayes import fit_failures, noise, posterior_file, tokens
+from ie_scaling.laws.bayes.fitted_shapes import FittedShapes
+from ie_scaling.laws.bayes.predictive import Identity, Predictive
+from ie_scaling.laws.law import Law
+from ie_scaling.laws.least_squares.solver import predict_draws
+from ie_scaling.laws.observations import Features, Reference, features_of
+
+LEVELS = ("law", "shape", "new_run")
+MANY = 4096
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Posterior:
+    """Draws of a law, from NUTS or from the bootstrap.
+
+    Attributes:
+      method: `bayes` or `bootstrap`.
+      draws: the law's free parameters and the noise (noise.NAMES) by name, each [C, S] (chains, draws).
+      effects_CSM: u of each fitted model, in ln(nats); `model_ids` names them.
+      failures: one-liners of the convergence gate.
+      fit_failures: what else its fit directory says has failed (certificate, mixed losses); of `load_fit` alone.
+      groups: further groups of the file (sample_stats, log_likelihood, prior …) as xarray Datasets.
+    """
+
+    law: Law
+    reference: Reference
+    method: str
+    draws: dict[str, np.ndarray]
+    effects_CSM: np.ndarray
+    model_ids: tuple[str, ...]
+    failures: tuple[str, ...] = ()
+    fit_failures: tuple[str, ...] = ()
+    groups: dict[str, xr.Dataset] = dataclasses.field(default_factory=dict)
+
+    @property
+    def n_draws(self) -> int:
+        """W: draws of all chains together."""
+        return self.draws["tau"].size
+
+    @property
+    def all_failures(self) -> tuple[str, ...]:
+        """Everything that an answer that uses these draws must repeat."""
+        return (*self.failures, *self.fit_failures)
+
+    @property
+    def derived(self) -> dict[str, np.ndarray]:
+        """Every parameter as the literature prints it (A, B, epsilon …), each [C, S]."""
+        law_draws = {name: self.draws[name] for name in self.law.names}
+        return {name: np.asarray(value) for name, value in self.law.derived(law_draws, self.reference).items()}
+
+    def predict(
+        self, architectures: Sequence[Architecture], n_tokens: float | Sequence[float], level: str, seed: int = 0
+    ) -> np.ndarray:
+        """Draws of the losses of architectures trained on `n_tokens` (one number, or one each), nats per token, [W, A].
+
+        A row is one joint draw of all. A shape that was among the fitted models keeps its own effect.
+
+        Raises:
+          InputError: as `log_losses`.
+        """
+        features, identities = features_of(architectures, n_tokens), self.identify(architectures)
+        return np.exp(self.log_losses(features, level, seed, model_ids=identities))
+
+    def log_losses(
+        self, features: Features, level: str, seed: int = 0, model_ids: Sequence[Identity] | None = None
+    ) -> np.ndarray:
+        """Draws of ln loss, [W, A]: a row is one joint draw for all architectures.
+
+        Args:
+          features: A architectures with their tokens, from `features_of`.
+          level: `law`, `shape` or `new_run`.
+          seed: of the fresh effects and of the run noise.
+          model_ids: the model of each architecture, or the models of its shape (`identify`); a fitted one keeps its own
+            effect, several give their mean, equal names share a fresh one.
+
+        Raises:
+          InputError: an unknown level, no architectures, or a feature the law needs that is blank.
+        """
+        if level not in LEVELS:
+            raise InputError(f"level={level!r}: must be one of {', '.join(LEVELS)}")
+        self.require(features)
+        with numerics.double_precision():
+            flat = {name: values.reshape(-1) for name, values in self.draws.items()}
+            law_draws = {name: flat[name] for name in self.law.names}
+            log_loss_WA = np.array(predict_draws(self.law, law_draws, features, self.reference))
+        rngs = np.random.default_rng(seed).spawn(2)
+        if level != "law":
+            log_loss_WA += self._effects(len(features), model_ids, rngs[0], flat["tau"])
+        if level == "new_run":
+            log_loss_WA += self.scale_of_runs(features) * rngs[1].standard_t(flat["nu"][:, None], log_loss_WA.shape)
+        return log_loss_WA
+
+    def scale_of_runs(self, features: Features) -> np.ndarray:
+        """σ of one more run of each architecture in each draw, [W, A], in ln(nats)."""
+        flat = {name: values.reshape(-1, 1) for name, values in self.draws.items()}
+        law_draws = {name: flat[name] for name in self.law.names}
+        rows = jax.tree.map(lambda values: np.asarray(values)[None, :], features)
+        return np.broadcast_to(
+            noise.scale(self.law, law_draws, rows, self.reference, flat), (self.n_draws, len(features))
+        )
+
+    def require(self, features: Features) -> None:
+        """Check that there are architectures, and that all that the law needs of them is known."""
+        if not len(features):
+            raise InputError("predict: needs at least one architecture")
+        for need in self.law.needs:
+            if np.isnan(getattr(features, need)).any():
+                raise InputError(f"predict: {need} is unknown, law {self.law.name!r} needs it")
+
+    def losses_of(self, features: Features, level: str, seed: int, model_ids: Sequence[Identity]) -> Predictive:
+        """`log_losses` in pieces, in nats, for more architectures than memory holds.
+
+        What is returned takes numbers of draws [w] and positions of architectures (all by default), and gives losses in
+        nats per token [w, A]. Beyond MANY architectures losses are in float32, within 4e-7 of themselves. A new run's
+        noise is capped at noise.MAX_T scales.
+        """
+        self.require(features)
+        dtype = np.float32 if len(features) > MANY else np.float64
+        fitted = {place: models for place, models in enumerate(map(self._models, model_ids)) if models}
+        effects_WM = self.effects_CSM.reshape(self.n_draws, -1)
+        own = [effects_WM[:, models].mean(axis=1) for models in fitted.values()]
+        return Predictive(
+            law=self.law,
+            reference=self.reference,
+            features=jax.tree.map(lambda values: np.asarray(values, dtype), features),
+            flat={name: values.reshape(-1).astype(dtype) for name, values in self.draws.items()},
+            level=level,
+            seed=seed,
+            own_a=np.array(list(fitted), int),
+            own_Wa=np.stack(own, axis=1) if own else np.empty((self.n_draws, 0)),
+            identities=model_ids,
+        )
+
+    def identify(self, architectures: Sequence[Architecture]) -> list[Identity]:
+        """Whose effect each candidate keeps: the fitted models of its shape, or, of a new shape, its own name.
+
+        Several models of one shape (other seeds, other recipes) were fitted with an effect each; the candidate keeps
+        their mean, draw by draw: what they have in common.
+        """
+        matches = self.fitted_shapes.match(architectures)
+        return [
+            tuple(self.model_ids[model] for model in models) if models else architecture.name
+            for architecture, models in zip(architectures, matches, strict=True)
+        ]
+
+    @functools.cached_property
+    def fitted_shapes(self) -> FittedShapes:
+        """The shapes of the fitted models."""
+        return FittedShapes.of_groups(self.groups, self.model_ids)
+
+    def _models(self, identity: Identity) -> list[int]:
+        """Positions of the fitted models that this is; none for a new shape."""
+        names = (identity,) if isinstance(identity, str) else identity
+        return [self._number[name] for name in names if name in self._number]
+
+    @functools.cached_property
+    def _number(self) -> dict[str, int]:
+        return {name: position for position, name in enumerate(self.model_ids)}
+
+    def _effects(
+        self, n_architectures: int, model_ids: Sequence[Identity] | None, rng: np.random.Generator, tau_W: np.ndarray
+    ) -> np.ndarray:
+        """u of each architecture, [W, A]: the model's own where it was fitted, otherwise fresh."""
+        names: list[Identity] = list(model_ids) if model_ids is not None else [f"#{i}" for i in range(n_architectures)]
+        distinct = list(dict.fromkeys(names))
+        fresh_WA = tau_W[:, None] * rng.standard_normal((len(tau_W), len(distinct)))
+        column = {name: fresh_WA[:, i] for i, name in enumerate(distinct)}
+        own_WM = self.effects_CSM.reshape(self.n_draws, len(self.model_ids))
+        for name in distinct if model_ids is not None else []:
+            if models := self._models(name):
+                column[name] = own_WM[:, models].mean(axis=1)
+        return np.stack([column[name] for name in names], axis=1)
+
+    def token_equivalent(self, features: Features, log_loss_WA: np.ndarray) -> np.ndarray:
+        """By what factor each architecture's tokens must grow to reach the best of each draw, [W, A].
+
+        1 for the best itself, infinity where more tokens cannot buy it (beyond a factor of 10⁴). Under the law of
+        that draw, with the shape's effect and the run's noise held.
+        """
+        gap_WA = log_loss_WA - log_loss_WA.min(axis=1, keepdims=True)
+        with numerics.double_precision():
+            law_draws = {name: self.draws[name].reshape(-1) for name in self.law.names}
+            return np.asarray(tokens.factor(self.law, law_draws, features, self.reference, gap_WA))
+
+    def summary(self) -> dict[str, dict[str, float]]:
+        """Mean, sd, 5 %, 50 % and 95 % points of every parameter, raw and derived, and of the noise."""
+        every = self.derived | {name: self.draws[name] for name in noise.NAMES}
+        return {name: summarise(values) for name, values in every.items()}
+
+    def save(self, path: Path) -> None:
+        """Write the netCDF file that `arviz.from_netcdf` and `load` read, whole or not at all."""
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        del fields["fit_failures"]  # which the directory holds
+        posterior_file.write(path, variables=self.derived | fields.pop("draws"), **fields)
+
+
+def load(path: str | Path, law: str = "") -> Posterior:
+    """The posterior in a netCDF file that `Posterior.save` wrote, of this law ("" takes any).
+
+    Raises:
+      InputError: no such file, not such a file, another law's, or one whose draws cannot be that law's.
+    """
+    return Posterior(**posterior_file.read(Path(path), law))
+
+
+FILES = ("posterior.nc", "bootstrap.nc", "certificate.json", "diagnostics.json")  # what is read of a fit
+
+
+def load_fit(directory: str | Path, law: str = "") -> Posterior:
+    """The draws of a fit directory: of the posterior or the bootstrap, whichever its configuration asked for.
+
+    They carry what else the directory says has failed.
+
+    Raises:
+      InputError: they are not there, of another law or method than its configuration asked for, or as `load`.
+    """
+    path = posterior_file.choose(Path(directory))
+    posterior = load(path, law or posterior_file.law_asked(path.parent))
+    return dataclasses.replace(posterior, fit_failures=fit_failures.read(Path(directory), posterior.failures))
+
+
+def summarise(values: np.ndarray) -> dict[str, float]:
+    """Mean, sd and the 5 %, 50 % and 95 % points of all draws."""
+    low, middle, high = np.quantile(values, (0.05, 0.5, 0.95))
+    pairs = {"mean": values.mean(), "sd": values.std(), "lo90": low, "median": middle, "hi90": high}
+    return {name: float(value) for name, value in pairs.items()}

@@ -1,0 +1,125 @@
+"""Losses of many candidates under one posterior: paired draws and their conditional means, in pieces."""
+
+import dataclasses
+import functools
+import reprlib
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ie_scaling.errors import InputError
+from ie_scaling.inference import numerics
+from ie_scaling.laws.bayes import noise
+from ie_scaling.laws.law import Law
+from ie_scaling.laws.observations import Features, Reference
+
+Identity = str | tuple[str, ...]  # of a candidate: the fitted models of its shape, or the name of a new one
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Predictive:
+    """Losses of A candidates in nats per token, for draws of these numbers [w] and candidates at these positions.
+
+    A draw of a candidate is the same in whatever piece it is computed. Candidates that the law cannot tell apart have
+    the same law loss to the last bit.
+
+    Attributes:
+      flat: the posterior's draws by name, [W].
+      own_Wa: u of the candidates that were fitted, at the positions `own_a`.
+    """
+
+    law: Law
+    reference: Reference
+    features: Features
+    flat: dict[str, np.ndarray]
+    level: str
+    seed: int
+    own_a: np.ndarray
+    own_Wa: np.ndarray
+    identities: Sequence[Identity]
+
+    def __call__(self, draws_w: np.ndarray, places: np.ndarray | None = None) -> np.ndarray:
+        """Paired draws, [w, A].
+
+        Raises:
+          InputError: a draw predicts no finite loss.
+        """
+        loss_wA = self._law_losses(draws_w, places)
+        if self.level != "law":
+            for row, draw in enumerate(draws_w):
+                noise_A = self._noise(int(draw))
+                loss_wA[row] *= np.exp(noise_A if places is None else noise_A[places])
+        self._require_finite(loss_wA, draws_w, places)
+        return loss_wA
+
+    def means(self, draws_w: np.ndarray, places: np.ndarray | None = None) -> np.ndarray:
+        """Mean losses given each draw's parameters, [w, A]: fresh effects and runs' noise are averaged over exactly."""
+        chosen = np.arange(len(self.features)) if places is None else places
+        mean_wA = self._law_losses(draws_w, places).astype(np.float64)
+        if self.level == "law":
+            return mean_wA
+        log_factor_wA = np.broadcast_to(0.5 * self.flat["tau"][draws_w, None] ** 2, mean_wA.shape).copy()
+        column = {int(candidate): i for i, candidate in enumerate(self.own_a)}
+        for place, candidate in enumerate(chosen):
+            if int(candidate) in column:
+                log_factor_wA[:, place] = self.own_Wa[draws_w, column[int(candidate)]]
+        mean_wA *= np.exp(log_factor_wA)
+        if self.level == "new_run":
+            drawn = {name: values[draws_w, None] for name, values in self.flat.items()}
+            rows = jax.tree.map(lambda values: values[None, chosen], self.features)
+            scale_wA = np.broadcast_to(noise.scale(self.law, drawn, rows, self.reference, drawn), mean_wA.shape)
+            mean_wA *= noise.mean_factor(scale_wA, self.flat["nu"][draws_w])
+        return mean_wA
+
+    def _noise(self, draw: int) -> np.ndarray:
+        """What shape and run add to ln loss in one draw, [A]."""
+        rng = np.random.Generator(np.random.SFC64([self.seed, draw]))
+        noise_A = self.flat["tau"][draw] * rng.standard_normal(len(self.features), dtype=np.float32)
+        noise_A[self.own_a] = self.own_Wa[draw]
+        if self.level == "new_run":
+            drawn = {name: values[draw] for name, values in self.flat.items()}
+            scale_A = noise.scale(self.law, drawn, self.features, self.reference, drawn)
+            t_A = np.clip(rng.standard_t(drawn["nu"], len(self.features)), -noise.MAX_T, noise.MAX_T)
+            noise_A = noise_A + scale_A * t_A
+        return noise_A
+
+    def _law_losses(self, draws_w: np.ndarray, places: np.ndarray | None) -> np.ndarray:
+        distinct, number_A = self._distinct
+        if places is not None:
+            shown, number_A = np.unique(number_A[places], return_inverse=True)
+            distinct = distinct.take(shown)
+        with numerics.double_precision():
+            law_draws = {name: self.flat[name][draws_w] for name in self.law.names}
+            loss_wU = np.array(_predict_losses(self.law, law_draws, distinct, self.reference))
+        return loss_wU if np.array_equal(number_A, np.arange(len(distinct))) else loss_wU[:, number_A]
+
+    @functools.cached_property
+    def _distinct(self) -> tuple[Features, np.ndarray]:
+        """The candidates that differ in what the law reads, and which of them each candidate is."""
+        number_A = np.zeros(len(self.features), int)
+        for name in self.law.needs:
+            _, value_A = np.unique(getattr(self.features, name), return_inverse=True)
+            _, first_U, number_A = np.unique(
+                number_A * (value_A.max() + 1) + value_A, return_index=True, return_inverse=True
+            )
+        if len(first_U) == len(number_A):
+            return self.features, np.arange(len(number_A))
+        return self.features.take(first_U), number_A
+
+    def _require_finite(self, loss_wA: np.ndarray, draws_w: np.ndarray, places: np.ndarray | None) -> None:
+        if np.isfinite(loss_wA.sum()):
+            return
+        row, place = np.argwhere(~np.isfinite(loss_wA))[0]
+        candidate = self.identities[int(place if places is None else places[place])]
+        raise InputError(
+            f"law {self.law.name}: draw {draws_w[row]} of the posterior predicts a loss of {loss_wA[row, place]} for "
+            f"{reprlib.repr(candidate)}; every draw must predict a finite one: fit again, or drop the candidate"
+        )
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _predict_losses(law: Law, draws_w: dict[str, jax.Array], features: Features, reference: Reference) -> jax.Array:
+    """Losses in nats per token [w, A]; compiled in full, for it runs hundreds of millions of times."""
+    return jnp.exp(jax.vmap(lambda draws: law.log_loss(draws, features, reference))(draws_w))

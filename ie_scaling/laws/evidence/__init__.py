@@ -1,0 +1,1 @@
+"""How far to trust a law: cross-validation, the contest, calibration, certificates, reproduction."""

@@ -1,0 +1,261 @@
+"""Whether a Bayesian law's intervals mean what they say: simulation-based calibration on the very design of a table.
+
+Parameters are drawn from the prior, runs are simulated from them at the table's own shapes and budgets, and each
+simulated table is fitted by NUTS: over simulations the rank of every true value among its posterior draws must be
+uniform (Talts et al. 1804.06788). One compiled program samples all S simulated tables side by side, one chain each. A
+histogram is judged by its cumulative distribution against a simultaneous band (Säilynoja et al. 2103.10522).
+"""
+
+import concurrent.futures
+import dataclasses
+import functools
+import os
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpyro.infer.hmc import hmc
+from numpyro.infer.util import log_density
+from scipy import stats
+
+from ie_scaling.inference import numerics
+from ie_scaling.laws.bayes import coordinates, effects, noise, sampler
+from ie_scaling.laws.config import CertifyConfig
+from ie_scaling.laws.law import Law
+from ie_scaling.laws.least_squares.descent import prior_of
+from ie_scaling.laws.observations import Features, Observations, Reference
+from ie_scaling.laws.proportions import Family
+
+N_BAND = 4000  # simulated uniform samples behind a band
+CANDIDATE_RATIOS = (0.02, 0.35, 0.65, 0.98)  # quantiles of d/n whose shapes are compared
+AHEAD = 3.0  # they are so many times larger, and trained on so many times the tokens, as the table's largest
+MAX_TREE_DEPTH = 7
+CHUNK = 50
+SIDE_BY_SIDE = 20  # of the tables; the last few wrap round to the first
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Truths:
+    """S simulated tables with what made them; `effect_SA` are those of the candidate shapes."""
+
+    z_SP: np.ndarray
+    noise_SZ: np.ndarray
+    effect_SA: np.ndarray
+    log_loss_SR: np.ndarray
+
+
+def candidates(observations: Observations) -> Features:
+    """Four shapes beyond the table, from deep to wide, whose losses and ranks are asked for."""
+    x = observations.features
+    ratios = np.quantile(x.aspect_ratio, CANDIDATE_RATIOS)
+    return Family.of(observations).members(AHEAD * x.n_total.max(), ratios, AHEAD * x.n_tokens.max())
+
+
+def simulate(
+    law: Law, observations: Observations, reference: Reference, n_tables: int, seed: int, prior_scale: float = 1.0
+) -> Truths:
+    """Draw S truths from the prior and a table from each.
+
+    `prior_scale` other than 1 widens every prior of the simulator alone: an error planted to see it caught.
+    """
+    rng = np.random.default_rng(seed)
+    center_P, spread_P = prior_of(law, reference)
+    z_SP = center_P + prior_scale * spread_P * rng.standard_normal((n_tables, len(center_P)))
+    noise_SZ = noise.CENTER + prior_scale * noise.SPREAD * rng.standard_normal((n_tables, len(noise.CENTER)))
+    n_models = len(observations.model_ids)
+    with numerics.double_precision():
+        run = jax.jit(jax.vmap(lambda *each: sampler.law_and_noise(law, observations.features, reference, *each)))
+        mean_SR, tau_S, sigma_SR, nu_S = map(np.asarray, run(z_SP, noise_SZ))
+    u_SM = tau_S[:, None] * rng.standard_normal((n_tables, n_models))
+    noise_SR = sigma_SR * rng.standard_t(nu_S[:, None], mean_SR.shape)
+    effect_SA = tau_S[:, None] * rng.standard_normal((n_tables, len(CANDIDATE_RATIOS)))
+    return Truths(
+        z_SP=z_SP,
+        noise_SZ=noise_SZ,
+        effect_SA=effect_SA,
+        log_loss_SR=mean_SR + u_SM[:, observations.model_R] + noise_SR,
+    )
+
+
+def fit_all(
+    law: Law,
+    observations: Observations,
+    reference: Reference,
+    truths: Truths,
+    config: CertifyConfig,
+    on_progress: Callable[[int], None] = lambda transitions: None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Posterior draws of (z, noise) for every simulated table, [S, L, P + Z], and divergences [S].
+
+    Chains start at the truth, which warm-up forgets, in coordinates scaled by the design there: the posterior depends
+    on neither.
+    """
+    grouping = effects.group(observations.model_R, len(observations.model_ids))
+    n_tables = len(truths.z_SP)
+    with numerics.double_precision(), jax.numpy_rank_promotion("allow"):
+        origin_SQ, scale_SQQ = _precondition_all(law, observations.features, reference, truths)
+
+        def potential_of(data):
+            log_loss_R, origin_Q, scale_QQ = data
+
+            def potential(x_Q):
+                sites = sampler.sites_of(law, observations.features, reference, origin_Q + scale_QQ @ x_Q)
+                model_args = (law, observations.features, reference, grouping, log_loss_R)
+                return -log_density(sampler.marginal_model, model_args, {}, sites)[0]
+
+            return potential
+
+        begin, sample = hmc(potential_fn_gen=potential_of, algo="NUTS")  # NUTS itself closes over one potential
+
+        def start(key, each):
+            return begin(
+                jnp.zeros_like(each[1]),
+                config.n_warmup,
+                dense_mass=True,
+                target_accept_prob=config.target_accept,
+                max_tree_depth=MAX_TREE_DEPTH,
+                model_args=(each,),
+                rng_key=key,
+            )
+
+        def advance(state, data):
+            step = lambda state, _: (jax.vmap(lambda one, each: sample(one, (each,), {}))(state, data),) * 2  # noqa: E731
+            state, path = jax.lax.scan(step, state, length=CHUNK)
+            return state, (path.z, path.diverging)
+
+        start_all = jax.jit(jax.vmap(start), compiler_options=numerics.RUN_ONCE_OPTIONS)
+        advance_all = jax.jit(advance, compiler_options=numerics.COMPILER_OPTIONS)
+        data = (jnp.asarray(truths.log_loss_SR), origin_SQ, scale_SQQ)
+        keys_S = jax.random.split(jax.random.key(config.seed), n_tables)
+        x_LSQ, n_diverging_S = _run_side_by_side(start_all, advance_all, keys_S, data, config, on_progress)
+        y_LSQ = origin_SQ[None] + jnp.einsum("sqp,lsp->lsq", scale_SQQ, x_LSQ)
+        sites = sampler.sites_of(law, observations.features, reference, y_LSQ)
+        draws_LSQ = np.concatenate([np.asarray(sites["z"]), np.asarray(sites["noise"])], axis=-1)
+    return draws_LSQ.swapaxes(0, 1), n_diverging_S
+
+
+def _run_side_by_side(start_all, advance_all, keys_S, data, config: CertifyConfig, on_progress):
+    """Kept draws [L, S, Q] and divergences [S]: a few tables at a time on each core.
+
+    Tables side by side wait for the longest trajectory among them at every transition, so not all at once.
+    """
+    n_tables = len(keys_S)
+    parts = [np.arange(first, first + SIDE_BY_SIDE) % n_tables for first in range(0, n_tables, SIDE_BY_SIDE)]
+    lock = threading.Lock()
+
+    def run(part):
+        with numerics.double_precision(), jax.numpy_rank_promotion("allow"):
+            mine = jax.tree.map(lambda values: values[part], data)
+            with lock:  # one compiles, the others find it done
+                state = jax.block_until_ready(start_all(keys_S[part], mine))
+                state, path = jax.block_until_ready(advance_all(state, mine))
+            kept, n_diverging = [], np.zeros(len(part), int)
+            for done in range(0, config.n_warmup + config.n_samples, CHUNK):
+                if done:
+                    state, path = jax.block_until_ready(advance_all(state, mine))
+                if done >= config.n_warmup:
+                    kept.append(np.asarray(path[0])[:: config.thin])
+                    n_diverging += np.asarray(path[1]).sum(axis=0)
+                with lock:
+                    on_progress(CHUNK * len(part))
+            return np.concatenate(kept), n_diverging
+
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = list(pool.map(run, parts))
+    draws_LSQ = np.concatenate([draws for draws, _ in found], axis=1)[:, :n_tables]
+    return jnp.asarray(draws_LSQ), np.concatenate([count for _, count in found])[:n_tables]
+
+
+def ranks(
+    law: Law, observations: Observations, reference: Reference, truths: Truths, draws_SLQ: np.ndarray, seed: int
+) -> dict[str, np.ndarray]:
+    """For each quantity the rank of the truth among its draws, [S], 0 to L.
+
+    Quantities: every parameter and the noise; the difference in ln loss between the widest and the deepest candidate,
+    effects included; and the place of the deepest among the four, ties broken at random.
+    """
+    rng = np.random.default_rng(seed)
+    n_tables, n_draws, _ = draws_SLQ.shape
+    features = candidates(observations)
+    n_params = len(law.names)
+    with numerics.double_precision():
+        flat = jnp.asarray(draws_SLQ.reshape(-1, draws_SLQ.shape[-1])[:, :n_params])
+        law_SLA = np.asarray(_log_losses(law, flat, features, reference)).reshape(n_tables, n_draws, -1)
+        law_SA = np.asarray(_log_losses(law, jnp.asarray(truths.z_SP), features, reference))
+    tau_SL = np.exp(draws_SLQ[..., n_params])
+    drawn_SLA = law_SLA + tau_SL[..., None] * rng.standard_normal(law_SLA.shape)
+    true_SA = law_SA + truths.effect_SA
+    names = [*law.names, *noise.COORDINATES]
+    true_SQ = np.concatenate([truths.z_SP, truths.noise_SZ], axis=1)
+    found = {name: _rank(true_SQ[:, q], draws_SLQ[..., q], rng) for q, name in enumerate(names)}
+    found["loss difference"] = _rank(true_SA[:, -1] - true_SA[:, 0], drawn_SLA[..., -1] - drawn_SLA[..., 0], rng)
+    place = lambda loss_xA: (loss_xA < loss_xA[..., :1]).sum(axis=-1)  # noqa: E731
+    found["place of the deepest"] = _rank(place(true_SA), place(drawn_SLA), rng)
+    return found
+
+
+def judge(rank_S: np.ndarray, n_draws: int, seed: int = 0, level: float = 0.99) -> dict[str, Any]:
+    """Whether ranks 0 … L are uniform, by the band about their cumulative distribution that holds simultaneously.
+
+    Returns `passed`, `p_value` (share of uniform samples at least as far out), and the ECDF with its band.
+    """
+    n_tables = len(rank_S)
+    share_K = np.arange(1, n_draws + 1) / (n_draws + 1)
+    null_B = _null(n_tables, n_draws, seed)
+    ecdf_K = np.bincount(rank_S, minlength=n_draws + 1).cumsum()[:-1]
+    ours = _farthest(ecdf_K, n_tables)
+    edge = float(np.quantile(null_B, 1 - level))
+    return {
+        "passed": bool(ours >= edge),
+        "p_value": float((null_B <= ours).mean()),
+        "ecdf": (ecdf_K / n_tables).tolist(),
+        "band_low": (stats.binom.ppf(edge / 2, n_tables, share_K) / n_tables).tolist(),
+        "band_high": (stats.binom.isf(edge / 2, n_tables, share_K) / n_tables).tolist(),
+        "histogram": np.bincount(rank_S * 20 // (n_draws + 1), minlength=20).tolist(),
+    }
+
+
+def _farthest(ecdf_xK: np.ndarray, n_tables: int) -> np.ndarray:
+    """The smallest two-sided tail probability over the points of a cumulative count."""
+    n_draws = ecdf_xK.shape[-1]
+    share_K = np.arange(1, n_draws + 1) / (n_draws + 1)
+    tail_xK = np.minimum(stats.binom.cdf(ecdf_xK, n_tables, share_K), stats.binom.sf(ecdf_xK - 1, n_tables, share_K))
+    return 2 * tail_xK.min(axis=-1)
+
+
+@functools.lru_cache(maxsize=8)
+def _null(n_tables: int, n_draws: int, seed: int) -> np.ndarray:
+    """`_farthest` of N_BAND samples of uniform ranks, which every quantity of a certificate is judged by."""
+    uniform_BS = np.random.default_rng(seed).integers(0, n_draws + 1, size=(N_BAND, n_tables))
+    count_BK = np.apply_along_axis(np.bincount, 1, uniform_BS, minlength=n_draws + 1)
+    return _farthest(count_BK.cumsum(axis=1)[:, :-1], n_tables)
+
+
+def _rank(true_S: np.ndarray, draws_SL: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """How many draws lie below the truth; draws equal to it are placed at random."""
+    below_S, equal_S = (draws_SL < true_S[:, None]).sum(axis=1), (draws_SL == true_S[:, None]).sum(axis=1)
+    return below_S + rng.integers(0, equal_S + 1)
+
+
+def _log_losses(law: Law, z_SP: jax.Array, features: Features, reference: Reference) -> jax.Array:
+    """ln L̂ [S, rows] under each of S sets of free coordinates."""
+    run = jax.jit(jax.vmap(lambda z_P: law.log_loss(law.from_free(z_P), features, reference)))
+    return run(z_SP)
+
+
+def _precondition_all(
+    law: Law, features: Features, reference: Reference, truths: Truths
+) -> tuple[jax.Array, jax.Array]:
+    """Origins at the truths and Cholesky scales of the Gauss-Newton posterior there, [S, Q] and [S, Q, Q]."""
+
+    def one(z_P, noise_Z):
+        y_P = coordinates.straighten(law, features, reference, z_P)
+        sd = jnp.clip(jnp.exp(noise_Z[1]), 2e-3, 0.1)
+        scale_PP = coordinates.gauss_newton(law, features, reference, y_P, sd)
+        scale_QQ = jax.scipy.linalg.block_diag(scale_PP, jnp.diag(noise.TYPICAL_SD))
+        return jnp.concatenate([y_P, noise_Z]), scale_QQ
+
+    return jax.jit(jax.vmap(one))(jnp.asarray(truths.z_SP), jnp.asarray(truths.noise_SZ))

@@ -1,0 +1,211 @@
+"""The certificate of a law on a table: simulated calibration, coverage rolled forward in size, and what priors decide.
+
+Every Bayesian fit gets the short one, of what its draws alone can say: coverage of models left out one at a time, what
+the priors decide, and whether the priors allow for the losses at all.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from ie_scaling.errors import InputError
+from ie_scaling.inference import diagnostics, scoring
+from ie_scaling.inference.config import NutsConfig
+from ie_scaling.laws import forms, reading
+from ie_scaling.laws.bayes import assemble, quantities, sampler, stacking
+from ie_scaling.laws.bayes.posterior import Posterior
+from ie_scaling.laws.config import CertifyConfig, CompareLawsConfig
+from ie_scaling.laws.evidence import calibration, cross_validation, prior_checks, sensitivity
+from ie_scaling.laws.law import Law
+from ie_scaling.laws.least_squares import solver
+from ie_scaling.laws.observations import Observations
+from ie_scaling.running import config as config_lib
+from ie_scaling.running import environment, files, identity, workdir
+from ie_scaling.running.progress import Progress
+from ie_scaling.tables import run_table
+
+COVERAGE_90 = (0.80, 0.97)  # what the 90 % intervals of rows left out should cover
+MANY_DIVERGENT = 0.1  # of the simulated tables: ranks that are off may then be the short chains' fault
+
+
+def inputs_of(config: CertifyConfig) -> workdir.Inputs:
+    """What it reads, by name."""
+    return identity.named("runs", run_table.split_paths(config.runs))
+
+
+def load(config: CertifyConfig) -> tuple[Law, Observations]:
+    """The law and the rows, checked.
+
+    Raises:
+      ValueError: a bad law or table, or a law that reads what only a trained model has.
+    """
+    law = forms.get_law(config.law, config.tie, config.count)
+    if "loss_optimal" in law.needs:
+        raise ValueError(f"law={law.name!r}: reads the smallest loss at the budget itself, nothing to simulate from")
+    rows = reading.read(config.runs, config.where, config.columns)
+    rows.require(law.needs, law.name)
+    if "n_total" not in law.needs and np.isnan(rows.features.n_total).any():
+        raise InputError(
+            f"runs={config.runs!r}: has no n_params_total; shapes to simulate are of known total parameters"
+        )
+    unknown = [need for need in law.needs if np.isnan(getattr(calibration.candidates(rows), need)).any()]
+    if unknown:
+        raise InputError(f"runs={config.runs!r}: {unknown[0]} of larger shapes cannot be told without shape columns")
+    if len(rows.model_ids) < 8:
+        raise InputError(f"runs={config.runs!r}: has {len(rows.model_ids)} models; a certificate needs at least 8")
+    return law, rows
+
+
+def run(config: CertifyConfig, directory: Path) -> list[str]:
+    """Write certificate.json; returns what failed."""
+    resolved = {"experiment": "certify"} | config_lib.to_plain(config)
+    if not workdir.is_done(directory, resolved, inputs=inputs_of(config)):
+        law, rows = load(config)
+        with workdir.opened(directory, resolved, inputs=inputs_of(config)):
+            simulated = _kept(directory / "parts" / "calibration.json", lambda: calibrate(config, law, rows))
+            forward = _kept(directory / "parts" / "rolled_forward.json", lambda: roll_forward(law, rows, config.seed))
+            table = {"remarks": list(rows.remarks), "warnings": list(rows.warnings)}
+            own = _kept(directory / "parts" / "short.json", lambda: of_all_rows(law, rows, config.seed))
+            certificate = judge(config, law, simulated, forward, own) | table
+            files.write_json(directory / "certificate.json", certificate)
+    found = files.read_json(directory / "certificate.json")
+    return [*found.get("warnings", []), *found["failures"]]
+
+
+def _improbable(coverage90: float, n_models: int, level: float) -> bool:
+    """Whether 90 % would give such a share less often than `level`, were models independent."""
+    return stats.binomtest(round(coverage90 * n_models), n_models, 0.9).pvalue < level
+
+
+def _kept(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What an earlier, interrupted run left at `path`, or what `make` gives, left there."""
+    if not path.exists():
+        files.write_json(path, make())
+    return files.read_json(path)
+
+
+def judge(
+    config: CertifyConfig, law: Law, simulated: dict[str, Any], forward: dict[str, Any], own: dict[str, Any]
+) -> dict[str, Any]:
+    """The certificate, JSON-ready."""
+    failures = [
+        f"calibration of {name}: p {entry['p_value']:.4f}"
+        for name, entry in simulated["quantities"].items()
+        if not entry["passed"]
+    ]
+    n_tables, divergent = simulated["n_tables"], simulated["tables_with_divergences"]
+    if failures and divergent > MANY_DIVERGENT * n_tables:
+        failures.append(
+            f"calibration: {divergent} of {n_tables} chains had divergences: repeat with more n_warmup and n_samples, "
+            "and target_accept nearer to 1, before blaming the model"
+        )
+    low, high = COVERAGE_90
+    if not low <= forward["coverage90"] <= high and _improbable(forward["coverage90"], forward["n_models"], 0.05):
+        covered = f"{100 * forward['coverage90']:.0f} % of {forward['n']} rows"
+        failures.append(f"rolled forward: 90 % intervals cover {covered}")
+    failures += [f"rolled forward: {failure}" for failure in forward["gate"]] + own["failures"]
+    return {
+        "kind": "full",
+        "passed": not failures,
+        "failures": failures,
+        "law": law.name,
+        "tie": law.tie,
+        "count": law.count,
+        "runs": config.runs,
+        "calibration": simulated,
+        "rolled_forward": forward,
+        "all_rows": own,
+        "version": environment.git_revision(),
+    }
+
+
+def calibrate(config: CertifyConfig, law: Law, rows: Observations) -> dict[str, Any]:
+    """Rank histograms of every quantity with their verdicts."""
+    reference = rows.reference(law.reference_omega)
+    truths = calibration.simulate(law, rows, reference, config.n_tables, config.seed, config.prior_scale)
+    n_transitions = config.n_tables * (config.n_warmup + config.n_samples)
+    with Progress(f"calibrate {law.name}", n_transitions, "transitions") as progress:
+        draws_SLQ, n_diverging_S = calibration.fit_all(law, rows, reference, truths, config, progress.advance)
+    rank_S = calibration.ranks(law, rows, reference, truths, draws_SLQ, config.seed)
+    return {
+        "n_tables": config.n_tables,
+        "n_draws": draws_SLQ.shape[1],
+        "tables_with_divergences": int((n_diverging_S > 0).sum()),
+        "planted_prior_scale": config.prior_scale,
+        "quantities": {name: calibration.judge(values, draws_SLQ.shape[1]) for name, values in rank_S.items()},
+    }
+
+
+def of_all_rows(law: Law, rows: Observations, seed: int) -> dict[str, Any]:
+    """The short certificate of the law fitted to all rows."""
+    posterior = _posterior(law, rows, seed, f"fit {law.name}")
+    assemble.add_quantities(posterior, quantities.ask(rows))
+    return short(posterior, seed)
+
+
+def _posterior(law: Law, rows: Observations, seed: int, label: str) -> Posterior:
+    """NUTS at default settings from the least-squares fit."""
+    nuts = NutsConfig()
+    prepared = sampler.prepare(law, rows, rows.reference(law.reference_omega), nuts)
+    start = solver.fit(law, rows, seed=seed)
+    with Progress(label, nuts.n_warmup + nuts.n_samples, "draws") as progress:
+        samples = sampler.sample(prepared, start.z_P, seed, progress.advance)
+    gate = diagnostics.check(assemble.monitored(law, samples), samples.stats, nuts)
+    return assemble.from_samples(law, start.reference, rows, samples, gate, seed)
+
+
+def short(posterior: Posterior, seed: int) -> dict[str, Any]:
+    """The short certificate of a fit, JSON-ready.
+
+    It fails where 90 % intervals of models left out (by importance sampling) cover a share that 90 % would give less
+    than one time in a hundred, were models independent; where the prior decides a quantity that is asked of the law;
+    or where a loss lies outside the central 99.8 % of what the priors allow.
+    """
+    left_out = stacking.leave_models_out(posterior, seed)
+    n_models = len(posterior.model_ids)
+    sensitive = sensitivity.of(posterior)
+    asked = [str(name) for name in posterior.groups.get("quantities", {})]
+    coverage = {f"coverage{level}": left_out.coverage(level / 100) for level in (50, 90)}
+    failures = [f"convergence: {failure}" for failure in posterior.failures]
+    if _improbable(coverage["coverage90"], n_models, 0.01):
+        failures.append(f"models left out: 90 % intervals cover {100 * coverage['coverage90']:.0f} % of their rows")
+    failures += [
+        f"sensitivity: {sensitive[name]['verdict']} on {name} (prior {sensitive[name]['prior']:.2f})"
+        for name in asked
+        if sensitive[name]["verdict"] != "ok"
+    ]
+    allowed = prior_checks.predict(posterior, seed)
+    if outside := 100 * allowed["share_outside"]:
+        failures.append(f"priors: {outside:.0f} % of the losses lie outside the 99.8 % they allow")
+    return {
+        "kind": "short",
+        "passed": not failures,
+        "failures": failures,
+        "models_left_out": coverage | {"n_models": n_models, "high_pareto_k": left_out.n_unreliable},
+        "prior_predictive": allowed,
+        "sensitivity": sensitive,
+    }
+
+
+def roll_forward(law: Law, rows: Observations, seed: int) -> dict[str, Any]:
+    """Fit all but the largest quarter of the models, predict it as new runs: coverage and log score."""
+    kept_R = cross_validation.split(rows, CompareLawsConfig(n_repeats=1, seed=seed)).kept_WR[-1]
+    smaller, larger = rows.take(kept_R), rows.take(~kept_R)
+    posterior = _posterior(law, smaller, seed, f"roll {law.name} forward")
+    names = [larger.model_ids[model] for model in larger.model_R]
+    loss_WR = np.exp(posterior.log_losses(larger.features, "new_run", seed, model_ids=names))
+    found: dict[str, Any] = {"n": len(larger), "n_models": len(larger.model_ids)}
+    found["gate"] = list(posterior.failures)
+    for level in (50, 90):
+        edges = np.quantile(loss_WR, (0.5 - level / 200, 0.5 + level / 200), axis=0)
+        found[f"coverage{level}"] = scoring.coverage(larger.loss_R, *edges)
+    found["mse"] = scoring.mse(larger.loss_R, np.median(loss_WR, axis=0))
+    low_R, high_R = np.quantile(loss_WR, (0.05, 0.95), axis=0)
+    found["rows"] = [
+        {"run_id": run, "loss": float(loss), "lo90": float(low), "hi90": float(high)}
+        for run, loss, low, high in zip(larger.run_ids, larger.loss_R, low_R, high_R, strict=True)
+    ]
+    return found

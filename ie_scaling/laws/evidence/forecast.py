@@ -1,0 +1,54 @@
+"""What a method says of runs it has not seen: paired draws of their losses, and the density of each that came.
+
+W draws, R rows. Losses in nats per token; every draw is of one more run (level `new_run`) of each row's model.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import special, stats
+
+from ie_scaling.laws.bayes import stacking
+from ie_scaling.laws.bayes.posterior import Posterior
+from ie_scaling.laws.least_squares.solver import LeastSquaresFit
+from ie_scaling.laws.observations import Observations
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Forecast:
+    """Draws [W, R] and ln of the predictive density, per nat, at each loss that was realised, [R]."""
+
+    loss_WR: np.ndarray
+    log_density_R: np.ndarray
+
+
+def of_posterior(posterior: Posterior, asked: Observations, seed: int) -> Forecast:
+    """Of one posterior or bootstrap; a model that was fitted keeps its effect in the draws."""
+    names = [asked.model_ids[model] for model in asked.model_R]
+    log_loss_WR = posterior.log_losses(asked.features, "new_run", seed, model_ids=names)
+    every_row = np.arange(len(asked), dtype=np.int32)
+    log_density_WR = stacking.log_likelihood(posterior, asked.features, asked.log_loss_R, every_row)
+    mean_R = special.logsumexp(log_density_WR, axis=0) - np.log(len(log_density_WR))
+    return Forecast(loss_WR=np.exp(log_loss_WR), log_density_R=mean_R - asked.log_loss_R)
+
+
+def mix(forecasts: Sequence[Forecast], weight_K: np.ndarray) -> Forecast:
+    """The mixture of several: draws in proportion to the weights, densities weighted."""
+    n_draws = min(len(forecast.loss_WR) for forecast in forecasts)
+    parts = []
+    for forecast, count in zip(forecasts, stacking.apportion(weight_K, n_draws), strict=True):
+        parts.append(forecast.loss_WR[np.linspace(0, len(forecast.loss_WR) - 1, count).astype(int)])
+    log_density_KR = np.stack([forecast.log_density_R for forecast in forecasts])
+    return Forecast(
+        loss_WR=np.concatenate(parts),
+        log_density_R=special.logsumexp(log_density_KR, axis=0, b=np.asarray(weight_K)[:, None]),
+    )
+
+
+def of_curve_fit(fitted: LeastSquaresFit, asked: Observations, n_draws: int, seed: int) -> Forecast:
+    """Of a fit by squared error: normal about its curve, with the standard error of the fitted residuals."""
+    sd = np.sqrt(fitted.objective / max(fitted.n_rows - len(fitted.params), 1))
+    mean_R = np.exp(fitted.predict(asked.features))
+    draws_WR = np.random.default_rng(seed).standard_normal((n_draws, len(asked)))
+    return Forecast(loss_WR=mean_R + sd * draws_WR, log_density_R=stats.norm.logpdf(asked.loss_R, mean_R, sd))

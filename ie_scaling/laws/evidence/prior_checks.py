@@ -1,0 +1,74 @@
+"""What the priors alone say, beside what the posterior says: losses of the fitted rows, and what scale and shape do."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from ie_scaling.laws.bayes import noise, stacking
+from ie_scaling.laws.bayes.posterior import Posterior, summarise
+from ie_scaling.laws.observations import Features
+from ie_scaling.laws.proportions import Family
+
+TENFOLD = 10.0
+FOURFOLD = 4.0
+CENTRAL = (0.001, 0.999)
+
+
+def predict(posterior: Posterior, seed: int) -> dict[str, Any]:
+    """Prior and posterior summaries, JSON-ready, and the share of rows outside the central 99.8 % of the prior's.
+
+    `loss` is of one more run of every fitted row, in nats. The others are at the rows' geometric means and median
+    proportions, in per cent of the loss: what ten times the parameters, or the tokens, gain, and what four times
+    the aspect ratio costs.
+    """
+    features, log_loss_R, model_R = stacking.data_of(posterior)
+    blank = _prior_of(posterior)
+    names = [f"another {model}" for model in model_R]
+    loss_WR = np.exp(blank.log_losses(features, "new_run", seed, model_ids=names))
+    low_R, high_R = np.quantile(loss_WR, CENTRAL, axis=0)
+    loss_R = np.exp(log_loss_R)
+    found: dict[str, Any] = {"share_outside": float(((loss_R < low_R) | (loss_R > high_R)).mean())}
+    again_WR = np.exp(posterior.log_losses(features, "new_run", seed, model_ids=names))
+    found["loss"] = {"prior": summarise(loss_WR), "posterior": summarise(again_WR)}
+    members = _at_the_middle(features)
+    of_prior, of_posterior = (_effects(each.log_losses(members, "law")) for each in (blank, posterior))
+    found |= {name: {"prior": of_prior[name], "posterior": of_posterior[name]} for name in of_prior}
+    return found
+
+
+def _prior_of(posterior: Posterior) -> Posterior:
+    """The prior's draws as if they were a posterior's that has seen no model."""
+    prior = posterior.groups["prior"]
+    draws = {name: prior[name].to_numpy() for name in (*posterior.law.names, *noise.NAMES)}
+    return dataclasses.replace(posterior, draws=draws, effects_CSM=np.zeros((*draws["tau"].shape, 0)), model_ids=())
+
+
+def _at_the_middle(features) -> Any:
+    """The middle of the rows, then ten times its size, ten times its tokens, and four times its aspect ratio."""
+    middle = [np.exp(np.log(x).mean()) for x in (features.n_total, features.aspect_ratio, features.n_tokens)]
+    scales = np.array([[1, 1, 1], [TENFOLD, 1, 1], [1, 1, TENFOLD], [1, FOURFOLD, 1]])
+    members = Family.of_features(features).members(*(np.array(middle) * scales).T)
+    members = dataclasses.replace(members, loss_optimal=np.full(len(members), np.median(features.loss_optimal)))
+    return dataclasses.replace(members, **_without_proportions(features, members, scales[:, 0]))
+
+
+def _without_proportions(features: Features, members: Features, scale_A: np.ndarray) -> dict[str, np.ndarray]:
+    """What the rows tell but members of their proportions lack, as of a table without shapes: counts scaled as N is."""
+    told = {}
+    for field in dataclasses.fields(features):
+        known_R = getattr(features, field.name)
+        if np.isnan(getattr(members, field.name)).any() and not np.isnan(known_R).any():
+            factor_A = scale_A if field.name.startswith("n_") and field.name != "n_layers" else np.ones(len(scale_A))
+            told[field.name] = np.exp(np.log(known_R).mean()) * factor_A
+    return told
+
+
+def _effects(log_loss_WA: np.ndarray) -> dict[str, dict[str, float]]:
+    """Gains and cost in per cent, summarised."""
+    change_WA = 100 * np.expm1(log_loss_WA[:, 1:] - log_loss_WA[:, :1])
+    return {
+        "gain of ten times the parameters (%)": summarise(-change_WA[:, 0]),
+        "gain of ten times the tokens (%)": summarise(-change_WA[:, 1]),
+        "cost of four times the aspect ratio (%)": summarise(change_WA[:, 2]),
+    }

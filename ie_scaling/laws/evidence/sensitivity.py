@@ -1,0 +1,77 @@
+"""How much a posterior owes to its priors: sensitivity to raising prior, or likelihood, to a power.
+
+Kallioinen, Paananen, Bürkner, Vehtari 2023 (2107.14054): every draw is weighted by prior^(α − 1) for α a little above
+and below 1, weights Pareto-smoothed, and the cumulative Jensen-Shannon distance between the weighted and the plain
+draws of a quantity is taken per doubling of α. Above THRESHOLD the quantity is called sensitive. The prior is that of
+the law's parameters and of the noise; a model's effect u belongs to the likelihood. W draws.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from ie_scaling.laws.bayes import stacking
+from ie_scaling.laws.bayes.posterior import Posterior
+
+THRESHOLD = 0.05
+POWERS = (0.99, 1.01)
+
+
+def of(posterior: Posterior) -> dict[str, dict[str, Any]]:
+    """Of every parameter and of every derived quantity: sensitivity to prior and likelihood, and a verdict.
+
+    Raises:
+      ValueError: a posterior without log prior, as of a bootstrap.
+    """
+    if "log_prior" not in posterior.groups:
+        raise ValueError(f"law {posterior.law.name!r}: its file lacks the log prior, fit it again by method bayes")
+    log_prior_W = np.sum([values.to_numpy() for values in posterior.groups["log_prior"].values()], axis=0).reshape(-1)
+    log_likelihood_W = posterior.groups["sample_stats"]["lp"].to_numpy().reshape(-1) - log_prior_W
+    weights = {kind: _weights(each) for kind, each in (("prior", log_prior_W), ("likelihood", log_likelihood_W))}
+    values = dict(posterior.draws)
+    if "quantities" in posterior.groups:
+        values |= {str(name): draws.to_numpy() for name, draws in posterior.groups["quantities"].items()}
+    found = {}
+    for name, draws in values.items():
+        entry = {kind: sensitivity(draws.reshape(-1), each) for kind, each in weights.items()}
+        found[name] = entry | {"verdict": _verdict(entry["prior"], entry["likelihood"])}
+    return found
+
+
+def sensitivity(draws_W: np.ndarray, weights: list[np.ndarray]) -> float:
+    """Distance between weighted and plain draws per doubling of the power, the mean over POWERS."""
+    if not np.isfinite(draws_W).all() or np.ptp(draws_W) == 0:
+        return 0.0
+    distances = [distance(draws_W, weight_W) for weight_W in weights]
+    return float(np.mean([each / abs(np.log2(power)) for each, power in zip(distances, POWERS, strict=True)]))
+
+
+def distance(draws_W: np.ndarray, weight_W: np.ndarray) -> float:
+    """Cumulative Jensen-Shannon distance, in [0, 1], the larger of that of the draws and of their mirror image."""
+    return max(_one_sided(draws_W, weight_W), _one_sided(-draws_W, weight_W))
+
+
+def _one_sided(draws_W: np.ndarray, weight_W: np.ndarray) -> float:
+    order = np.argsort(draws_W)
+    width = np.diff(draws_W[order])
+    plain = np.arange(1, len(draws_W)) / len(draws_W)
+    other = np.clip(np.cumsum(weight_W[order])[:-1], 1e-300, 1)
+    plain_area, other_area = plain @ width, other @ width
+    if plain_area + other_area == 0:
+        return 0.0
+    middle = np.log2(0.5 * (plain + other))
+    one = (plain * (np.log2(plain) - middle)) @ width + (other_area - plain_area) / (2 * np.log(2))
+    two = (other * (np.log2(other) - middle)) @ width + (plain_area - other_area) / (2 * np.log(2))
+    return float(np.sqrt(max(one + two, 0) / (plain_area + other_area)))
+
+
+def _weights(log_density_W: np.ndarray) -> list[np.ndarray]:
+    """Smoothed, normalised weights of each power."""
+    raw = np.stack([(power - 1) * log_density_W for power in POWERS])
+    return list(np.exp(stacking.smooth(raw - raw.max(axis=1, keepdims=True))[0]))
+
+
+def _verdict(prior: float, likelihood: float) -> str:
+    if prior < THRESHOLD:
+        return "ok"
+    return "prior and data disagree" if likelihood >= THRESHOLD else "the prior decides"

@@ -1,0 +1,1 @@
+"""Least squares: many starts at once, Newton steps, and what a table cannot identify."""

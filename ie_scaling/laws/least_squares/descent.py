@@ -1,0 +1,160 @@
+"""Robust objectives and their minimisation from many starts: what a fit, a fold and a bootstrap refit share."""
+
+import concurrent.futures
+import dataclasses
+import functools
+import os
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ie_scaling.inference import numerics
+from ie_scaling.laws.law import Law
+from ie_scaling.laws.least_squares import newton
+from ie_scaling.laws.observations import Features, Observations, Reference
+
+MAX_STEPS = 400
+RELATIVE_TOLERANCE = 1e-11  # of the gradient, against δ (or the residual scale) per row
+MAX_LANES = 32  # descents side by side
+LANE_ROWS = 2**16  # rows of all lanes together: what keeps a step in the cache
+EXPLORE_ROWS = 4096  # beyond it the starts descend on a sample
+POLISHED = 3  # distinct ends of which are carried to all rows
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """The data of one fit, as arrays."""
+
+    features: Features
+    log_loss_R: np.ndarray
+    reference: Reference
+
+
+def huber(residual: Any, delta: jax.Array) -> jax.Array:
+    """r²/2 within δ, δ(|r| − δ/2) beyond; elementwise."""
+    size = jnp.abs(residual)
+    return jnp.where(size <= delta, 0.5 * residual**2, delta * (size - 0.5 * delta))
+
+
+def objective(law: Law, problem: Problem, z_P: jax.Array, weight_R: jax.Array, delta: jax.Array) -> jax.Array:
+    """Σ_i w_i·Huber_δ(ln L_i − ln L̂_i)."""
+    predicted_R = law.log_loss(law.from_free(z_P), problem.features, problem.reference)
+    return jnp.sum(weight_R * huber(problem.log_loss_R - predicted_R, delta))
+
+
+def draw_starts(law: Law, reference: Reference, n_starts: int, seed: int) -> np.ndarray:
+    """Free coordinates [Z, P]: the prior's middle, and draws about it somewhat wider than the prior."""
+    center_P, spread_P = prior_of(law, reference)
+    noise_ZP = np.random.default_rng(seed).standard_normal((n_starts, len(center_P)))
+    noise_ZP[:1] = 0.0
+    return center_P + 1.2 * spread_P * noise_ZP
+
+
+def schedule_from_afar(delta: float, n_rows: int) -> newton.Schedule:
+    """From afar: a wide δ, a middle one, and δ itself, loosely until the last."""
+    wide = max(delta, 0.05)
+    return _schedule((wide, np.sqrt(wide * delta), delta), (60, 60, MAX_STEPS), n_rows)
+
+
+def schedule_from_nearby(delta: float, n_rows: int) -> newton.Schedule:
+    """From the minimum of nearly the same rows."""
+    wide = max(delta, 0.01)
+    return _schedule((wide, np.sqrt(wide * delta), delta), (4, 4, MAX_STEPS // 2), n_rows)
+
+
+def _schedule(delta_S: Sequence[float], max_steps_S: Sequence[int], n_rows: int) -> newton.Schedule:
+    loose_S = np.array([1e5, 1e5, 1.0])
+    tolerance_S = RELATIVE_TOLERANCE * np.array(delta_S) * n_rows * loose_S
+    return newton.Schedule(delta_S=np.array(delta_S), tolerance_S=tolerance_S, max_steps_S=np.array(max_steps_S))
+
+
+def bounds(law: Law, reference: Reference) -> tuple[np.ndarray, np.ndarray]:
+    """The box of free coordinates: within each parameter's reach, and E at most the smallest loss."""
+    center_P = np.array([p.center(reference) for p in law.parameters])
+    reach_P = np.array([p.reach for p in law.parameters])
+    high_P = center_P + reach_P
+    if "E" in law.names:
+        high_P[law.names.index("E")] = np.log(reference.L_min)
+    return center_P - reach_P, high_P
+
+
+def prior_of(law: Law, reference: Reference) -> tuple[np.ndarray, np.ndarray]:
+    """Centres and spreads of the free coordinates' normal priors."""
+    return np.array([p.center(reference) for p in law.parameters]), np.array([p.spread for p in law.parameters])
+
+
+@functools.partial(jax.jit, static_argnums=0, compiler_options=numerics.COMPILER_OPTIONS)
+def _advance(law: Law, problem: Problem, lanes: newton.Lanes, *state) -> tuple[newton.Lanes, jax.Array]:
+    """`newton.advance` on this law's objective: compiled once for a law, a number of rows and a number of lanes."""
+    return newton.advance(functools.partial(objective, law, problem), lanes, *state)
+
+
+def minimise(
+    law: Law,
+    problem: Problem,
+    start_ZP: np.ndarray,
+    weights_of: Callable[[np.ndarray], np.ndarray],
+    low_P: np.ndarray,
+    high_ZP: np.ndarray,
+    schedule: newton.Schedule,
+    on_progress: Callable[[int], None] = lambda finished: None,
+) -> newton.Minima:
+    """All problems through as many lanes as the rows leave room for."""
+    n_lanes = int(np.clip(LANE_ROWS // len(problem.log_loss_R), 1, MAX_LANES))
+    with numerics.double_precision():
+        problem, low_P, schedule = jax.device_put((problem, low_P, schedule))
+
+    def advance_lanes(lanes, weight_BR, settled_B, high_BP):
+        return _advance(law, problem, lanes, weight_BR, settled_B, low_P, high_BP, schedule)
+
+    def work(part_Z):
+        with numerics.double_precision():
+            weights_of_part = lambda problems: weights_of(part_Z[problems])  # noqa: E731
+            return newton.solve(advance_lanes, start_ZP[part_Z], weights_of_part, high_ZP[part_Z], n_lanes, report)
+
+    lock = threading.Lock()
+
+    def report(finished):
+        with lock:
+            on_progress(finished)
+
+    n_workers = int(np.clip(len(start_ZP) // (4 * n_lanes), 1, os.cpu_count() or 1))
+    if n_workers > 1:  # compile once, before they all ask for it
+        lanes = newton.start(np.repeat(start_ZP[:1], n_lanes, axis=0))
+        weight_BR = np.repeat(weights_of(np.array([0])), n_lanes, axis=0)
+        with numerics.double_precision():
+            advance_lanes(lanes, weight_BR, np.ones(n_lanes, bool), np.repeat(high_ZP[:1], n_lanes, axis=0))
+    with concurrent.futures.ThreadPoolExecutor(n_workers) as workers:
+        parts = list(workers.map(work, np.array_split(np.arange(len(start_ZP)), n_workers)))
+    return newton.Minima(
+        z_ZP=np.concatenate([part.z_ZP for part in parts]),
+        objective_Z=np.concatenate([part.objective_Z for part in parts]),
+        grad_norm_Z=np.concatenate([part.grad_norm_Z for part in parts]),
+    )
+
+
+def explore(
+    law: Law, observations: Observations, reference: Reference, start_ZP: np.ndarray, huber_delta: float, seed: int
+) -> np.ndarray:
+    """The best few ends of descents on a random sample of the rows: where to begin on all of them."""
+    index_R = np.random.default_rng(seed).choice(len(observations), EXPLORE_ROWS, replace=False)
+    problem = Problem(observations.features.take(index_R), observations.log_loss_R[index_R], reference)
+    low_P, high_P = bounds(law, reference)
+    found = minimise(
+        law,
+        problem,
+        start_ZP,
+        lambda problems: np.ones((len(problems), EXPLORE_ROWS)),
+        low_P,
+        np.broadcast_to(high_P, start_ZP.shape),
+        schedule_from_afar(huber_delta, EXPLORE_ROWS),
+    )
+    order_Z = np.argsort(found.objective_Z)
+    objective_Z = found.objective_Z[order_Z]
+    distinct_Z = np.concatenate([[True], np.diff(objective_Z) > 1e-6 * objective_Z[0]]) & np.isfinite(objective_Z)
+    return found.z_ZP[order_Z[distinct_Z][:POLISHED]]

@@ -1,0 +1,198 @@
+"""Least squares: the robust reference fit from many starts in one program, and its bootstrap over models."""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ie_scaling.inference import numerics
+from ie_scaling.laws.law import Law
+from ie_scaling.laws.least_squares import descent, identification
+from ie_scaling.laws.observations import Features, Observations, Reference
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LeastSquaresFit:
+    """A law fitted to rows, at full precision.
+
+    Attributes:
+      params: the law's free parameters by name, coefficients at the reference point.
+      derived: the same as the literature prints them (A, B, epsilon …).
+      objective: Huber loss of ln L − ln L̂ summed over rows (`huber_log`), or squared nats summed (`squared`).
+      grad_norm: of the objective in free coordinates (logs), over those that are free to move.
+      status: `converged`, `at_bound`, `not_identified` or `max_steps`; `reasons` says which parameter and why.
+      n_agreeing: starts that reached this objective to 1e-6, out of `n_starts`.
+    """
+
+    law: Law
+    reference: Reference
+    params: dict[str, float]
+    derived: dict[str, float]
+    objective: float
+    grad_norm: float
+    status: str
+    reasons: tuple[str, ...]
+    n_rows: int
+    n_starts: int = 1
+    n_agreeing: int = 1
+    loss_function: str = "huber_log"
+    huber_delta: float = 1e-3
+
+    @property
+    def z_P(self) -> np.ndarray:
+        """Free coordinates of the parameters (NaN for one outside its support, as a negative A)."""
+        return np.array([p.to_free(self.params[p.name]) for p in self.law.parameters])
+
+    def predict(self, features: Features) -> np.ndarray:
+        """ln L̂ of each row."""
+        return evaluate(self.law, self.params, features, self.reference)
+
+
+def evaluate(law: Law, params: dict[str, float], features: Features, reference: Reference) -> np.ndarray:
+    """ln L̂ of each row at one set of parameters, in float64."""
+    with numerics.double_precision():
+        return np.asarray(_evaluate(law, {k: jnp.float64(v) for k, v in params.items()}, features, reference))
+
+
+def fit(
+    law: Law,
+    observations: Observations,
+    *,
+    huber_delta: float = 1e-3,
+    n_starts: int = 64,
+    seed: int = 0,
+    reference: Reference | None = None,
+) -> LeastSquaresFit:
+    """The minimum of Σ_i Huber_δ(ln L_i − ln L̂_i) over the law's parameters, with E at most the smallest loss.
+
+    `n_starts` draws from the prior descend together, from a wide δ to a narrower and a narrower one, to a small
+    gradient. Beyond `descent.EXPLORE_ROWS` rows they descend on a random sample, and the best are polished on all
+    rows. Summed, not averaged [Besiroglu et al. 2404.10102]. `reference` is where coefficients are stated, the rows'
+    own point by default.
+
+    Raises:
+      ValueError: a feature that the law needs is blank.
+      FloatingPointError: no start gave a finite objective.
+    """
+    observations.require(law.needs, law.name)
+    own_reference = observations.reference(law.reference_omega)
+    reference = dataclasses.replace(reference or own_reference, L_min=own_reference.L_min)
+    start_ZP = descent.draw_starts(law, reference, n_starts, seed)
+    if len(observations) > descent.EXPLORE_ROWS:
+        start_ZP = descent.explore(law, observations, reference, start_ZP, huber_delta, seed)
+    low_P, high_P = descent.bounds(law, reference)
+    problem = descent.Problem(observations.features, observations.log_loss_R, reference)
+    every_row = lambda problems: np.ones((len(problems), len(observations)))  # noqa: E731
+    high_ZP = np.broadcast_to(high_P, start_ZP.shape)
+    found = descent.minimise(
+        law, problem, start_ZP, every_row, low_P, high_ZP, descent.schedule_from_afar(huber_delta, len(observations))
+    )
+    best = int(np.argmin(found.objective_Z))
+    if not np.isfinite(found.objective_Z[best]):
+        raise FloatingPointError(f"law {law.name!r}: no start of {n_starts} gave a finite objective")
+    z_P, grad_norm = found.z_ZP[best], float(found.grad_norm_Z[best])
+    params = constrain(law, z_P)
+    small = grad_norm <= descent.RELATIVE_TOLERANCE * huber_delta * len(observations)
+    status, reasons = identification.judge(law, observations, reference, z_P, low_P, high_P, small)
+    return LeastSquaresFit(
+        law=law,
+        reference=reference,
+        params=params,
+        derived=derive(law, params, reference),
+        objective=float(found.objective_Z[best]),
+        grad_norm=grad_norm,
+        status=status,
+        reasons=reasons,
+        n_rows=len(observations),
+        n_starts=n_starts,
+        n_agreeing=int((found.objective_Z <= found.objective_Z[best] * (1 + 1e-6) + 1e-20).sum()),
+        huber_delta=huber_delta,
+    )
+
+
+def fit_subsets(
+    fitted: LeastSquaresFit, observations: Observations, kept_WR: np.ndarray, *, n_starts: int = 8, seed: int = 0
+) -> np.ndarray:
+    """Free coordinates z_WP fitted to W subsets of the rows (masks), each from `n_starts`, for cross-validation.
+
+    E is at most the smallest loss of the subset: nothing but the reference point and one of the starts knows of the
+    rows left out, and a minimum depends on neither.
+    """
+    law, reference = fitted.law, fitted.reference
+    low_P, high_P = descent.bounds(law, reference)
+    starts_NP = np.concatenate([fitted.z_P[None], descent.draw_starts(law, reference, n_starts - 1, seed)])
+    n_subsets = len(kept_WR)
+    high_WP = np.repeat(high_P[None], n_subsets, axis=0)
+    if "E" in law.names:
+        high_WP[:, law.names.index("E")] = np.where(kept_WR, observations.log_loss_R, np.inf).min(axis=1)
+    problem = descent.Problem(observations.features, observations.log_loss_R, reference)
+    found = descent.minimise(
+        law,
+        problem,
+        np.tile(starts_NP, (n_subsets, 1)),
+        lambda problems: kept_WR[problems // n_starts].astype(np.float64),
+        low_P,
+        np.repeat(high_WP, n_starts, axis=0),
+        descent.schedule_from_afar(fitted.huber_delta, len(observations)),
+    )
+    best_W = found.objective_Z.reshape(n_subsets, n_starts).argmin(axis=1)
+    return found.z_ZP.reshape(n_subsets, n_starts, -1)[np.arange(n_subsets), best_W]
+
+
+def bootstrap(
+    fitted: LeastSquaresFit,
+    observations: Observations,
+    n_draws: int,
+    seed: int = 0,
+    by: str = "model",
+    on_progress: Callable[[int], None] = lambda finished: None,
+) -> np.ndarray:
+    """Free coordinates z_WP refitted to tables whose models (or rows, by="row") are drawn with replacement.
+
+    Checkpoints of one model are not independent, so whole models are drawn. Each refit starts at the full table's fit.
+    """
+    group_R = observations.model_R if by == "model" else np.arange(len(observations))
+    n_groups = int(group_R.max()) + 1
+    counts_WM = np.random.default_rng(seed).multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=n_draws)
+    low_P, high_P = descent.bounds(fitted.law, fitted.reference)
+    found = descent.minimise(
+        fitted.law,
+        descent.Problem(observations.features, observations.log_loss_R, fitted.reference),
+        np.tile(fitted.z_P, (n_draws, 1)),
+        lambda problems: counts_WM[problems][:, group_R].astype(np.float64),
+        low_P,
+        np.tile(high_P, (n_draws, 1)),
+        descent.schedule_from_nearby(fitted.huber_delta, len(observations)),
+        on_progress,
+    )
+    return found.z_ZP
+
+
+def derive(law: Law, params: dict[str, float], reference: Reference) -> dict[str, float]:
+    """All parameters as the literature prints them, as floats."""
+    return {name: float(value) for name, value in law.derived(params, reference).items()}
+
+
+def constrain(law: Law, z_P: np.ndarray) -> dict[str, float]:
+    """Parameters by name from free coordinates, as floats."""
+    return {name: float(value) for name, value in law.from_free(z_P).items()}
+
+
+_evaluate = jax.jit(
+    lambda law, params, features, reference: law.log_loss(params, features, reference), static_argnums=0
+)
+
+
+@functools.partial(jax.jit, static_argnums=0, compiler_options=numerics.COMPILER_OPTIONS)
+def predict_draws(law: Law, draws_W: dict[str, jax.Array], features: Features, reference: Reference) -> jax.Array:
+    """ln L̂ [W, A] of each row under each of W draws of the parameters."""
+    return jax.vmap(lambda draws: law.log_loss(draws, features, reference))(draws_W)
+
+
+def predict_many(law: Law, z_WP: np.ndarray, features: Features, reference: Reference) -> np.ndarray:
+    """ln L̂ [W, A] of each row under each of W sets of free coordinates."""
+    with numerics.double_precision():
+        return np.asarray(predict_draws(law, law.from_free(z_WP), features, reference))

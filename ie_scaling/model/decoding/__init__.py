@@ -1,0 +1,1 @@
+"""The decode engine: weights laid out for reading, the KV cache, prefill and step."""

@@ -1,0 +1,160 @@
+"""Workload: one decode request, and what serving it costs in bytes and FLOPs (no JAX here)."""
+
+import dataclasses
+
+from ie_scaling import accounting
+from ie_scaling.architecture import Architecture
+from ie_scaling.running.config import require
+
+DTYPE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+MODES = ("loop", "step")
+MOST = 2**31 - 1  # of requests and of positions, which are counted in int32
+LENGTHS = {"short": (64, 64), "bian2025": (128, 256), "bian2025b": (4096, 1024)}
+"""Named (prompt_tokens, new_tokens): B25's and B25b's workloads, and a short one for a quick look."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Workload:
+    """One request of fixed length: `batch` prompts of `prompt_tokens`, each continued by `new_tokens`.
+
+    `mode` is "loop" (all new tokens inside one jit) or "step" (one dispatch a token). `temperature` 0 is greedy; above
+    it, tokens are drawn from softmax(logits / temperature). `cache_room` is how many positions the KV cache holds; 0 is
+    as many as the request needs.
+    """
+
+    batch: int
+    prompt_tokens: int
+    new_tokens: int
+    dtype: str = "float32"
+    mode: str = "loop"
+    temperature: float = 0.0
+    cache_room: int = 0
+
+    def __post_init__(self) -> None:
+        for field in ("batch", "prompt_tokens", "new_tokens"):
+            value = getattr(self, field)
+            whole = isinstance(value, int) and not isinstance(value, bool)
+            require(
+                whole and 1 <= value <= MOST, field, value, f"must be an integer of at least 1 and at most {MOST:,}"
+            )
+        require(self.dtype in DTYPE_BYTES, "dtype", self.dtype, f"must be one of {', '.join(DTYPE_BYTES)}")
+        require(self.mode in MODES, "mode", self.mode, f"must be one of {', '.join(MODES)}")
+        require(0 <= self.temperature < float("inf"), "temperature", self.temperature, "must be at least 0")
+        rule = f"must hold the prompt of {self.prompt_tokens} and all new tokens but the last: {self._needed}, or be 0"
+        require(self.cache_room == 0 or self._needed <= self.cache_room <= MOST, "cache_room", self.cache_room, rule)
+
+    @property
+    def _needed(self) -> int:
+        return self.prompt_tokens + self.new_tokens - 1  # the last new token is never read back
+
+    @property
+    def cache_positions(self) -> int:
+        """Positions the cache holds."""
+        return self.cache_room or self._needed
+
+    @property
+    def mean_context(self) -> float:
+        """Positions that one decode step attends to, its own included, averaged over the request's steps."""
+        return self.prompt_tokens + self.new_tokens / 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """What is timed: one architecture under one workload."""
+
+    architecture: Architecture
+    workload: Workload
+
+    @property
+    def name(self) -> str:
+        """Of the shape and all that sets this request apart from others."""
+        w = self.workload
+        name = f"{self.architecture.name} {w.mode} b{w.batch} p{w.prompt_tokens} n{w.new_tokens} s{w.cache_positions}"
+        return name + (f" t{w.temperature:g}" if w.temperature else "")
+
+
+def step_bytes(a: Architecture, workload: Workload) -> float:
+    """Bytes that one decode step must move: each weight once, the cache it attends to, one new cache entry.
+
+    Of an untied input embedding only the rows looked up are read.
+    """
+    cached = accounting.kv_cache_bytes_per_token(a, DTYPE_BYTES[workload.dtype])
+    return _read_bytes(a, workload, workload.batch) + workload.batch * workload.mean_context * cached
+
+
+def _read_bytes(a: Architecture, workload: Workload, n_tokens: int) -> int:
+    """Of the weights, once, and the embeddings of so many tokens."""
+    unread = 0 if a.tied_embeddings else a.vocab_size * a.d_model
+    return (accounting.count_parameters(a) - unread + n_tokens * a.d_model) * DTYPE_BYTES[workload.dtype]
+
+
+def step_flops(a: Architecture, workload: Workload) -> float:
+    """FLOPs of one decode step of the whole batch at the request's mean context."""
+    return workload.batch * accounting.forward_flops_per_token(a, round(workload.mean_context))
+
+
+def prefill_bytes(a: Architecture, workload: Workload) -> float:
+    """Bytes that the prompts must move: each weight once, their embeddings, the cache they leave."""
+    n_tokens = workload.batch * workload.prompt_tokens
+    cached = accounting.kv_cache_bytes_per_token(a, DTYPE_BYTES[workload.dtype])
+    return _read_bytes(a, workload, n_tokens) + n_tokens * cached
+
+
+def prefill_flops(a: Architecture, workload: Workload) -> float:
+    """FLOPs of the prompts: logits at the last position alone, causal attention without its masked half."""
+    n_tokens = workload.batch * workload.prompt_tokens
+    layers = 2 * accounting.count_non_embedding_parameters(a)
+    attention = 2 * a.n_layers * (workload.prompt_tokens + 1) * a.n_heads * a.d_head
+    return n_tokens * (layers + attention) + workload.batch * 2 * a.vocab_size * a.d_model
+
+
+def request_flops(a: Architecture, workload: Workload) -> float:
+    """FLOPs of a whole request, prompt included."""
+    return prefill_flops(a, workload) + (workload.new_tokens - 1) * step_flops(a, workload)
+
+
+def weight_bytes(a: Architecture, workload: Workload) -> int:
+    """Bytes of the weights in the workload's type."""
+    return accounting.weight_bytes(a, DTYPE_BYTES[workload.dtype])
+
+
+def cache_bytes(a: Architecture, workload: Workload) -> int:
+    """Bytes of the KV cache."""
+    size = DTYPE_BYTES[workload.dtype]
+    return workload.batch * workload.cache_positions * accounting.kv_cache_bytes_per_token(a, size)
+
+
+def activation_bytes(a: Architecture, workload: Workload) -> int:
+    """Bytes that the prompt's activations take at their peak, about.
+
+    The residual stream twice and, of one layer, queries, keys and values with their mixture or gate and up with their
+    product, whichever is more; the attention weights of one block of queries, or, where there are more than two, of the
+    two that XLA on a CPU was seen to work on at a time; the logits. Weights, cache and this are together 0.9 to 1.3
+    times what XLA allots on a CPU (four shapes, six workloads); not compared on an accelerator.
+    """
+    size, n_tokens = DTYPE_BYTES[workload.dtype], workload.batch * workload.prompt_tokens
+    attention = a.d_head * (2 * a.n_heads + 2 * a.n_kv_heads)
+    wide = size * (2 * a.d_model + max(attention, 3 * a.d_ff))
+    block = min(prefill_block(workload.prompt_tokens), workload.prompt_tokens)
+    copies = 2 if workload.prompt_tokens <= 2 * block else 4  # logits and weights
+    return n_tokens * (wide + copies * 4 * a.n_heads * block) + 4 * workload.batch * a.vocab_size
+
+
+def prefill_block(prompt_tokens: int) -> int:
+    """Queries that attend together while a prompt is read: an eighth of a long prompt, so that programs stay small."""
+    return max(128, prompt_tokens // 8)
+
+
+def memory_bytes(a: Architecture, workload: Workload) -> int:
+    """Bytes that one shape takes while it serves one request: weights, cache and, about, activations."""
+    return weight_bytes(a, workload) + cache_bytes(a, workload) + activation_bytes(a, workload)
+
+
+def floor_s(a: Architecture, workload: Workload, bytes_per_s: float, flops_per_s: float) -> float:
+    """The least time one decode step can take: max(bytes / bandwidth, FLOPs / rate). It is the floor of tpot_s."""
+    return max(step_bytes(a, workload) / bytes_per_s, step_flops(a, workload) / flops_per_s)
+
+
+def prefill_floor_s(a: Architecture, workload: Workload, bytes_per_s: float, flops_per_s: float) -> float:
+    """The same of the prompt: the floor of ttft_s."""
+    return max(prefill_bytes(a, workload) / bytes_per_s, prefill_flops(a, workload) / flops_per_s)

@@ -1,0 +1,129 @@
+"""The posterior's file, its predictions at three levels, and its errors."""
+
+import warnings
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from ie_scaling.laws import forms
+from ie_scaling.laws.bayes import posterior as posterior_lib
+from ie_scaling.laws.least_squares import solver
+from ie_scaling.laws.observations import Observations, features_of
+from tests.laws.simulated import shapes, simulate, truth
+
+GROUPS = {
+    "posterior",
+    "sample_stats",
+    "log_likelihood",
+    "prior",
+    "log_prior",
+    "posterior_predictive",
+    "observed_data",
+    "constant_data",
+}
+FEATURES = features_of(shapes(), 2e9)
+
+
+@pytest.fixture(scope="module")
+def posterior(fit_directory):
+    return posterior_lib.load_fit(fit_directory)
+
+
+def test_arviz_reads_the_file(fit_directory, posterior):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # arviz 0.23 announces its successor on import
+        import arviz
+    data = arviz.from_netcdf(fit_directory / "posterior.nc")
+    for group in GROUPS:
+        assert hasattr(data, group), group
+    assert data.posterior.attrs["law"] == "chinchilla"
+    assert data.posterior.attrs["N0"] == posterior.reference.N0
+    np.testing.assert_array_equal(data.posterior["alpha"].to_numpy(), posterior.draws["alpha"])
+    assert set(data.posterior["u"].dims) == {"chain", "draw", "model"}
+
+
+@pytest.mark.parametrize("name", ["posterior.nc", "bootstrap.nc"])
+def test_round_trip(fit_directory, tmp_path, name):
+    first = posterior_lib.load(fit_directory / name, law="chinchilla")
+    first.save(tmp_path / "again.nc")
+    second = posterior_lib.load(tmp_path / "again.nc")
+    assert (second.law, second.reference, second.method) == (first.law, first.reference, first.method)
+    assert second.model_ids == first.model_ids
+    for draws in first.draws:
+        np.testing.assert_array_equal(second.draws[draws], first.draws[draws])
+    ours, theirs = (each.log_losses(FEATURES, "new_run", 1, first.model_ids) for each in (first, second))
+    np.testing.assert_array_equal(ours, theirs)
+
+
+def test_the_truth_is_covered(posterior):
+    """At 99 % each, and at 90 % most of them; the table was simulated with τ = 0.004, σ = 0.006 about known curves."""
+    simulated = simulate(forms.get_law("chinchilla"), tokens=(1e8, 3e8, 1e9, 3e9))
+    reference = Observations.from_frame(simulated).reference(1.0)
+    raw = solver.derive(posterior.law, truth(posterior.law), reference)
+    draws = posterior.derived | posterior.draws
+    wanted = {name: raw[name] for name in ("E", "A", "B", "alpha", "beta")} | {"tau": 0.004, "sigma": 0.006}
+    quantiles = {name: np.mean(draws[name] < value) for name, value in wanted.items()}
+    assert all(0.005 < quantile < 0.995 for quantile in quantiles.values()), quantiles
+    assert sum(0.05 < quantile < 0.95 for quantile in quantiles.values()) >= 5, quantiles
+
+
+def test_levels_widen(posterior):
+    spread = {level: posterior.log_losses(FEATURES, level, 0).std(axis=0).mean() for level in posterior_lib.LEVELS}
+    assert spread["law"] < spread["shape"] < spread["new_run"]
+    tau_W, nu_W = (posterior.draws[name].ravel() for name in ("tau", "nu"))
+    sigma_WA = posterior.scale_of_runs(FEATURES)
+    difference_WA = posterior.log_losses(FEATURES, "new_run", 0) - posterior.log_losses(FEATURES, "law", 0)
+    expected = np.mean(tau_W**2) + np.mean(sigma_WA**2 * (nu_W / (nu_W - 2))[:, None])
+    assert difference_WA.var() == pytest.approx(expected, rel=0.25)
+
+
+def test_architectures_are_predicted_in_nats(posterior):
+    loss_WA = posterior.predict(shapes(), 2e9, "law")
+    np.testing.assert_allclose(np.log(loss_WA), posterior.log_losses(FEATURES, "law"), rtol=1e-12)
+    twice_WA = posterior.predict(shapes()[:1] * 2, [2e9, 4e9], "shape")
+    assert (twice_WA[:, 1] < twice_WA[:, 0]).all()  # one shape, one effect
+
+
+def test_a_fitted_model_keeps_its_effect(posterior):
+    names = [posterior.model_ids[0], "another", "another"]
+    few = FEATURES.take(np.array([0, 1, 2]))
+    effect_WA = posterior.log_losses(few, "shape", 0, names) - posterior.log_losses(few, "law", 0)
+    np.testing.assert_allclose(effect_WA[:, 0], posterior.effects_CSM[..., 0].ravel(), atol=1e-12)
+    np.testing.assert_allclose(effect_WA[:, 1], effect_WA[:, 2], atol=1e-12)
+
+
+def test_token_equivalents_buy_the_regret_back(posterior):
+    few = FEATURES.take(np.array([2, 3]))
+    log_loss_WA = posterior.log_losses(few, "law", 0)
+    factor_WA = posterior.token_equivalent(few, log_loss_WA)
+    assert (factor_WA[log_loss_WA == log_loss_WA.min(axis=1, keepdims=True)] == 1).all()
+    w = int(np.flatnonzero(np.isfinite(factor_WA).all(axis=1))[0])
+    more = few.scale_tokens(factor_WA[w])
+    np.testing.assert_allclose(posterior.log_losses(more, "law", 0)[w], log_loss_WA[w].min(), rtol=1e-9)
+
+
+def test_summary_has_raw_coefficients(posterior):
+    table = posterior.summary()
+    assert {"E", "A", "B", "alpha", "beta", "tau", "sigma", "nu"} <= set(table)
+    assert table["alpha"]["lo90"] < table["alpha"]["median"] < table["alpha"]["hi90"]
+
+
+def test_errors(fit_directory, tmp_path, posterior):
+    with pytest.raises(ValueError, match="is of law 'chinchilla', not 'effective'"):
+        posterior_lib.load(fit_directory / "posterior.nc", law="effective")
+    with pytest.raises(ValueError, match="no such file"):
+        posterior_lib.load(tmp_path / "absent.nc")
+    with pytest.raises(ValueError, match=r"has neither posterior\.nc nor bootstrap\.nc"):
+        posterior_lib.load_fit(tmp_path)
+    (tmp_path / "text.nc").write_text("not netCDF")
+    with pytest.raises(ValueError, match="not a netCDF posterior"):
+        posterior_lib.load(tmp_path / "text.nc")
+    bare = xr.DataTree.from_dict({"posterior": xr.Dataset({"E": ("draw", [1.0])}, attrs={"law": "chinchilla"})})
+    bare.to_netcdf(tmp_path / "bare.nc", engine="h5netcdf")
+    with pytest.raises(ValueError, match="does not end in its checksum"):
+        posterior_lib.load(tmp_path / "bare.nc")
+    with pytest.raises(ValueError, match="level='run': must be one of law, shape, new_run"):
+        posterior.log_losses(FEATURES, "run")
+    with pytest.raises(ValueError, match="at least one architecture"):
+        posterior.log_losses(FEATURES.take(np.array([], int)), "law")

@@ -1,0 +1,193 @@
+"""What the reader of a loss posterior refuses, one line each, and which of two files a fit directory gives."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from ie_scaling.errors import InputError
+from ie_scaling.inference import draws_file
+from ie_scaling.laws.bayes import posterior as posterior_lib
+from ie_scaling.running import files
+from tests.laws import small_posterior
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    path = tmp_path_factory.mktemp("small") / "posterior.nc"
+    small_posterior.make().save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def content(path):
+    return path.read_bytes()
+
+
+@pytest.fixture(scope="module")
+def written(path):
+    return draws_file.read(path)
+
+
+def change_what_is_read(written, monkeypatch, change):
+    """As if the file had been written, checksum and all, with its posterior and groups changed."""
+    data, groups = written
+    tree = {"posterior": data.copy(deep=True), **groups}
+    change(tree)
+    monkeypatch.setattr(draws_file, "read", lambda path: (tree.pop("posterior"), tree))
+
+
+def set_attribute(name, value):
+    def change(tree):
+        tree["posterior"] = tree["posterior"].assign_attrs({name: value})
+
+    return change
+
+
+def drop(name):
+    def change(tree):
+        tree["posterior"] = tree["posterior"].drop_vars(name)
+
+    return change
+
+
+def drop_attribute(name):
+    def change(tree):
+        del tree["posterior"].attrs[name]
+
+    return change
+
+
+def set_draws(name, function):
+    def change(tree):
+        tree["posterior"] = tree["posterior"].assign({name: function(tree["posterior"][name])})
+
+    return change
+
+
+def set_one(name, value):
+    def one(values):
+        values = values.copy()
+        values[0, 3] = value
+        return values
+
+    return set_draws(name, one)
+
+
+def rename_models(tree):
+    tree["posterior"] = tree["posterior"].assign_coords(model=np.array(["same", "same"]))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (drop_attribute("law"), "attribute 'law' is missing"),
+        (drop_attribute("N0"), "attribute 'N0' is missing"),
+        (drop_attribute("failures"), "attribute 'failures' is missing"),
+        (set_attribute("law", ""), "attribute law='' must be text"),
+        (set_attribute("law", 3), "attribute law=.*3.* must be text"),
+        (set_attribute("tie", np.array([1.0, 2.0])), "attribute tie=.* must be text"),
+        (set_attribute("law", "x" * 5000), "attribute law=.* must be a name on one line"),
+        (set_attribute("method", "one\ntwo"), "attribute method=.* must be a name on one line"),
+        (set_attribute("law", "newton"), "attribute law='newton': must be one of"),
+        (set_attribute("count", "some"), "attribute count='some'"),
+        (set_attribute("method", "guess"), "attribute method='guess' must be one of bayes, bootstrap"),
+        (set_attribute("N0", "many"), "attribute N0='many' must be a finite number"),
+        (set_attribute("D0", np.inf), "attribute D0=.*inf.* must be a finite number"),
+        (set_attribute("failures", "3"), "must be a JSON list of strings"),
+        (set_attribute("failures", "[1]"), "must be a JSON list of strings"),
+        (set_attribute("failures", "{"), "must be a JSON list of strings"),
+        (set_attribute("failures", "[" * 100_000), "must be a JSON list of strings"),
+        (drop("alpha"), "has no 'alpha'"),
+        (drop("nu"), "has no 'nu'"),
+        (drop("u"), "has no 'u'"),
+        (drop("model"), "no labels of 'model'"),
+        (rename_models, "model 'same' stands there twice"),
+        (set_draws("E", lambda values: values.isel(draw=0)), r"'E' has dimensions \('chain',\)"),
+        (set_draws("E", lambda values: values.astype(str)), "'E' is of type .* not float64"),
+        (set_draws("E", lambda values: values.astype("float32")), "'E' is of type float32, not float64"),
+        (set_attribute("L0", 0.0), "attribute L0=0 must be above zero"),
+        (set_one("beta", np.nan), r"'beta' is nan at \(0, 3\)"),
+        (set_one("beta", np.inf), r"'beta' is inf at \(0, 3\)"),
+        (set_one("alpha", -0.1), "'alpha' has a draw of -0.1, below 0"),
+        (set_one("omega", 1.5), "'omega' has a draw of 1.5, above 1"),
+        (set_one("nu", 1.0), "'nu' has a draw of 1, below 2"),
+        (set_one("u", np.nan), "'u' is nan"),
+        (set_one("alpha", 1e4), "draw 3 of law 'effective' predicts no loss for a row that was fitted"),
+        (lambda tree: tree.update(constant_data=tree["constant_data"] * np.nan), "'n_non_embedding' is nan"),
+        (
+            lambda tree: tree.update(constant_data=tree["constant_data"].drop_vars("n_tokens")),
+            "group constant_data has no numbers 'n_tokens' of its rows",
+        ),
+        (lambda tree: tree.update(observed_data=xr.Dataset()), "has no 'log_loss'"),
+        (
+            lambda tree: tree.update(observed_data=xr.Dataset({"log_loss": ("run", np.ones(3))})),
+            "does not say of which fitted model each row is",
+        ),
+        (lambda tree: tree.update(log_prior=xr.Dataset()), "group sample_stats has no 'lp'"),
+        (lambda tree: tree.update(log_likelihood=xr.Dataset({"x": ("draw", np.ones(3))})), "has 3 of 'draw'"),
+    ],
+)
+def test_what_no_fit_writes_is_refused_in_one_line(path, written, monkeypatch, change, message):
+    change_what_is_read(written, monkeypatch, change)
+    with pytest.raises(InputError, match=message) as caught:
+        posterior_lib.load(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_without_its_rows_a_posterior_is_tried_at_its_reference_point(path, written, monkeypatch):
+    def change(tree):
+        del tree["constant_data"]
+        tree["posterior"]["kappa"][1, 2] = 1e308
+        tree["posterior"].attrs["R0"] = 1e30
+
+    change_what_is_read(written, monkeypatch, change)
+    with pytest.raises(InputError, match="draw 42 of law 'effective' predicts no loss at its reference point"):
+        posterior_lib.load(path)
+
+
+@pytest.mark.parametrize(
+    ("config", "written", "message"),
+    [
+        (
+            {"experiment": "fit", "method": "both", "n_bootstrap": 10},
+            ["bootstrap.nc"],
+            "has no posterior.nc, which its",
+        ),
+        ({"experiment": "fit", "method": "bayes"}, [], "has no posterior.nc, which its config.json asked for; finish"),
+        (
+            {"experiment": "fit", "method": "least_squares", "n_bootstrap": 10},
+            ["posterior.nc"],
+            "has no bootstrap.nc, which its config.json asked for; posterior.nc is another method's",
+        ),
+        ({"experiment": "fit", "method": "least_squares"}, [], "has neither posterior.nc nor bootstrap.nc"),
+    ],
+)
+def test_a_fit_gives_what_it_was_asked_for_or_nothing(tmp_path, content, config, written, message):
+    files.write_json(tmp_path / "config.json", config)
+    for name in written:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        posterior_lib.load_fit(tmp_path)
+
+
+@pytest.mark.parametrize(("method", "expected"), [("both", "bayes"), ("least_squares", "bootstrap")])
+def test_of_two_files_the_configuration_chooses(tmp_path, method, expected):
+    files.write_json(tmp_path / "config.json", {"experiment": "fit", "method": method, "n_bootstrap": 10})
+    small_posterior.make("bayes").save(tmp_path / "posterior.nc")
+    small_posterior.make("bootstrap").save(tmp_path / "bootstrap.nc")
+    assert posterior_lib.load_fit(tmp_path).method == expected
+
+
+@pytest.mark.parametrize(("method", "name"), [("bootstrap", "posterior.nc"), ("bayes", "bootstrap.nc")])
+def test_draws_under_the_name_of_another_method_are_refused(tmp_path, method, name):
+    small_posterior.make(method).save(tmp_path / name)
+    with pytest.raises(InputError, match=f"{name}: holds draws of method '{method}', not what its name says"):
+        posterior_lib.load_fit(tmp_path)
+
+
+def test_draws_of_another_law_than_was_asked_for_are_refused(tmp_path):
+    files.write_json(tmp_path / "config.json", {"experiment": "fit", "method": "bayes", "law": "width_depth"})
+    small_posterior.make("bayes").save(tmp_path / "posterior.nc")
+    with pytest.raises(InputError, match="not 'width_depth'"):
+        posterior_lib.load_fit(tmp_path)

@@ -1,0 +1,105 @@
+"""The judge of ranks, and the calibration of a small law end to end: right passes, a planted error does not."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from ie_scaling.laws import forms
+from ie_scaling.laws.bayes import noise
+from ie_scaling.laws.config import CertifyConfig
+from ie_scaling.laws.evidence import calibration, certificate
+from ie_scaling.laws.observations import Observations
+from ie_scaling.running import files
+from ie_scaling.tables import cells
+from tests.laws.simulated import simulate
+
+LAW = forms.get_law("chinchilla")
+ROWS = Observations.from_frame(simulate(LAW, seed=1, tau=0.004, sigma=0.004))
+
+
+def test_uniform_ranks_are_inside_the_band_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    verdicts = [calibration.judge(rng.integers(0, 51, 200), 50, level=0.9) for _ in range(150)]
+    share = np.mean([verdict["passed"] for verdict in verdicts])
+    assert 0.82 < share < 0.97
+    assert 0.35 < np.mean([verdict["p_value"] for verdict in verdicts]) < 0.65
+
+
+@pytest.mark.parametrize(
+    "ranks_of",
+    [
+        lambda rng: rng.binomial(50, rng.beta(0.6, 0.6, 300)),  # intervals too narrow
+        lambda rng: rng.binomial(50, rng.beta(2.0, 2.0, 300)),  # too wide
+        lambda rng: rng.binomial(50, rng.beta(1.0, 1.5, 300)),  # biased
+    ],
+)
+def test_wrong_intervals_leave_the_band(ranks_of):
+    assert not calibration.judge(ranks_of(np.random.default_rng(1)), 50)["passed"]
+
+
+def test_simulated_tables_have_the_priors_moments():
+    truths = calibration.simulate(LAW, ROWS, ROWS.reference(1.0), 4000, 0)
+    spread_P = np.array([parameter.spread for parameter in LAW.parameters])
+    np.testing.assert_allclose(truths.z_SP.std(axis=0), spread_P, rtol=0.06)
+    wider = calibration.simulate(LAW, ROWS, ROWS.reference(1.0), 4000, 0, prior_scale=2.0)
+    np.testing.assert_allclose(wider.z_SP.std(axis=0), 2 * spread_P, rtol=0.06)
+    assert truths.log_loss_SR.shape == (4000, len(ROWS))
+
+
+def test_ranks_of_draws_from_the_prior_itself_are_uniform():
+    """With no data the posterior is the prior: exchangeable truths and draws."""
+    truths = calibration.simulate(LAW, ROWS, ROWS.reference(1.0), 300, 0)
+    others = calibration.simulate(LAW, ROWS, ROWS.reference(1.0), 300 * 40, 1)
+    draws_SLQ = np.concatenate([others.z_SP, others.noise_SZ], axis=1).reshape(300, 40, -1)
+    ranks = calibration.ranks(LAW, ROWS, ROWS.reference(1.0), truths, draws_SLQ, 0)
+    assert set(ranks) == {*LAW.names, *noise.COORDINATES, "loss difference", "place of the deepest"}
+    assert all(calibration.judge(values, 40)["passed"] for values in ranks.values())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("prior_scale", [1.0, 2.5])
+def test_the_sampler_is_calibrated_and_a_planted_prior_is_caught(prior_scale):
+    """At 0.1 % for each of ten quantities, so that chance alone seldom fails it."""
+    config = CertifyConfig(n_tables=200, n_warmup=200, n_samples=300, prior_scale=prior_scale)
+    found = certificate.calibrate(config, LAW, ROWS)["quantities"]
+    assert (min(entry["p_value"] for entry in found.values()) > 0.001) == (prior_scale == 1.0)
+
+
+@pytest.mark.slow
+def test_a_certificate_says_what_failed(tmp_path):
+    cells.write_table(tmp_path / "runs.csv", ROWS.frame)
+    config = CertifyConfig(runs=str(tmp_path / "runs.csv"), law="chinchilla", n_tables=20, n_warmup=50, n_samples=50)
+    failures = certificate.run(config, tmp_path / "out")
+    found = files.read_json(tmp_path / "out" / "certificate.json")
+    assert found["failures"] == failures
+    assert found["passed"] == (not failures)
+    assert len(found["rolled_forward"]["rows"]) == found["rolled_forward"]["n"] == 6
+
+
+@pytest.mark.parametrize(
+    ("passed", "n_divergent", "coverage90", "failures"),
+    [
+        (True, 30, 5 / 6, []),
+        (True, 0, 1.0, []),  # six of six is what 90 % would give every other time
+        (True, 0, 0.5, ["rolled forward: 90 % intervals cover 50 % of 6 rows"]),
+        (False, 0, 5 / 6, ["calibration of alpha: p 0.0020"]),
+        (False, 30, 5 / 6, ["calibration of alpha: p 0.0020", "30 of 200 chains had divergences"]),
+    ],
+)
+def test_what_a_certificate_fails_for(passed, n_divergent, coverage90, failures):
+    quantities = {"alpha": {"passed": passed, "p_value": 0.002}}
+    simulated = {"n_tables": 200, "tables_with_divergences": n_divergent, "quantities": quantities}
+    forward = {"n": 6, "n_models": 6, "coverage90": coverage90, "gate": []}
+    found = certificate.judge(CertifyConfig(), LAW, simulated, forward, {"failures": []})["failures"]
+    assert len(found) == len(failures)
+    assert all(said in failure for said, failure in zip(failures, found, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [({"law": "conditional_published"}, "reads the smallest loss"), ({"where": "n_tokens < 0"}, "keeps no row")],
+)
+def test_bad_input_is_one_line(changes, message):
+    with pytest.raises(ValueError, match=message):
+        certificate.load(dataclasses.replace(CertifyConfig(), **changes))

@@ -1,0 +1,71 @@
+"""Power-scaling against a posterior known in closed form, and the short certificate of a fit."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from ie_scaling.laws.bayes import noise
+from ie_scaling.laws.bayes import posterior as posterior_lib
+from ie_scaling.laws.evidence import certificate, sensitivity
+
+
+def normal_normal(prior_sd: float, n_rows: int, prior_mean: float = 0.0):
+    """Draws of a normal mean with known noise of sd 1, data mean 1, and the log prior and log likelihood of each."""
+    precision = prior_sd**-2 + n_rows
+    mean = (prior_mean * prior_sd**-2 + n_rows * 1.0) / precision
+    draws = np.random.default_rng(0).normal(mean, precision**-0.5, 8000)
+    return draws, -0.5 * ((draws - prior_mean) / prior_sd) ** 2, -0.5 * n_rows * (draws - 1.0) ** 2
+
+
+@pytest.mark.parametrize(
+    ("prior_sd", "n_rows", "prior_mean", "by_prior", "by_likelihood"),
+    [(10.0, 20, 0.0, False, True), (0.5, 2, 0.0, True, True), (0.3, 1, 1.0, True, False), (0.1, 100, 0.0, True, True)],
+)
+def test_what_priors_decide(prior_sd, n_rows, prior_mean, by_prior, by_likelihood):
+    draws, log_prior, log_likelihood = normal_normal(prior_sd, n_rows, prior_mean)
+    found = [sensitivity.sensitivity(draws, sensitivity._weights(each)) for each in (log_prior, log_likelihood)]
+    assert (found[0] > sensitivity.THRESHOLD) == by_prior
+    assert (found[1] > sensitivity.THRESHOLD) == by_likelihood
+
+
+def test_distance_is_a_distance():
+    draws = np.random.default_rng(0).normal(size=4000)
+    same = np.full(4000, 1 / 4000)
+    assert sensitivity.distance(draws, same) == pytest.approx(0.0, abs=1e-7)
+    shifted = np.exp(0.5 * draws)
+    mild = np.exp(0.1 * draws)
+    far, near = (sensitivity.distance(draws, each / each.sum()) for each in (shifted, mild))
+    assert 0 < near < far < 1
+    assert sensitivity.distance(5 * draws + 3, shifted / shifted.sum()) == pytest.approx(far, rel=1e-9)
+
+
+@pytest.fixture(scope="module")
+def posterior(fit_directory):
+    return posterior_lib.load(fit_directory / "posterior.nc")
+
+
+def test_the_short_certificate_of_a_good_fit(posterior):
+    found = certificate.short(posterior, 0)
+    assert found["passed"] == (not found["failures"])
+    assert not [failure for failure in found["failures"] if failure.startswith(("models", "priors"))]
+    assert 0.3 < found["models_left_out"]["coverage50"] < 0.75
+    for check in (each for each in found["prior_predictive"].values() if isinstance(each, dict)):
+        assert (
+            check["prior"]["hi90"] - check["prior"]["lo90"] >= check["posterior"]["hi90"] - check["posterior"]["lo90"]
+        )
+    assert found["prior_predictive"]["gain of ten times the tokens (%)"]["prior"]["lo90"] > 0
+    assert set(noise.NAMES) <= set(found["sensitivity"])
+
+
+def test_a_model_far_off_and_losses_beyond_the_priors_fail(posterior):
+    groups = dict(posterior.groups)
+    groups["observed_data"] = groups["observed_data"] + np.log(100.0)
+    found = certificate.short(dataclasses.replace(posterior, groups=groups), 0)
+    assert any(failure.startswith("models left out: 90 % intervals cover 0 %") for failure in found["failures"])
+    assert any(failure.startswith("priors: 100 %") for failure in found["failures"])
+
+
+def test_a_bootstrap_has_no_prior(fit_directory):
+    with pytest.raises(ValueError, match="lacks the log prior"):
+        sensitivity.of(posterior_lib.load(fit_directory / "bootstrap.nc"))

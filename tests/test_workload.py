@@ -1,0 +1,65 @@
+"""Workload: its rules, and what a step costs."""
+
+import dataclasses
+
+import jax
+import pytest
+
+from ie_scaling import accounting, workload
+from ie_scaling.model import transformer
+from ie_scaling.model.decoding import kv_cache
+from ie_scaling.model.decoding.weights import make_weights
+from ie_scaling.workload import Workload
+from tests.model.shapes import FAMILIES
+
+LOAD = Workload(batch=3, prompt_tokens=5, new_tokens=7)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "rule"),
+    [
+        *(
+            (field, value, "at least 1")
+            for field in ("batch", "prompt_tokens", "new_tokens")
+            for value in (0, True, 2.5)
+        ),
+        ("dtype", "float8", "must be one of float32"),
+        ("mode", "stream", "must be one of loop, step"),
+        ("temperature", -1.0, "must be at least 0"),
+        ("temperature", float("nan"), "must be at least 0"),
+        ("cache_room", 10, "must hold the prompt of 5 and all new tokens but the last: 11"),
+    ],
+)
+def test_a_broken_rule_names_field_and_value(field, value, rule):
+    with pytest.raises(ValueError, match=f"^{field}={value!r}: .*{rule}"):
+        dataclasses.replace(LOAD, **{field: value})
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_memory_is_what_the_engine_allocates(name):
+    a = FAMILIES[name]
+    weights = jax.eval_shape(lambda: make_weights(a, transformer.init(a, jax.random.key(0)), "float32"))
+    cache = jax.eval_shape(lambda: kv_cache.empty_cache(a, LOAD.batch, LOAD.cache_positions, "float32"))
+    repeated = (a.n_heads + a.n_kv_heads - 2) * a.d_head * a.n_layers * a.qk_norm  # one gain a head, side by side
+    folded = 2 * a.n_layers * a.d_model  # gains that are multiplied into the matrices after them
+    held = 4 * (sum(leaf.size for leaf in jax.tree.leaves((weights, cache))) - 1 - repeated + folded)
+    assert workload.weight_bytes(a, LOAD) + workload.cache_bytes(a, LOAD) == held
+
+
+def test_step_bytes_and_flops_by_hand():
+    a = FAMILIES["gqa"]
+    unread = a.vocab_size * a.d_model
+    contexts = [LOAD.prompt_tokens + step for step in range(1, LOAD.new_tokens)]
+    assert LOAD.mean_context == sum(contexts) / len(contexts)
+    weights = 4 * (accounting.count_parameters(a) - unread + 3 * a.d_model)
+    cache = 3 * LOAD.mean_context * 2 * a.n_layers * a.n_kv_heads * a.d_head * 4
+    assert workload.step_bytes(a, LOAD) == weights + cache
+    one_context = dataclasses.replace(LOAD, new_tokens=2)
+    assert workload.step_flops(a, one_context) == 3 * accounting.forward_flops_per_token(a, 6)
+
+
+def test_the_floor_is_the_slower_of_the_two():
+    a = FAMILIES["gqa"]
+    moved, work = workload.step_bytes(a, LOAD), workload.step_flops(a, LOAD)
+    assert workload.floor_s(a, LOAD, moved / 2, work) == pytest.approx(2)
+    assert workload.floor_s(a, LOAD, moved, work / 3) == pytest.approx(3)
