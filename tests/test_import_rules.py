@@ -16,7 +16,7 @@ TABLE = {
     "running": {"accounting", "errors"},
     "workload": {"accounting", "architecture", "running"},
     "shapes": {"architecture", "errors", "running"},
-    "tables": {"architecture", "accounting", "errors", "running"},
+    "tables": {"architecture", "accounting", "errors", "running", "shapes"},
     "inference": {"errors", "running"},
     "model": {"architecture", "errors", "running"},
     "model.decoding": {"architecture", "errors", "running", "model", "workload"},
