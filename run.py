@@ -14,6 +14,7 @@ saves its state first and exits 143.
 # ruff: noqa: E402 (signals are minded before the imports, which take a while)
 
 import _signal as early  # ty: ignore (what `signal` wraps, without the imports of its own)
+import atexit
 import os
 
 
@@ -22,9 +23,16 @@ def _end(number: int, _: object) -> None:
     os._exit(128 + number)
 
 
+def _ignore() -> None:
+    """While Python ends it takes its handlers away: a signal would then hide the exit status of what is done."""
+    early.signal(early.SIGINT, early.SIG_IGN)
+    early.signal(early.SIGTERM, early.SIG_IGN)
+
+
 if __name__ == "__main__":
     early.signal(early.SIGINT, _end)
     early.signal(early.SIGTERM, _end)
+    atexit.register(_ignore)  # the first registered, so the last to run
 
 import functools
 import importlib

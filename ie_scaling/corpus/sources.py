@@ -155,7 +155,7 @@ def _walk(
             path = (here / name).relative_to(root).as_posix()
             if name.startswith("."):
                 left_out.setdefault(HIDDEN, []).append(path)
-            elif not (here / name).is_file():
+            elif not os.path.isfile(here / name):  # Path.is_file raises where a link may not be followed
                 left_out.setdefault(NO_FILE, []).append(path)
             else:
                 yield path

@@ -112,7 +112,10 @@ def _load_holdout(config: FitConfig, runs: RunSource, fitted_index: pd.Index) ->
     chosen = runs.filter("" if config.holdout == REST else config.holdout, "holdout")
     held = chosen[~chosen.isin(fitted_index)]
     if held.empty:
-        raise InputError(f"holdout={config.holdout!r}: every row it keeps of {config.runs} is fitted")
+        raise InputError(
+            f"holdout={config.holdout!r}: every row it keeps of {config.runs} is fitted; where must leave them out, "
+            "such as where='n_params_total < 5e8' with holdout=rest"
+        )
     return reading.observe(runs, held, say_remarks=False)
 
 

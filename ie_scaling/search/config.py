@@ -5,7 +5,7 @@ import math
 
 from ie_scaling.errors import InputError, short
 from ie_scaling.latency_law.config import RequestConfig
-from ie_scaling.running.config import between, one_of, positive, seeded
+from ie_scaling.running.config import between, one_of, positive, require, seeded
 
 METRICS = ("ttft_s", "tpot_s", "e2e_s")
 LEVELS = ("law", "shape", "new_run")
@@ -102,6 +102,7 @@ class SelectConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        require(bool(self.latency), "latency", self.latency, "must name a latency.csv, or what fit_latency wrote")
         one_of(self, "latency_metric", METRICS)
         one_of(self, "level", LEVELS)
         if self.max_latency_s is not None and self.max_latency_ratio is not None:

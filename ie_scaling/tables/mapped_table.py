@@ -204,13 +204,15 @@ class MappedTable:
         cells.refuse(self.path, judged["n_params_total"], blank, "must not be blank without n_params_non_embedding")
 
     def _text(self, name: str, start: int) -> pd.Series:
-        """A column of text, "" where blank; of run_id the row's number."""
+        """A column of text without spaces around it, "" where blank; of run_id the row's number."""
         text = pd.Series("", self.raw.index, dtype=object)
         if name in self.sources:
             given = self.raw[self.sources[name].column].astype(object)
-            text = given.where(given.notna(), "").map(str).astype(object)
+            text = given.where(given.notna(), "").map(lambda cell: str(cell).strip()).astype(object)
+            if name in ("run_id", "model_id"):  # no names, but what a missing one was written as
+                text = text.where(~text.str.lower().isin(NO_NUMBER), "")
         numbered = pd.Series([f"row{start + row + 1}" for row in self.raw.index], self.raw.index, dtype=object)
-        return text.where(text.str.strip() != "", numbered) if name == "run_id" else text
+        return text.where(text != "", numbered) if name == "run_id" else text
 
 
 def _quoted(column: str) -> str:

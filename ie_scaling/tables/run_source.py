@@ -64,10 +64,11 @@ class RunSource:
                 warnings += plausibility.warnings_of(judged, table.path, table.origins)
                 frames.append(judged.set_axis(own))
             start += len(table.raw)
-        text = [*TEXT_COLUMNS, *(["table", "table_row"] if len(self.tables) > 1 else [])]
+        several = len(self.tables) > 1
+        text = [*TEXT_COLUMNS, *(["table", "table_row"] if several else [])]
         frame = pd.concat(frames).assign(**{name: self.view.loc[index, name] for name in text})
-        remarks += _same_shapes(frame[self.unnamed[index]], self.name)
-        warnings += suspicious_rows.repeated(frame, self.name)
+        remarks += _same_shapes(frame[self.unnamed[index]], self.name, several)
+        warnings += suspicious_rows.repeated(frame, self.name, several)
         return Rows(frame=frame, remarks=tuple(remarks), warnings=tuple(warnings))
 
 
@@ -115,7 +116,7 @@ def split_paths(paths: str | Path) -> list[str]:
     return [name for name in (part.strip() for part in str(paths).split(",")) if name] or [str(paths)]
 
 
-def _same_shapes(frame: pd.DataFrame, name: str) -> list[str]:
+def _same_shapes(frame: pd.DataFrame, name: str, several: bool) -> list[str]:
     """A remark on rows without a model_id that may be one model's: equal in source, size and shape."""
     same = ["source", "n_params_total", "n_params_non_embedding", *SHAPE_FIELDS]
     groups = frame.groupby(same, dropna=False, sort=False)["model_id"]
@@ -123,8 +124,8 @@ def _same_shapes(frame: pd.DataFrame, name: str) -> list[str]:
     if not alike.any():
         return []
     first = frame[groups.ngroup() == groups.ngroup()[alike].iloc[0]]
-    numbers = first["table_row"] if "table_row" in first else first.index + 1
-    where = f"{first['table'].iloc[0]}: " if "table" in first else ""
+    numbers = first["table_row"] if several else first.index + 1
+    where = f"{first['table'].iloc[0]}: " if several else ""
     rows = where + "rows " + columns.listed((str(number) for number in numbers), 4)
     return [
         f"{name}: {int(alike.sum())} rows have no model_id and share their size and shape with others ({rows} …): "

@@ -65,16 +65,22 @@ def warnings_of_numbers(frame: pd.DataFrame, path: object, units_are_known: bool
     return said
 
 
-def repeated(frame: pd.DataFrame, name: str) -> list[str]:
-    """A warning where rows are of one run, size, tokens and split: each would count as a run of its own."""
+def repeated(frame: pd.DataFrame, name: str, several: bool) -> list[str]:
+    """A warning where rows are of one run, size, tokens and split: each would count as a run of its own.
+
+    Of `several` tables, columns `table` and `table_row` say where a row stands.
+    """
     same = frame.duplicated(["run_id", "loss_split", "n_params_total", "n_params_non_embedding", "n_tokens"])
     if not same.any():
         return []
     first = frame.index[int(same.to_numpy().argmax())]
     run = columns.short(str(frame.at[first, "run_id"]))
+    place = f"row {first + 1}"
+    if several:
+        place = f"{frame.at[first, 'table']}: row {frame.at[first, 'table_row']}"
     return [
         f"{name}: {int(same.sum())} of {len(frame)} rows repeat the run_id, size, tokens and loss_split of a row above "
-        f"(row {first + 1} the first, run_id {run!r}): each counts as a run of its own; remove repeated rows"
+        f"({place} the first, run_id {run!r}): each counts as a run of its own; remove repeated rows"
     ]
 
 

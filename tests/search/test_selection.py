@@ -306,3 +306,8 @@ def test_a_table_of_several_workloads_must_be_narrowed(inputs, tmp_path):
 def test_config_rules(field, value):
     with pytest.raises(ValueError, match=field):
         SelectConfig(**{field: value})
+
+
+def test_a_latency_without_a_name_is_refused():
+    with pytest.raises(InputError, match=r"latency='': must name a latency\.csv"):
+        selection.SelectConfig(latency="")

@@ -51,7 +51,7 @@ def test_a_run_that_is_commented_out_is_warned_of(tmp_path):
 
 
 def test_repeated_rows_are_warned_of_with_names_and_without(tmp_path):
-    twice = pd.concat([GOOD, GOOD.head(2)])
+    twice = pd.concat([GOOD, GOOD.head(2)]).assign(table="of mine")
     (named,) = warnings_of(tmp_path / "runs.csv", twice)
     assert "2 of 26 rows repeat the run_id" in named
     assert "row 25 the first, run_id 'N30M-D1B'" in named
@@ -122,3 +122,23 @@ def test_another_delimiter_is_told(tmp_path):
     GOOD.to_csv(path, index=False, sep="|")
     with pytest.raises(InputError, match=r"has one column, .* must have commas, tabs or semicolons"):
         run_source.open_runs(path)
+
+
+def test_a_repeated_row_of_several_tables_is_named_by_its_table(tmp_path):
+    paths = [tmp_path / "a.csv", tmp_path / "b.csv"]
+    GOOD.head(12).to_csv(paths[0], index=False)
+    GOOD.tail(14).to_csv(paths[1], index=False)
+    runs = run_source.open_runs(f"{paths[0]},{paths[1]}")
+    (warning,) = runs.judge(runs.filter("")).warnings
+    assert "2 of 26 rows repeat the run_id" in warning
+    assert f"({paths[1]}: row 1 the first" in warning
+
+
+def test_spaces_around_a_name_make_no_other_model_and_nan_is_no_name(tmp_path):
+    names = [f"m{row // 4}" + " " * (row % 2) for row in range(24)]
+    GOOD.assign(model_id=names).to_csv(tmp_path / "runs.csv", index=False)
+    runs = run_source.open_runs(tmp_path / "runs.csv")
+    assert runs.view["model_id"].nunique() == 6
+    GOOD.assign(model_id=["NaN" if row < 8 else "m" for row in range(24)]).to_csv(tmp_path / "runs.csv", index=False)
+    runs = run_source.open_runs(tmp_path / "runs.csv")
+    assert runs.view["model_id"].tolist() == GOOD["run_id"].tolist()[:8] + ["m"] * 16
