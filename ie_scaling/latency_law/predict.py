@@ -39,10 +39,8 @@ def run(config: PredictLatencyConfig, directory: Path) -> list[str]:
     resolved = {"experiment": "predict_latency"} | config_lib.to_plain(config)
     if not workdir.is_done(directory, resolved, inputs=inputs_of(config)):
         posterior, kind, cases = load(config)
-        predicted = posterior.predict(cases, kind, config.seed)
+        table = tabulate(posterior, kind, cases, config.seed)
         with workdir.opened(directory, resolved, inputs=inputs_of(config)):
-            table = pd.DataFrame([_describe(case, kind) for case in cases])
-            table = pd.concat([table, predicted.intervals()], axis=1)
             cells.write_table(directory / "predicted_latency.csv", table)
             files.write_json(directory / "warnings.json", {"warnings": warnings_of(posterior, cases, kind)})
     return files.read_json(directory / "warnings.json")["warnings"]
@@ -56,6 +54,12 @@ def load(config: PredictLatencyConfig) -> tuple[LatencyPosterior, str, list[Case
     """
     posterior = latency_law.load_fit(config.fit)
     return posterior, *resolve(config, config.resolve_architectures(), posterior)
+
+
+def tabulate(posterior: LatencyPosterior, device_kind: str, cases: Sequence[Case], seed: int) -> pd.DataFrame:
+    """A row a case: what was predicted, and every metric's median with the ends of its 90 % interval."""
+    predicted = posterior.predict(cases, device_kind, seed)
+    return pd.concat([pd.DataFrame([_describe(case, device_kind) for case in cases]), predicted.intervals()], axis=1)
 
 
 def warnings_of(posterior: LatencyPosterior, cases: Sequence[Case], device_kind: str) -> list[str]:

@@ -1,12 +1,25 @@
 """Progress of long work: a bar on a terminal, a line now and then in a log; with time left."""
 
+import contextlib
+import contextvars
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 
 import tqdm
 
 LINE_EVERY_S = 10.0
+_shown = contextvars.ContextVar("progress is shown", default=True)
+
+
+@contextlib.contextmanager
+def shown(is_shown: bool) -> Generator[None]:
+    """Whether progress and what is said of it appear at all, within the block."""
+    token = _shown.set(is_shown and _shown.get())
+    try:
+        yield
+    finally:
+        _shown.reset(token)
 
 
 class Progress:
@@ -20,7 +33,8 @@ class Progress:
         self._done = 0
         self._start = self._said = clock()
         self._bar = None
-        if sys.stderr.isatty():
+        self._shown = _shown.get()  # now: `advance` may be called from another thread
+        if self._shown and sys.stderr.isatty():
             self._bar = tqdm.tqdm(total=total, desc=label, unit=unit, dynamic_ncols=True, leave=True)
 
     def __enter__(self) -> "Progress":
@@ -46,6 +60,8 @@ class Progress:
             self._say(now, note)
 
     def _say(self, now: float, note: str) -> None:
+        if not self._shown:
+            return
         elapsed = now - self._start
         left = elapsed / max(self._done, 1) * (self._total - self._done)
         tail = f", {left:.0f} s left" if self._done < self._total else ""
@@ -59,5 +75,7 @@ class Progress:
 
 def say(message: str) -> None:
     """One line about what goes on, on stderr, clear of a running bar."""
+    if not _shown.get():
+        return
     tqdm.tqdm.write(message, file=sys.stderr)
     sys.stderr.flush()

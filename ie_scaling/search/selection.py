@@ -15,6 +15,7 @@ from ie_scaling.errors import InputError
 from ie_scaling.latency_law import posterior as latency_law
 from ie_scaling.latency_law import predict
 from ie_scaling.latency_law.config import RequestConfig
+from ie_scaling.latency_law.posterior import LatencyPosterior
 from ie_scaling.laws.bayes import posterior as posterior_lib
 from ie_scaling.running import config as config_lib
 from ie_scaling.running import files, identity, workdir
@@ -86,27 +87,42 @@ def candidates_of(config: SelectConfig, n_draws: int) -> Candidates:
     Raises:
       InputError: no such table or law, no candidates, one that the table does not have, or too many.
     """
-    return _predicted(config, n_draws) if Path(config.latency).is_dir() else _timed(config)
+    return candidates_by(config, n_draws, read_latency(config.latency))
 
 
-def _timed(config: SelectConfig) -> Candidates:
+def read_latency(path: str) -> pd.DataFrame | LatencyPosterior:
+    """The latency law of a directory that `configs/fit_latency.py` wrote, or the rows of a latency table.
+
+    Raises:
+      InputError: no such law or table.
+    """
+    return latency_law.load_fit(path) if Path(path).is_dir() else latency_table.read_latency(path)
+
+
+def candidates_by(config: SelectConfig, n_draws: int, latency: pd.DataFrame | LatencyPosterior) -> Candidates:
+    """As `candidates_of`, from the rows of a latency table or from a law; `config.latency` is its name in messages."""
+    if isinstance(latency, LatencyPosterior):
+        return _predicted(config, n_draws, latency)
+    return _timed(config, latency)
+
+
+def _timed(config: SelectConfig, rows: pd.DataFrame) -> Candidates:
     unused = {"grid": config.grid != GridConfig(), "request": config.request != RequestConfig()}
     for field, is_given in unused.items():
         if is_given:
             raise InputError(
                 f"{field}: needs a latency law; latency={config.latency!r} is no directory of configs/fit_latency.py"
             )
-    table, metric = _timed_rows(config), config.latency_metric
+    table, metric = _timed_rows(config, rows), config.latency_metric
     remarks = latency_checks.remarks(table.set_index("table_row"), config.latency)
     remarks += latency_spread.remarks(table, metric, config.latency)
     timed = Space.own_sizes(shape_table.architectures_of(table))
     return Candidates(timed, MeasuredLatency.from_table(table, metric), "timed", remarks)
 
 
-def _predicted(config: SelectConfig, n_draws: int) -> Candidates:
+def _predicted(config: SelectConfig, n_draws: int, law: LatencyPosterior) -> Candidates:
     if config.where:
         raise InputError(f"where={config.where!r}: chooses rows of a table; latency={config.latency!r} is a law")
-    law = latency_law.load_fit(config.latency)
     every = Space.of(config.candidates, config.grid)
     chosen = every.take(_small_enough(config, every.architectures))
     architectures = chosen.architectures
@@ -134,14 +150,13 @@ def _small_enough(config: SelectConfig, architectures: list[Architecture]) -> np
     return n_params_A <= most
 
 
-def _timed_rows(config: SelectConfig) -> pd.DataFrame:
+def _timed_rows(config: SelectConfig, rows: pd.DataFrame) -> pd.DataFrame:
     """One latency row for each candidate, in the order of the candidates (or of the table).
 
     Raises:
       InputError: a candidate that was not timed, or one timed under several workloads.
     """
-    table = latency_table.read_latency(config.latency)
-    table = filters.filter_rows(table.assign(table_row=range(len(table))), config.where, config.latency)
+    table = filters.filter_rows(rows.assign(table_row=range(len(rows))), config.where, config.latency)
     twice = table.duplicated("architecture")
     if twice.any():
         name = table.loc[twice, "architecture"].iloc[0]

@@ -43,8 +43,12 @@ def read_latency(path: str | Path) -> pd.DataFrame:
     Raises:
       InputError: a cell that cannot be, or cells that contradict one another, by file, row, column and text.
     """
-    path = Path(path)
-    given = cells.read_frame(path)
+    return judge(cells.read_frame(Path(path)), path)
+
+
+def judge(given: pd.DataFrame, name: str | Path) -> pd.DataFrame:
+    """The rows of a latency table, checked as `read_latency` does; `name` is the table's in messages."""
+    path = Path(name)
     cells.require_columns(path, given, LATENCY_COLUMNS)
     if given.empty:
         raise InputError(f"{path}: has no rows")

@@ -10,7 +10,7 @@ import pandas as pd
 
 from ie_scaling.architecture import SHAPE_FIELDS
 from ie_scaling.errors import InputError
-from ie_scaling.tables import columns, filters, plausibility, suspicious_rows
+from ie_scaling.tables import columns, delimited, filters, plausibility, suspicious_rows
 from ie_scaling.tables.columns import TEXT_COLUMNS
 from ie_scaling.tables.mapped_table import MappedTable
 
@@ -85,6 +85,19 @@ def open_runs(paths: str | Path, columns_text: str | Mapping[str, Any] = "") -> 
     if twice := [name for name in names if names.count(name) > 1]:
         raise InputError(f"runs={columns.short(str(paths))}: {twice[0]} is named twice")
     return assemble(str(paths), open_tables(names, columns_text))
+
+
+def open_frame(frame: pd.DataFrame, name: str, columns_text: str | Mapping[str, Any] = "") -> RunSource:
+    """A run table that is held already, as `open_runs` has one of a file; its rows are counted in their order.
+
+    Raises:
+      InputError: no rows, or as `open_runs`.
+    """
+    if frame.empty:
+        raise InputError(f"{name}: has no rows")
+    path, numbered = Path(name), frame.reset_index(drop=True)
+    raw = delimited.named(path, numbered, [str(column) for column in frame.columns])
+    return assemble(name, [MappedTable.of(path, raw, columns.parse(columns_text))])
 
 
 def open_tables(paths: Sequence[str | Path], columns_text: str | Mapping[str, Any] = "") -> list[MappedTable]:

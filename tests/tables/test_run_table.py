@@ -13,6 +13,7 @@ from ie_scaling.laws import forms, reading
 from ie_scaling.laws.least_squares import solver
 from ie_scaling.laws.observations import Observations
 from ie_scaling.tables import run_source, run_table
+from ie_scaling.tables.columns import RUN_COLUMNS
 
 DATA = Path(__file__).resolve().parents[2] / "data"
 SHAPE = Architecture(d_model=512, n_layers=8, n_heads=8, n_kv_heads=8, d_head=64, d_ff=1536, vocab_size=50432)
@@ -212,3 +213,33 @@ def test_names_of_any_type_are_read_as_text_and_blanks_as_blank(tmp_path, values
     found = rows(str(tmp_path / "runs.parquet")).frame
     assert found["run_id"].tolist() == [found["model_id"].iloc[0], "row2"]
     assert found["model_id"].iloc[1] == "row2"
+
+
+def test_a_frame_that_is_held_reads_as_its_file_does(tmp_path):
+    """Text or numbers, whatever its index, and with a map of columns."""
+    text = "N,D,loss,run_id\n1e6,1e7,3.5,a\n2e6,1e7,3.25,b\n3e6,2e7,3.0,c\n"
+    (tmp_path / "runs.csv").write_text(text)
+    chosen = {"n_params_total": "N", "n_tokens": "D"}
+    read = run_table.read_runs(tmp_path / "runs.csv", columns=chosen)
+    for given in (pd.read_csv(tmp_path / "runs.csv"), pd.read_csv(tmp_path / "runs.csv", dtype=str)):
+        runs = run_source.open_frame(given.set_axis([7, 8, 9]), "rows", chosen)
+        judged = runs.judge(runs.filter("")).frame
+        pd.testing.assert_frame_equal(judged[list(RUN_COLUMNS)], read[list(RUN_COLUMNS)])
+    again = run_source.open_frame(read, "rows")
+    pd.testing.assert_frame_equal(again.judge(again.filter("")).frame, read)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda frame: frame.assign(loss=[3.5, -1.0]), "rows: row 2, column loss"),
+        (lambda frame: frame.drop(columns="n_tokens"), "rows: column n_tokens is missing"),
+        (lambda frame: frame.iloc[:0], "rows: has no rows"),
+        (lambda frame: pd.concat([frame, frame[["loss"]]], axis=1), "rows: 2 columns are named 'loss'"),
+    ],
+)
+def test_a_bad_frame_is_refused_by_row_and_column(change, words):
+    frame = pd.DataFrame({"n_params_total": [1e6, 2e6], "n_tokens": [1e7, 1e7], "loss": [3.5, 3.25]})
+    with pytest.raises(InputError, match=words):
+        runs = run_source.open_frame(change(frame), "rows")
+        runs.judge(runs.filter(""))
