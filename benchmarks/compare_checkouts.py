@@ -126,8 +126,8 @@ JOBS = {
     "contest": Job(
         "compare",
         {
-            "tables": "data/gadre2024_models.csv",
-            "wheres": f'("{RPJ}",)',
+            "tables": "data/bian2025.csv",
+            "wheres": f'("{FIG7}",)',
             "laws": "chinchilla",
             "published": "chinchilla:alpha=beta",
             "n_folds": 2,
