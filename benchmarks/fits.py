@@ -1,6 +1,6 @@
 """Speed of least squares beside scipy: the grid of starts, the bootstrap, and a table of 100,000 rows.
 
-  python benchmarks/fits.py [--out=results/fits-cpu.json] [--quick]
+  python benchmarks/fits.py [--out=results/fits_cpu.json] [--quick]
 
 Ours is timed from a call of the library to its answer with every compiled program thrown away before, so compilation
 is in it; imports are not, on either side. Scipy gets a hand-written NumPy objective; where its gradient is analytic

@@ -16,7 +16,7 @@ PROGRAMS = sorted(
     for path in ([ROOT / top] if top.endswith(".py") else (ROOT / top).rglob("*.py"))
 )
 LINK = re.compile(r"\]\(([^)\s#]+)(?:#[^)]*)?\)")
-NAMED_PAGE = re.compile(r"\b(?:docs|results|data)/[\w/]+\.(?:md|csv|json|png)\b")
+NAMED_PAGE = re.compile(r"\b(?:docs|results|data)/[\w/-]+\.(?:md|csv|json|png)\b")
 ARXIV = re.compile(r"\b\d{4}\.\d{5}\b")
 TAG = re.compile(r"\[([A-Z][A-Za-z]*\d\d[a-z]?)\]")
 
