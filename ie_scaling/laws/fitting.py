@@ -85,7 +85,7 @@ def load(config: FitConfig) -> Inputs:
         fitted = reading.warn_of_few_models(fitted)
     if config.objective == "squared":
         published.check(law)
-    holdout = _load_holdout(config, runs, fitted_index)
+    holdout = _load_holdout(config, runs, fitted_index, fitted)
     if holdout is not None:
         holdout.require(law.needs, law.name)
     return Inputs(law=law, fitted=fitted, holdout=holdout, n_in_table=len(runs))
@@ -103,12 +103,14 @@ def _gives_intervals(config: FitConfig) -> bool:
     return config.method != "least_squares" or bool(config.n_bootstrap and config.resample == "model")
 
 
-def _load_holdout(config: FitConfig, runs: RunSource, fitted_index: pd.Index) -> Observations | None:
+def _load_holdout(
+    config: FitConfig, runs: RunSource, fitted_index: pd.Index, fitted: Observations
+) -> Observations | None:
     """Rows that `holdout` names (a table, a row filter, or `rest`), those fitted left out."""
     if not config.holdout:
         return None
     if cells.is_table(config.holdout):
-        return reading.read(config.holdout, columns=config.columns)
+        return _warn_of_fitted(reading.read(config.holdout, columns=config.columns), fitted)
     chosen = runs.filter("" if config.holdout == REST else config.holdout, "holdout")
     held = chosen[~chosen.isin(fitted_index)]
     if held.empty:
@@ -117,6 +119,21 @@ def _load_holdout(config: FitConfig, runs: RunSource, fitted_index: pd.Index) ->
             "such as where='n_params_total < 5e8' with holdout=rest"
         )
     return reading.observe(runs, held, say_remarks=False)
+
+
+def _warn_of_fitted(held: Observations, fitted: Observations) -> Observations:
+    """The rows of a holdout table, with a warning (also said) where some are those that are fitted."""
+    known = {*zip(fitted.features.n_known, fitted.features.n_tokens, fitted.log_loss_R, strict=True)}
+    n_same = sum(
+        row in known for row in zip(held.features.n_known, held.features.n_tokens, held.log_loss_R, strict=True)
+    )
+    if not n_same:
+        return held
+    warning = (
+        f"{held.name}: {n_same} of {len(held)} held-out rows have the size, tokens and loss of a fitted row: what "
+        "the law predicts of them is no test of it"
+    )
+    return dataclasses.replace(held, warnings=(*held.warnings, *reading.say_all([warning])))
 
 
 def fit_least_squares(config: FitConfig, inputs: Inputs) -> LeastSquaresFit:

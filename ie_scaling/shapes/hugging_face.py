@@ -23,6 +23,9 @@ _ROPE_FIELDS = (
 _ATTENTION_FIELDS = ("sliding_window", "layer_types", "attention_chunk_size", "attn_logit_softcapping", "clip_qkv")
 _ATTENTION_FIELDS += ("query_pre_attn_scalar", "final_logit_softcapping")
 
+# Heads that draft tokens for a large model may be called llama, in `architectures` too, and say no more than this.
+ONE_LAYER, DRAFT_WIDTH = "one layer alone, as a draft head has, which shares or adds parts that are not counted", 1024
+
 
 def read(fields: Any, source: str = "config.json") -> tuple[Architecture, tuple[str, ...]]:
     """The shape in a config and what differs, in a few words each; nothing where this decoder is the model.
@@ -47,6 +50,7 @@ def read(fields: Any, source: str = "config.json") -> tuple[Architecture, tuple[
         architecture, width = _architecture(decoder.fields, dialect)
         differs = _differences(decoder.fields, dialect, architecture)
         differs += _weights({**decoder.fields, **fields}) + (hf.VISION,) * decoder.with_inputs
+        differs += (ONE_LAYER,) * (architecture.n_layers == 1 and architecture.d_model >= DRAFT_WIDTH)
         return architecture, differs + _unknown(decoder, dialect, architecture, width)
     except ValueError as error:
         raise InputError(f"{source}: {error}") from None

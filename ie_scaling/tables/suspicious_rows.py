@@ -66,21 +66,23 @@ def warnings_of_numbers(frame: pd.DataFrame, path: object, units_are_known: bool
 
 
 def repeated(frame: pd.DataFrame, name: str, several: bool) -> list[str]:
-    """A warning where rows are of one run, size, tokens and split: each would count as a run of its own.
+    """A warning where rows of several sources are of one run and loss, as tables that overlap have them.
 
-    Of `several` tables, columns `table` and `table_row` say where a row stands.
+    Of `several` tables, columns `table` and `table_row` say where a row stands. (Within a source such rows count once,
+    and a run of two losses is refused: see laws.observations.)
     """
-    same = frame.duplicated(["run_id", "loss_split", "n_params_total", "n_params_non_embedding", "n_tokens"])
+    run = ["run_id", "loss_split", "n_params_total", "n_params_non_embedding", "n_tokens", "loss"]
+    same = frame.duplicated(run) & ~frame.duplicated(["source", *run])
     if not same.any():
         return []
     first = frame.index[int(same.to_numpy().argmax())]
-    run = columns.short(str(frame.at[first, "run_id"]))
     place = f"row {first + 1}"
     if several:
         place = f"{frame.at[first, 'table']}: row {frame.at[first, 'table_row']}"
     return [
-        f"{name}: {int(same.sum())} of {len(frame)} rows repeat the run_id, size, tokens and loss_split of a row above "
-        f"({place} the first, run_id {run!r}): each counts as a run of its own; remove repeated rows"
+        f"{name}: {int(same.sum())} of {len(frame)} rows repeat the run_id, size, tokens and loss of a row of another "
+        f"source ({place} the first, run_id {columns.short(str(frame.at[first, 'run_id']))!r}): each counts as a run "
+        "of its own; leave one of them out"
     ]
 
 

@@ -143,3 +143,14 @@ def test_a_negative_loss_is_named(tmp_path):
     frame.to_csv(tmp_path / "runs.csv", index=False)
     with pytest.raises(ValueError, match=r"runs\.csv: row 7, column loss: .* must be finite and above zero"):
         fitting.run(FitConfig(runs=str(tmp_path / "runs.csv")), tmp_path / "fit")
+
+
+def test_held_out_rows_that_are_fitted_are_warned_of(tmp_path):
+    table = pd.read_csv(Path(__file__).parents[1] / "cases" / "good_table.csv")
+    table.to_csv(tmp_path / "all.csv", index=False)
+    table.tail(6).to_csv(tmp_path / "held.csv", index=False)
+    config = FitConfig(runs=str(tmp_path / "all.csv"), holdout=str(tmp_path / "held.csv"), law="chinchilla")
+    (warning,) = fitting.load(config).warnings
+    assert "6 of 6 held-out rows have the size, tokens and loss of a fitted row" in warning
+    (warning,) = fitting.load(dataclasses.replace(config, where="n_params_total < 1e9")).warnings
+    assert "2 of 6 held-out rows" in warning

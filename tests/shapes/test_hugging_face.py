@@ -345,3 +345,10 @@ def test_any_object_gives_a_shape_or_one_line(known, changed):
 def test_what_is_no_object_is_one_line(value):
     with pytest.raises(ValueError, match=r"^config\.json: must hold a JSON object$"):
         hugging_face.read(value)
+
+
+def test_one_wide_layer_is_noted_as_a_draft_head_may_be():
+    """EAGLE's heads say LlamaForCausalLM and one layer, and nothing else that tells."""
+    _, differs = hugging_face.read(LLAMA | {"num_hidden_layers": 1, "architectures": ["LlamaForCausalLM"]})
+    assert hugging_face.ONE_LAYER in differs
+    assert hugging_face.ONE_LAYER not in hugging_face.read(LLAMA)[1]

@@ -50,13 +50,18 @@ def test_a_run_that_is_commented_out_is_warned_of(tmp_path):
     assert warnings_of(tmp_path / "runs.csv", GOOD.assign(run_id="#" + GOOD["run_id"])) == ()
 
 
-def test_repeated_rows_are_warned_of_with_names_and_without(tmp_path):
-    twice = pd.concat([GOOD, GOOD.head(2)]).assign(table="of mine")
-    (named,) = warnings_of(tmp_path / "runs.csv", twice)
-    assert "2 of 26 rows repeat the run_id" in named
-    assert "row 25 the first, run_id 'N30M-D1B'" in named
+def test_rows_that_repeat_another_in_every_cell_are_warned_of_where_no_run_id_tells(tmp_path):
+    twice = pd.concat([GOOD, GOOD.head(2)])
     (unnamed,) = warnings_of(tmp_path / "runs.csv", twice.drop(columns="run_id"))
     assert "2 of 26 rows (row 25 the first) repeats a row above in every cell" in unnamed
+    assert warnings_of(tmp_path / "runs.csv", twice) == ()  # counted once: laws.observations
+
+
+def test_one_run_under_two_sources_is_warned_of(tmp_path):
+    other = GOOD.head(2).assign(source="copy", table="of mine")
+    (warning,) = warnings_of(tmp_path / "runs.csv", pd.concat([GOOD.assign(source="mine"), other]))
+    assert "2 of 26 rows repeat the run_id, size, tokens and loss of a row of another source" in warning
+    assert "row 25 the first, run_id 'N30M-D1B'" in warning
 
 
 @pytest.mark.parametrize(
