@@ -37,8 +37,14 @@ def warnings_of(frame: pd.DataFrame, path: object, sources: Mapping[str, Source]
         rule = f"below {LEAST_TOKENS:,.0f}, hardly a number of training tokens"
         mixed = frame["n_tokens"].max() * unit > MOST_TOKENS
         warnings.append(_small(_example(frame, low, "n_tokens", path), "n_tokens", sources, rule, unit, mixed))
-    others = suspicious_rows.warnings_of_numbers(frame, path, units_are_known=not warnings)
+    others = suspicious_rows.warnings_of_numbers(frame, path, judge_ratio=not warnings and not _is_confirmed(frame))
     return warnings + _losses(frame, path) + _compute(frame, path) + others
+
+
+def _is_confirmed(frame: pd.DataFrame) -> bool:
+    """Whether most rows' own shape, or their own steps, give N or D: then neither can stand for the other."""
+    confirmed = _by_steps(frame) | _by_shape(frame, "n_params_total", (1, 2))
+    return bool((confirmed | _by_shape(frame, "n_params_non_embedding", (0,))).mean() > 0.5)
 
 
 def _small(example: str, column: str, sources: Mapping[str, Source], rule: str, unit: float, mixed: bool) -> str:

@@ -34,8 +34,8 @@ def warnings_of_cells(raw: pd.DataFrame, sources: Mapping[str, Source], path: ob
     ]
 
 
-def warnings_of_numbers(frame: pd.DataFrame, path: object, units_are_known: bool) -> list[str]:
-    """What the numbers of checked rows say of one another; tokens per parameter only where `units_are_known`."""
+def warnings_of_numbers(frame: pd.DataFrame, path: object, judge_ratio: bool) -> list[str]:
+    """What the numbers of checked rows say of one another; tokens per parameter only where `judge_ratio`."""
     n_params = frame["n_params_total"].fillna(frame["n_params_non_embedding"])
     heads, kv_heads, n_layers, d_model = (frame[name] for name in ("n_heads", "n_kv_heads", "n_layers", "d_model"))
     per_layer = frame["n_params_non_embedding"].fillna(frame["n_params_total"]) / (n_layers * d_model**2)
@@ -57,7 +57,7 @@ def warnings_of_numbers(frame: pd.DataFrame, path: object, units_are_known: bool
     )
     said = [f"{_example(frame, wrong, column, path)}: {rule}" for wrong, column, rule in rules if wrong.any()]
     ratio = float((frame["n_tokens"] / n_params).median())
-    if units_are_known and not FEWEST_TOKENS <= ratio <= MOST_TOKENS:
+    if judge_ratio and not FEWEST_TOKENS <= ratio <= MOST_TOKENS:
         said.append(
             f"{path}: {ratio:.3g} tokens per parameter in the middle row, where 1 to 10,000 are usual: are parameters "
             "and tokens swapped, or one of them in another unit?"

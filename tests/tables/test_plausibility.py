@@ -59,6 +59,9 @@ def test_tiny_runs_that_confirm_their_own_numbers_are_not_warned_of(tmp_path):
     cells.write_table(path, [row | {"sequence_length": 32}])
     assert accounting.count_parameters(TINY) < 1e4
     assert warnings_of(path) == ()
+    few = row | {"n_tokens": 1280, "n_steps": 10, "sequence_length": 32}  # a fraction of a token per parameter
+    cells.write_table(path, [few])
+    assert warnings_of(path) == ()
     cells.write_table(path, [row | {"sequence_length": 64}])
     assert len(warnings_of(path)) == 1
     cells.write_table(path, [row | {"sequence_length": 32, "n_params_total": 30, "n_params_non_embedding": ""}])
