@@ -50,3 +50,9 @@ def test_every_tag_that_is_cited_is_defined_in_the_references() -> None:
     defined = set(re.findall(r"^\| \[(\w+)\] \|", references, re.MULTILINE))
     cited = {tag for path in PROGRAMS for tag in TAG.findall(path.read_text(encoding="utf-8"))}
     assert cited | set(TAG.findall(references)) <= defined
+
+
+def test_every_result_is_described() -> None:
+    described = (ROOT / "results" / "README.md").read_text(encoding="utf-8")
+    names = {path.name for path in (ROOT / "results").iterdir()} - {"README.md"}
+    assert sorted(name for name in names if not re.search(rf"[| ]{re.escape(name)}[ ,]", described)) == []

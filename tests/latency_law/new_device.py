@@ -1,9 +1,9 @@
 """How many timings a new device needs: simulated, with two other devices in the fit and alone.
 
-  python -m tests.latency_law.new_device        prints the table of docs/latency_law.md (twelve fits, some minutes)
+  python -m tests.latency_law.new_device        prints the table of docs/lab/latency_law.md (twelve fits, some minutes)
 
 Two devices are timed on 24 shapes each and a third on a few; all are drawn from one population that lies up to a
-standard deviation from the priors' centres and differ by 0.3 of one. Asked are forty untimed shapes of the third.
+standard deviation from the priors' centers and differ by 0.3 of one. Tested on forty untimed shapes of the third.
 """
 
 import numpy as np
