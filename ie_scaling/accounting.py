@@ -1,68 +1,65 @@
-"""Exact parameters, FLOPs and bytes of an Architecture, in closed form."""
+"""Parameters, FLOPs and bytes of a decoder: sums over its parts, of one Architecture or of arrays of sizes."""
 
-from ie_scaling.architecture import Architecture
+from typing import Any, TypeVar
+
+from ie_scaling.architecture import Shape
+from ie_scaling.parts import Broadcasts
+
+Size = TypeVar("Size", bound=Broadcasts)
 
 
-def count_embedding_parameters(architecture: Architecture) -> int:
+def count_embedding_parameters(shape: Shape[Size]) -> Size:
     """N_emb: both vocabulary matrices where untied, the one where tied."""
-    matrices = 1 if architecture.tied_embeddings else 2
-    return matrices * architecture.vocab_size * architecture.d_model
+    return shape.embedding.parameters
 
 
-def count_attention_parameters(architecture: Architecture) -> int:
-    """Weights of one layer's query, key, value and output projections."""
-    a = architecture
-    return a.d_model * a.d_head * (a.n_heads + 2 * a.n_kv_heads) + a.n_heads * a.d_head * a.d_model
+def count_matrix_parameters(shape: Shape[Size]) -> Size:
+    """Weights of one layer's matrices: attention and MLP without norm gains."""
+    return shape.attention.parameters + shape.mlp.parameters
 
 
-def count_mlp_parameters(architecture: Architecture) -> int:
-    """Weights of one layer's SwiGLU: gate, up and down."""
-    return 3 * architecture.d_model * architecture.d_ff
+def count_layer_parameters(shape: Shape[Size]) -> Size:
+    """Weights of one layer, with its norm gains (and qk-norm gains)."""
+    return count_matrix_parameters(shape) + shape.attention.gains + shape.mlp.gains
 
 
-def count_non_embedding_parameters(architecture: Architecture) -> int:
-    """N_non: layers with their norm gains (and qk-norm gains), and the final norm."""
-    a = architecture
-    norms = 2 * a.d_model + (2 * a.d_head if a.qk_norm else 0)
-    layer = count_attention_parameters(a) + count_mlp_parameters(a) + norms
-    return a.n_layers * layer + a.d_model
+def count_non_embedding_parameters(shape: Shape[Size]) -> Size:
+    """N_non: all layers, and the final norm."""
+    return shape.n_layers * count_layer_parameters(shape) + shape.d_model
 
 
-def count_parameters(architecture: Architecture) -> int:
+def count_parameters(shape: Shape[Size]) -> Size:
     """N_total = N_non + N_emb."""
-    return count_non_embedding_parameters(architecture) + count_embedding_parameters(architecture)
+    return count_non_embedding_parameters(shape) + count_embedding_parameters(shape)
 
 
-def mlp_attention_ratio(architecture: Architecture) -> float:
+def mlp_attention_ratio(shape: Shape[Any]) -> Any:
     """r: MLP parameters over attention parameters (arXiv 2510.18245)."""
-    return count_mlp_parameters(architecture) / count_attention_parameters(architecture)
+    return shape.mlp.parameters / shape.attention.parameters
 
 
-def forward_flops_per_token(architecture: Architecture, context: int) -> int:
+def forward_flops_per_token(shape: Shape[Size], context: int) -> Size:
     """Forward FLOPs of one token that attends to `context` positions: 2·N_non + 2·V·d + 4·n·c·n_heads·d_head.
 
-    A multiply-add counts as two. Norm gains are counted in N_non as the convention has it; softmax, norms and
-    rotary are left out.
+    Norm gains are counted in N_non as the convention has it.
     """
-    a = architecture
-    weights = 2 * count_non_embedding_parameters(a) + 2 * a.vocab_size * a.d_model
-    return weights + 4 * a.n_layers * context * a.n_heads * a.d_head
+    weights = 2 * count_non_embedding_parameters(shape) + shape.embedding.unembedding_flops
+    return weights + shape.n_layers * shape.attention.attending_flops(context)
 
 
-def training_flops(architecture: Architecture, n_tokens: int, sequence_length: int) -> int:
+def training_flops(shape: Shape[Size], n_tokens: int, sequence_length: int) -> Size:
     """FLOPs to train on n_tokens: three forward passes, every position computed against the whole sequence.
 
     The masked half of causal attention is counted, as a dense implementation computes it.
     """
-    return 3 * n_tokens * forward_flops_per_token(architecture, sequence_length)
+    return 3 * n_tokens * forward_flops_per_token(shape, sequence_length)
 
 
-def weight_bytes(architecture: Architecture, bytes_per_element: int) -> int:
+def weight_bytes(shape: Shape[Size], bytes_per_element: int) -> Size:
     """Bytes of all parameters."""
-    return count_parameters(architecture) * bytes_per_element
+    return count_parameters(shape) * bytes_per_element
 
 
-def kv_cache_bytes_per_token(architecture: Architecture, bytes_per_element: int) -> int:
+def kv_cache_bytes_per_token(shape: Shape[Size], bytes_per_element: int) -> Size:
     """Bytes of keys and values that one position keeps: 2·n·n_kv_heads·d_head·bytes."""
-    a = architecture
-    return 2 * a.n_layers * a.n_kv_heads * a.d_head * bytes_per_element
+    return shape.n_layers * shape.attention.cache_elements * bytes_per_element

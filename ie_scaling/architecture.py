@@ -1,25 +1,85 @@
-"""Architecture: the shape of one decoder-only transformer, frozen and validated."""
+"""Shape, the sizes of decoders and the parts they make, and Architecture, the shape of one decoder, validated."""
 
 import dataclasses
 import re
 import reprlib
 import sys
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Generic, TypeVar
 
 from ie_scaling.errors import InputError
+from ie_scaling.parts import AttentionShape, Broadcasts, EmbeddingShape, MLPShape
 
-_NAME = re.compile(
-    r"d(?P<d_model>[0-9]+)-n(?P<n_layers>[0-9]+)-h(?P<n_heads>[0-9]+)-k(?P<n_kv_heads>[0-9]+)-c(?P<d_head>[0-9]+)"
-    r"-f(?P<d_ff>[0-9]+)-v(?P<vocab_size>[0-9]+)(?P<tied>-tied)?(?P<qk_norm>-qknorm)?(?:-rope(?P<rope_base>[0-9]+(?:\.[0-9]+)?(?:e\+?[0-9]+)?))?"
-)
 DEFAULT_ROPE_BASE = 10_000.0
 LARGEST = 2**31 - 1  # of any one field
 MAX_DIGITS = 20
+Size = TypeVar("Size", bound=Broadcasts)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Shape(Generic[Size]):
+    """The sizes of one decoder as numbers, or of many as arrays that broadcast; not validated."""
+
+    d_model: Size = dataclasses.field(metadata={"letter": "d"})
+    n_layers: Size = dataclasses.field(metadata={"letter": "n"})
+    n_heads: Size = dataclasses.field(metadata={"letter": "h"})
+    n_kv_heads: Size = dataclasses.field(metadata={"letter": "k"})
+    d_head: Size = dataclasses.field(metadata={"letter": "c"})
+    d_ff: Size = dataclasses.field(metadata={"letter": "f"})
+    vocab_size: Size = dataclasses.field(metadata={"letter": "v"})
+    tied_embeddings: Any = False
+    qk_norm: Any = False
+
+    @classmethod
+    def of(cls, architectures: "Sequence[Architecture]") -> "Shape[Any]":
+        """The sizes of A architectures as float64 arrays, [A]."""
+        import numpy as np  # here, as presets and names do without it
+
+        names = [of.name for of in dataclasses.fields(Shape)]
+        return Shape(**{name: np.array([getattr(a, name) for a in architectures], np.float64) for name in names})
+
+    @classmethod
+    def of_columns(cls, columns: Any) -> "Shape[Any]":
+        """The sizes in the columns of a mapping or frame, which may have others; flags are false."""
+        return Shape(**{name: columns[name] for name in SHAPE_FIELDS})
+
+    @property
+    def aspect_ratio(self) -> Any:
+        """R = d_model / n_layers (arXiv 2501.18107)."""
+        return self.d_model / self.n_layers
+
+    @property
+    def attention(self) -> AttentionShape:
+        """Attention of one layer."""
+        return AttentionShape(
+            d_model=self.d_model,
+            n_heads=self.n_heads,
+            n_kv_heads=self.n_kv_heads,
+            d_head=self.d_head,
+            qk_norm=self.qk_norm,
+        )
+
+    @property
+    def mlp(self) -> MLPShape:
+        """MLP of one layer."""
+        return MLPShape(d_model=self.d_model, d_ff=self.d_ff)
+
+    @property
+    def embedding(self) -> EmbeddingShape:
+        """Embedding, and unembedding where untied."""
+        return EmbeddingShape(d_model=self.d_model, vocab_size=self.vocab_size, matrices=2 - self.tied_embeddings)
+
+
+LETTER_OF = {of.name: of.metadata["letter"] for of in dataclasses.fields(Shape) if "letter" in of.metadata}
+SHAPE_FIELDS = tuple(LETTER_OF)
+_NAME = re.compile(
+    "-".join(f"{letter}(?P<{name}>[0-9]+)" for name, letter in LETTER_OF.items())
+    + r"(?P<tied>-tied)?(?P<qk_norm>-qknorm)?(?:-rope(?P<rope_base>[0-9]+(?:\.[0-9]+)?(?:e\+?[0-9]+)?))?"
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, order=True)
-class Architecture:
+class Architecture(Shape[int]):
     """One decoder: pre-norm RMSNorm, rotary positions, grouped-query attention, SwiGLU, no biases.
 
     `d_head` is free: n_heads·d_head need not equal d_model (Panda-1B has 72 × 64 against 2560).
@@ -28,15 +88,6 @@ class Architecture:
       InputError: naming the field, its value and the rule it breaks.
     """
 
-    d_model: int
-    n_layers: int
-    n_heads: int
-    n_kv_heads: int
-    d_head: int
-    d_ff: int
-    vocab_size: int
-    tied_embeddings: bool = False
-    qk_norm: bool = False
     rope_base: float = DEFAULT_ROPE_BASE
 
     def __post_init__(self) -> None:
@@ -62,13 +113,8 @@ class Architecture:
             raise InputError(f"rope_base={_cut(base)}: must be a finite number above 1")
 
     @property
-    def aspect_ratio(self) -> float:
-        """R = d_model / n_layers (arXiv 2501.18107)."""
-        return self.d_model / self.n_layers
-
-    @property
     def query_group(self) -> int:
-        """G = n_heads / n_kv_heads: query heads that share one key-value head."""
+        """G = n_heads / n_kv_heads, a whole number."""
         return self.n_heads // self.n_kv_heads
 
     @property
@@ -78,10 +124,7 @@ class Architecture:
         if self.rope_base != DEFAULT_ROPE_BASE:
             short = f"{self.rope_base:g}"
             tail += f"-rope{short if float(short) == self.rope_base else repr(self.rope_base)}"
-        return (
-            f"d{self.d_model}-n{self.n_layers}-h{self.n_heads}-k{self.n_kv_heads}"
-            f"-c{self.d_head}-f{self.d_ff}-v{self.vocab_size}{tail}"
-        )
+        return "-".join(f"{letter}{getattr(self, name)}" for name, letter in LETTER_OF.items()) + tail
 
     @classmethod
     def parse(cls, text: str) -> "Architecture":
@@ -114,9 +157,6 @@ class Architecture:
     def to_fields(self) -> dict[str, Any]:
         """The fields as a plain dict, in declaration order."""
         return dataclasses.asdict(self)
-
-
-SHAPE_FIELDS = ("d_model", "n_layers", "n_heads", "n_kv_heads", "d_head", "d_ff", "vocab_size")
 
 
 def _cut(value: int | float) -> str:

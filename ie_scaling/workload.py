@@ -84,8 +84,8 @@ def step_bytes(a: Architecture, workload: Workload) -> float:
 
 def _read_bytes(a: Architecture, workload: Workload, n_tokens: int) -> int:
     """Of the weights, once, and the embeddings of so many tokens."""
-    unread = 0 if a.tied_embeddings else a.vocab_size * a.d_model
-    return (accounting.count_parameters(a) - unread + n_tokens * a.d_model) * DTYPE_BYTES[workload.dtype]
+    read = accounting.count_parameters(a) - a.embedding.rows_only_parameters + n_tokens * a.d_model
+    return read * DTYPE_BYTES[workload.dtype]
 
 
 def step_flops(a: Architecture, workload: Workload) -> float:
@@ -104,8 +104,8 @@ def prefill_flops(a: Architecture, workload: Workload) -> float:
     """FLOPs of the prompts: logits at the last position alone, causal attention without its masked half."""
     n_tokens = workload.batch * workload.prompt_tokens
     layers = 2 * accounting.count_non_embedding_parameters(a)
-    attention = 2 * a.n_layers * (workload.prompt_tokens + 1) * a.n_heads * a.d_head
-    return n_tokens * (layers + attention) + workload.batch * 2 * a.vocab_size * a.d_model
+    attention = a.n_layers * a.attention.causal_attending_flops(workload.prompt_tokens)
+    return n_tokens * (layers + attention) + workload.batch * a.embedding.unembedding_flops
 
 
 def request_flops(a: Architecture, workload: Workload) -> float:
@@ -133,8 +133,7 @@ def activation_bytes(a: Architecture, workload: Workload) -> int:
     times what XLA allots on a CPU (four shapes, six workloads); not compared on an accelerator.
     """
     size, n_tokens = DTYPE_BYTES[workload.dtype], workload.batch * workload.prompt_tokens
-    attention = a.d_head * (2 * a.n_heads + 2 * a.n_kv_heads)
-    wide = size * (2 * a.d_model + max(attention, 3 * a.d_ff))
+    wide = size * (2 * a.d_model + max(a.attention.live_elements, a.mlp.live_elements))
     block = min(prefill_block(workload.prompt_tokens), workload.prompt_tokens)
     copies = 2 if workload.prompt_tokens <= 2 * block else 4  # logits and weights
     return n_tokens * (wide + copies * 4 * a.n_heads * block) + 4 * workload.batch * a.vocab_size

@@ -35,8 +35,8 @@ def sizes_of(cases: Sequence[Case]) -> np.ndarray:
     rows = []
     for case in cases:
         a, load = case.architecture, case.workload
-        shape = (a.d_model, a.n_layers, a.n_heads * a.d_head, a.n_kv_heads * a.d_head, a.d_ff, a.vocab_size, load.batch)
-        rows.append([(*shape, load.prompt_tokens), (*shape, load.mean_context)])
+        widths = a.d_model, a.n_layers, a.attention.query_width, a.attention.kv_width, a.d_ff, a.vocab_size
+        rows.append([(*widths, load.batch, tokens) for tokens in (load.prompt_tokens, load.mean_context)])
     return np.log(np.array(rows, float)).swapaxes(0, 1) / LENGTHS_2I[:, None]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ie_scaling import accounting
-from ie_scaling.architecture import SHAPE_FIELDS, Architecture
+from ie_scaling.architecture import SHAPE_FIELDS, Architecture, Shape
 from ie_scaling.errors import InputError
 from ie_scaling.tables import columns
 
@@ -204,21 +204,15 @@ class Observations:
 
 def features_of(architectures: Sequence[Architecture], n_tokens: float | Sequence[float]) -> Features:
     """Features of A architectures, each trained on `n_tokens` tokens (one number for all, or one each)."""
-    total = [accounting.count_parameters(a) for a in architectures]
-    embedding = [accounting.count_embedding_parameters(a) for a in architectures]
-    columns = {
-        "n_total": total,
-        "n_embedding": embedding,
-        "n_non_embedding": np.subtract(total, embedding),
-        "n_tokens": np.broadcast_to(np.asarray(n_tokens, np.float64), (len(architectures),)),
-        "d_model": [a.d_model for a in architectures],
-        "n_layers": [a.n_layers for a in architectures],
-        "aspect_ratio": [a.aspect_ratio for a in architectures],
-        "mlp_attention_ratio": [accounting.mlp_attention_ratio(a) for a in architectures],
-        "query_group": [a.query_group for a in architectures],
-        "loss_optimal": np.full(len(architectures), np.nan),
-    }
-    return Features(**{name: np.asarray(values, np.float64) for name, values in columns.items()})
+    shape = Shape.of(architectures)
+    return Features(
+        n_total=accounting.count_parameters(shape),
+        n_non_embedding=accounting.count_non_embedding_parameters(shape),
+        n_embedding=accounting.count_embedding_parameters(shape),
+        n_tokens=np.broadcast_to(np.asarray(n_tokens, np.float64), (len(architectures),)),
+        loss_optimal=np.full(len(architectures), np.nan),
+        **_proportions(shape),
+    )
 
 
 def _place(frame: pd.DataFrame, index: int, name: str) -> str:
@@ -253,19 +247,25 @@ def _check_models(frame: pd.DataFrame, name: str) -> None:
 
 def _features_of_frame(frame: pd.DataFrame) -> Features:
     c = {name: frame[name].to_numpy(np.float64) for name in columns.POSITIVE_RUN_COLUMNS}
-    attention = c["d_model"] * c["d_head"] * (2 * c["n_heads"] + 2 * c["n_kv_heads"])
     return Features(
         n_total=c["n_params_total"],
         n_non_embedding=c["n_params_non_embedding"],
         n_embedding=c["n_params_total"] - c["n_params_non_embedding"],
         n_tokens=c["n_tokens"],
-        d_model=c["d_model"],
-        n_layers=c["n_layers"],
-        aspect_ratio=c["d_model"] / c["n_layers"],
-        mlp_attention_ratio=3 * c["d_model"] * c["d_ff"] / attention,
-        query_group=c["n_heads"] / c["n_kv_heads"],
         loss_optimal=_optimal_losses(frame),
+        **_proportions(Shape.of_columns(c)),
     )
+
+
+def _proportions(shape: Shape[np.ndarray]) -> dict[str, np.ndarray]:
+    """The features that are of the shape alone, counts apart."""
+    return {
+        "d_model": shape.d_model,
+        "n_layers": shape.n_layers,
+        "aspect_ratio": shape.aspect_ratio,
+        "mlp_attention_ratio": accounting.mlp_attention_ratio(shape),
+        "query_group": shape.attention.query_group,
+    }
 
 
 def _optimal_losses(frame: pd.DataFrame) -> np.ndarray:

@@ -2,13 +2,13 @@
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
 from ie_scaling import accounting
-from ie_scaling.architecture import Architecture
+from ie_scaling.architecture import Architecture, Shape
 from ie_scaling.inference import reach
-from ie_scaling.laws.bayes.fitted_shapes import FittedShapes
 from ie_scaling.laws.bayes.posterior import Posterior
 from ie_scaling.laws.law import Law
 from ie_scaling.laws.observations import Features
@@ -19,7 +19,7 @@ SAME = 1.25  # ratios that differ by less are one: d_ff is rounded, and moved to
 
 @dataclasses.dataclass(frozen=True)
 class Feature:
-    """A feature of shapes that a law may lack a term for: its letter, of candidates and of fitted models.
+    """A feature of shapes that a law may lack a term for, with its letter.
 
     A law has a term for it where it needs one of `needs`. Values that differ by less than a factor of `same` are one.
     """
@@ -27,56 +27,29 @@ class Feature:
     words: str
     letter: str
     needs: tuple[str, ...]
-    of_candidate: Callable[[Architecture], float]
-    of_fitted: Callable[[FittedShapes], np.ndarray]
+    values: Callable[[Shape[Any]], np.ndarray]
     same: float = 1.0 + 1e-9
     consequence: str = "differences in it are taken as zero"
 
 
-def _query_group(fitted: FittedShapes) -> np.ndarray:
-    return fitted.column("n_heads") / fitted.column("n_kv_heads")
-
-
-def _mlp_attention_ratio(fitted: FittedShapes) -> np.ndarray:
-    heads = 2 * fitted.column("n_heads") + 2 * fitted.column("n_kv_heads")
-    return 3 * fitted.column("d_ff") / (fitted.column("d_head") * heads)
-
-
-def _embedding_matrices(fitted: FittedShapes) -> np.ndarray:
-    """1 where embeddings are tied, 2 where not, NaN where the counts do not say."""
-    embedding = fitted.column("n_params_total") - fitted.column("n_params_non_embedding")
-    matrices = embedding / (fitted.column("vocab_size") * fitted.column("d_model"))
-    return np.where(np.abs(matrices - np.round(matrices)) < 0.1, np.round(matrices), np.nan)
+def _mlp_attention_ratio(shape: Shape[Any]) -> Any:
+    """r without the width, which cancels and may be blank."""
+    return accounting.mlp_attention_ratio(dataclasses.replace(shape, d_model=1))
 
 
 FEATURES = (
-    Feature(
-        "the aspect ratio",
-        "d/n",
-        ("aspect_ratio", "d_model", "n_layers"),
-        lambda a: a.aspect_ratio,
-        lambda fitted: fitted.column("d_model") / fitted.column("n_layers"),
-        SAME,
-    ),
-    Feature("query groups", "g", ("query_group",), lambda a: a.query_group, _query_group),
-    Feature(
-        "the ratio of MLP to attention parameters",
-        "r",
-        ("mlp_attention_ratio",),
-        accounting.mlp_attention_ratio,
-        _mlp_attention_ratio,
-        SAME,
-    ),
-    Feature("the head width", "d_head", (), lambda a: a.d_head, lambda fitted: fitted.column("d_head")),
+    Feature("the aspect ratio", "d/n", ("aspect_ratio", "d_model", "n_layers"), lambda shape: shape.aspect_ratio, SAME),
+    Feature("query groups", "g", ("query_group",), lambda shape: shape.attention.query_group),
+    Feature("the ratio of MLP to attention parameters", "r", ("mlp_attention_ratio",), _mlp_attention_ratio, SAME),
+    Feature("the head width", "d_head", (), lambda shape: shape.d_head),
     Feature(
         "the vocabulary",
         "vocab_size",
         (),
-        lambda a: a.vocab_size,
-        lambda fitted: fitted.column("vocab_size"),
+        lambda shape: shape.vocab_size,
         consequence="losses per token of different vocabularies do not compare",
     ),
-    Feature("tied embeddings", "embedding matrices", (), lambda a: 1 if a.tied_embeddings else 2, _embedding_matrices),
+    Feature("tied embeddings", "embedding matrices", (), lambda shape: shape.embedding.matrices),
 )
 
 
@@ -91,9 +64,9 @@ def find(posteriors: Sequence[Posterior], architectures: Sequence[Architecture],
     is_new = np.array([isinstance(identity, str) for identity in first.identify(architectures)])
     if not is_new.any():
         return warnings
+    candidates, fitted = Shape.of(architectures), first.fitted_shapes.shape
     for feature in FEATURES:
-        asked_A = np.array([feature.of_candidate(a) for a in architectures], np.float64)
-        fitted_M = feature.of_fitted(first.fitted_shapes)
+        asked_A, fitted_M = feature.values(candidates), feature.values(fitted)
         fitted_M = fitted_M[~np.isnan(fitted_M)]
         beyond = _beyond(feature, asked_A[is_new], fitted_M)
         facts = f"{_say_fitted(feature, fitted_M)}, candidates have {_range(feature, asked_A)}"

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from ie_scaling import accounting
-from ie_scaling.architecture import Architecture
+from ie_scaling.architecture import Architecture, Shape
 from ie_scaling.errors import InputError
 from ie_scaling.laws.observations import Features, features_of
 from ie_scaling.search.config import MOST_SHAPES, GridConfig
@@ -66,7 +66,7 @@ class Space:
     @property
     def size_difference_A(self) -> np.ndarray:
         """N / n_params − 1 of the grid's shapes, NaN for others."""
-        return np.array([accounting.count_parameters(a) for a in self.architectures]) / self.n_params_A - 1
+        return accounting.count_parameters(Shape.of(self.architectures)) / self.n_params_A - 1
 
     def describe_grid(self) -> str:
         """How shapes of one grid are compared; "" where there is none."""
@@ -131,8 +131,8 @@ def _one_layer_shapes(grid: GridConfig) -> Iterator[Architecture]:
 def _depths(one: Architecture, grid: GridConfig, target: float) -> range:
     """Depths at which this layer, repeated, comes within the tolerance and the aspect ratios."""
     d_model, (low, high) = one.d_model, grid.aspect_ratios
-    rest = accounting.count_embedding_parameters(one) + d_model
-    layer = accounting.count_non_embedding_parameters(one) - d_model
+    layer = accounting.count_layer_parameters(one)
+    rest = accounting.count_parameters(one) - layer
     middle, most = (target - rest) / layer, grid.tolerance * target / layer
     first = max(1, math.ceil(d_model / high), math.ceil(middle - most))
     return range(first, min(math.floor(d_model / low), math.floor(middle + most)) + 1)
@@ -140,6 +140,6 @@ def _depths(one: Architecture, grid: GridConfig, target: float) -> range:
 
 def _equalize(shape: Architecture, grid: GridConfig, target: float) -> Architecture:
     """The shape with the d_ff that brings its size nearest to the target."""
-    step = 3 * shape.d_model * shape.n_layers * grid.d_ff_step
+    step = shape.n_layers * shape.mlp.parameters_per_d_ff * grid.d_ff_step
     n_steps = round((target - accounting.count_parameters(shape)) / step)
     return dataclasses.replace(shape, d_ff=max(grid.d_ff_step, shape.d_ff + n_steps * grid.d_ff_step))

@@ -1,5 +1,7 @@
 """Predicted loss curves of a family of decoders that differ in size alone."""
 
+import dataclasses
+
 import numpy as np
 
 from ie_scaling.architecture import Architecture
@@ -22,10 +24,12 @@ def bands(
 
     Members have the proportions of `template` at this aspect ratio, `n_params` total parameters and `n_tokens` tokens.
     """
-    t, features = template, Family.like(template).members(n_params, aspect_ratio, n_tokens)
-    attention_width = features.d_model * t.n_heads * t.d_head / t.d_model
-    forward = 2 * features.n_non_embedding + 2 * t.vocab_size * features.d_model
-    forward = forward + 4 * features.n_layers * sequence_length * attention_width
+    features = Family.like(template).members(n_params, aspect_ratio, n_tokens)
+    wider = features.d_model / template.d_model
+    attention = dataclasses.replace(template.attention, d_model=features.d_model, n_heads=template.n_heads * wider)
+    embedding = dataclasses.replace(template.embedding, d_model=features.d_model)
+    forward = 2 * features.n_non_embedding + embedding.unembedding_flops
+    forward = forward + features.n_layers * attention.attending_flops(sequence_length)
     loss_WA = np.exp(posterior.log_losses(features, level))
     mean, lo, hi = loss_WA.mean(axis=0), *np.quantile(loss_WA, (0.05, 0.95), axis=0)
     return Band(label, features.n_total, mean, lo, hi), Band(label, 3 * n_tokens * forward, mean, lo, hi)

@@ -175,11 +175,11 @@ def _mlp_ratio(maker: _Maker) -> list[Point]:
     long, p = maker.config.long_context, maker.config.proportions
     base = maker.of_width("long_context.d_model", long.d_model, long.n_layers)
     size = accounting.count_non_embedding_parameters(base)
-    layer = accounting.count_attention_parameters(base) + accounting.count_mlp_parameters(base)
-    attention_of_group = 2 * long.d_model * p.d_head * (p.query_group + 1)
+    layer = accounting.count_matrix_parameters(base)
+    group = dataclasses.replace(base.attention, n_heads=p.query_group, n_kv_heads=1)
     shapes = {}
     for ratio in sorted(long.mlp_ratios):
-        groups = max(1, round(layer / (1 + ratio) / attention_of_group))
+        groups = max(1, round(layer / (1 + ratio) / group.parameters))
         a = maker.of_size(size, long.d_model, long.n_layers, groups * p.query_group, groups)
         reached = accounting.mlp_attention_ratio(a) if a else ratio
         if reached in shapes:

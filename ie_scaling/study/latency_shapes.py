@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ie_scaling import accounting
 from ie_scaling.architecture import Architecture
+from ie_scaling.parts import AttentionShape
 from ie_scaling.study.latency_config import LatencyStudyConfig
 
 
@@ -16,7 +17,7 @@ class Shapes:
     config: LatencyStudyConfig
 
     def make(self, d_model: int, n_layers: int, n_heads: int, n_kv_heads: int, d_ff: float) -> Architecture:
-        """A shape whose d_ff is rounded to the study's multiple."""
+        """A shape whose d_ff is rounded to the study's multiple, and is one multiple at least."""
         p = self.config.proportions
         return Architecture(
             d_model=d_model,
@@ -42,14 +43,16 @@ class Shapes:
                 "so that whole groups of heads fill it"
             )
         n_heads = d_model // p.d_head
-        d_ff = p.mlp_attention_ratio * 2 * p.d_head * (n_heads + n_heads // p.query_group) / 3
-        return self.make(d_model, n_layers, n_heads, n_heads // p.query_group, d_ff)
+        heads = n_heads, n_heads // p.query_group
+        least = self.make(d_model, n_layers, *heads, d_ff=0)
+        d_ff = p.mlp_attention_ratio * least.attention.parameters / least.mlp.parameters_per_d_ff
+        return self.make(d_model, n_layers, *heads, d_ff)
 
     def of_size(self, size: float, d_model: int, n_layers: int, n_heads: int, n_kv_heads: int) -> Architecture | None:
         """The shape whose d_ff brings N_non nearest to `size`; None where none comes within the tolerance."""
-        p = self.config.proportions
-        attention = 2 * d_model * p.d_head * (n_heads + n_kv_heads)
-        d_ff = ((size - d_model) / n_layers - attention - 2 * d_model) / (3 * d_model)
+        least = self.make(d_model, n_layers, n_heads, n_kv_heads, d_ff=0)
+        missing = size - accounting.count_non_embedding_parameters(least)
+        d_ff = least.d_ff + missing / (n_layers * least.mlp.parameters_per_d_ff)
         if d_ff <= 0:
             return None
         a = self.make(d_model, n_layers, n_heads, n_kv_heads, d_ff)
@@ -76,7 +79,8 @@ class Shapes:
     def _all_of_size(self, size: int) -> list[Architecture]:
         """Every width, each with the depths that come nearest."""
         config, p = self.config, self.config.proportions
-        per_layer = 2 * (1 + 1 / p.query_group) * (1 + p.mlp_attention_ratio)  # parameters over d², norms left out
+        narrow = AttentionShape(d_model=1, n_heads=1, n_kv_heads=1 / p.query_group, d_head=1)
+        per_layer = narrow.parameters * (1 + p.mlp_attention_ratio)  # parameters over d², norms left out
         found = []
         for d_model in range(p.width_multiple, math.isqrt(int(2 * size / per_layer)) + 1, p.width_multiple):
             depth = size / (per_layer * d_model**2)

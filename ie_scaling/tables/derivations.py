@@ -1,14 +1,13 @@
 """Columns of the run table that follow from others: tokens or parameters from compute, embeddings from the shape."""
 
 import dataclasses
-import types
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ie_scaling import accounting
-from ie_scaling.architecture import SHAPE_FIELDS
+from ie_scaling.architecture import SHAPE_FIELDS, Shape
+from ie_scaling.parts import EmbeddingShape
 from ie_scaling.tables import shape_table
 
 SAME_COUNT = 0.02  # a count that the shape's own misses by less is the shape's
@@ -58,7 +57,8 @@ def _other_count_from_shape(frame: pd.DataFrame, given: set[str]) -> list[Deriva
     if (total in given) == (non_embedding in given) or not {"d_model", "vocab_size"} <= given:
         return []
     matrices, how = _vocabulary_matrices(frame, given)
-    embedding = matrices * frame["vocab_size"] * frame["d_model"]
+    vocabulary = EmbeddingShape(d_model=frame["d_model"], vocab_size=frame["vocab_size"], matrices=matrices)
+    embedding = vocabulary.parameters
     read = ("d_model", "vocab_size")
     if total in given:
         values = (frame[total] - embedding).where(frame[total] > embedding)
@@ -87,5 +87,5 @@ def _vocabulary_matrices(frame: pd.DataFrame, given: set[str]) -> tuple[pd.Serie
 
 def count_by_shape(frame: pd.DataFrame, matrices: int) -> pd.Series:
     """Parameters of this project's decoder with so many vocabulary matrices (0: non-embedding), NaN where unknown."""
-    shape: Any = types.SimpleNamespace(**{field: frame[field] for field in SHAPE_FIELDS}, qk_norm=False)
-    return accounting.count_non_embedding_parameters(shape) + matrices * shape.vocab_size * shape.d_model
+    shape = Shape.of_columns(frame)
+    return accounting.count_non_embedding_parameters(shape) + matrices * shape.embedding.matrix_parameters

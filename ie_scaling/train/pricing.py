@@ -142,21 +142,21 @@ def gathered_bytes(a: Architecture, dtype: str, mesh: MeshConfig) -> int:
     """A layer or the unembedding whole, in the compute type, and its float32 gradient; 0 without fsdp."""
     if mesh.fsdp == 1:
         return 0
-    layer = accounting.count_attention_parameters(a) + accounting.count_mlp_parameters(a)
-    return (_width(dtype) + 4) * max(layer, a.vocab_size * a.d_model) // mesh.tensor
+    largest = max(accounting.count_matrix_parameters(a), a.embedding.matrix_parameters)
+    return (_width(dtype) + 4) * largest // mesh.tensor
 
 
 def activation_bytes(config: TrainConfig) -> int:
     """Peak bytes of activations on one device, by the formula above."""
     a, recipe, runtime = config.architecture, config.recipe, config.runtime
     e, length, split = _width(recipe.dtype), recipe.sequence_length, runtime.mesh.tensor
-    M, F, V = a.d_model, a.d_ff / split, a.vocab_size / split
-    H, KC = a.n_heads / split, a.n_kv_heads * a.d_head / split
-    HC = H * a.d_head
+    attention = dataclasses.replace(a.attention, n_heads=a.n_heads / split, n_kv_heads=a.n_kv_heads / split)
+    mlp = dataclasses.replace(a.mlp, d_ff=a.d_ff / split)
     attended = (length + min(length, layers.QUERY_BLOCK)) / 2
-    whole = 2 * (12 + e) * M + 2 * e * (HC + KC) + 6 * e * F + (9 + e) * H * attended
-    kept = {"none": whole, "dots": e * (2 * M + HC + 2 * KC + 2 * F), "full": e * M}[runtime.remat]
-    logits = (8 + (e if e < 4 else 0)) * V
+    whole = attention.saved_bytes(e, attended) + mlp.saved_bytes(e)
+    dots = e * (attention.product_elements + mlp.product_elements)
+    kept = {"none": whole, "dots": dots, "full": e * a.d_model}[runtime.remat]
+    logits = (8 + (e if e < 4 else 0)) * a.vocab_size / split
     peak = logits if runtime.remat == "none" else max(logits, whole)
     positions = recipe.tokens_per_step // (runtime.mesh.batch_shards * runtime.accumulation)
     return round(positions * (a.n_layers * kept + peak))

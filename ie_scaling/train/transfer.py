@@ -81,7 +81,7 @@ class Rule:
 def rules(a: Architecture, base: Architecture) -> dict[str, Rule]:
     """Ending of a parameter's name -> its rule, the first that fits; the table above."""
     m, n, c = a.d_model / base.d_model, a.n_layers / base.n_layers, a.d_head / base.d_head
-    q, f = a.n_heads * a.d_head / (base.n_heads * base.d_head), a.d_ff / base.d_ff
+    q, f = a.attention.query_width / base.attention.query_width, a.d_ff / base.d_ff
     hidden = Rule(learning_rate=1 / m, epsilon=m * n)
     query_gain, query = (c**-0.5, 1.0) if a.qk_norm else (1.0, c**-0.5)
     return {

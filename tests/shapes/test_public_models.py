@@ -12,7 +12,7 @@ def beyond(key, a):
     """Parameters that the model has and its shape here has not, from what its family's layers hold."""
     family, d, n = MODELS[key].family, a.d_model, a.n_layers
     norm_biases = (2 * n + 1) * d
-    mlp_of_four_d = n * (8 * d * d - accounting.count_mlp_parameters(a))
+    mlp_of_four_d = n * (8 * d * d - a.mlp.parameters)
     linear_biases = 9 * n * d  # 3d of queries, keys and values, d of the output, 4d and d of the MLP
     qkv_biases = n * a.d_head * (a.n_heads + 2 * a.n_kv_heads)
     if key in ("phi-1.5", "phi-2"):  # one LayerNorm a layer: its bias stands for the second gain

@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 
 from ie_scaling import accounting
-from ie_scaling.architecture import SHAPE_FIELDS, Architecture
+from ie_scaling.architecture import SHAPE_FIELDS, Architecture, Shape
 from ie_scaling.errors import InputError
 from ie_scaling.laws.observations import Observations
 
@@ -16,6 +16,7 @@ COUNTS = ("n_params_total", "n_params_non_embedding")
 FIELDS = (*SHAPE_FIELDS, *COUNTS)
 SAME_COUNT = 0.005  # published parameter counts are rounded
 SAME_EMBEDDING = 0.25  # and tied embeddings are half of untied ones
+WHOLE = 0.1  # so near a whole number of vocabulary matrices the embedding parameters must be to tell it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,6 +62,15 @@ class FittedShapes:
     def column(self, name: str) -> np.ndarray:
         """One field of every model, [M], NaN where unknown."""
         return self.values_MF[:, FIELDS.index(name)]
+
+    @property
+    def shape(self) -> Shape[np.ndarray]:
+        """The sizes, each [M]; tied embeddings by the counts, NaN where they do not say."""
+        shape = Shape.of_columns({name: self.column(name) for name in SHAPE_FIELDS})
+        embedding = self.column("n_params_total") - self.column("n_params_non_embedding")
+        matrices = embedding / shape.embedding.matrix_parameters
+        whole = np.where(np.abs(matrices - np.round(matrices)) < WHOLE, np.round(matrices), np.nan)
+        return dataclasses.replace(shape, tied_embeddings=2 - whole)
 
     def match(self, architectures: Sequence[Architecture]) -> list[tuple[int, ...]]:
         """The fitted models that each candidate is, by position among the model ids; () for a new shape."""
