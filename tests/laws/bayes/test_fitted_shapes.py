@@ -16,7 +16,7 @@ from ie_scaling.search import ranking
 from ie_scaling.search.config import RankConfig
 from ie_scaling.tables import run_table
 
-DATA = Path(__file__).parent.parents[3] / "data"
+DATA = Path(__file__).parents[3] / "data"
 SIX = [Architecture.parse(name) for name in RankConfig().candidates]
 SHAPE = SIX[0]
 
