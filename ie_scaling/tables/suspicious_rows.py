@@ -89,7 +89,7 @@ def repeated(frame: pd.DataFrame, name: str, several: bool) -> list[str]:
 def _unfinished(raw: pd.DataFrame, path: object) -> list[str]:
     said = []
     for column in (name for name in raw.columns if str(name).lower() in STATES):
-        words = raw[column].astype(str)
+        words = raw[column].map(str)
         open_ended = words.map(lambda word: UNFINISHED.fullmatch(word.strip()) is not None)
         if open_ended.any():
             found = list(dict.fromkeys(words[open_ended]))
@@ -113,7 +113,7 @@ def _summaries(raw: pd.DataFrame, sources: Mapping[str, Source], path: object) -
 
 def _comments(raw: pd.DataFrame, path: object) -> list[str]:
     """Lines that begin with # where others do not, as someone has them who comments a run out."""
-    first = raw.iloc[:, 0].astype(str).str.strip()
+    first = raw.iloc[:, 0].map(str).str.strip()
     commented = first.str.startswith("#") & ~first.isin(SPREADSHEET_ERRORS)
     if not commented.any() or commented.all():
         return []
@@ -122,7 +122,7 @@ def _comments(raw: pd.DataFrame, path: object) -> list[str]:
 
 def _twice(raw: pd.DataFrame, sources: Mapping[str, Source], path: object) -> list[str]:
     """Rows equal in every cell, of a table whose runs have no names."""
-    same = raw.astype(str).duplicated()
+    same = raw.map(str).duplicated()
     if "run_id" in sources or not same.any():
         return []
     return [f"{path}: {_rows(same)} repeats a row above in every cell: each counts as a run; remove repeated rows"]

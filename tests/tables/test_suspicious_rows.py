@@ -147,3 +147,14 @@ def test_spaces_around_a_name_make_no_other_model_and_nan_is_no_name(tmp_path):
     GOOD.assign(model_id=["NaN" if row < 8 else "m" for row in range(24)]).to_csv(tmp_path / "runs.csv", index=False)
     runs = run_source.open_runs(tmp_path / "runs.csv")
     assert runs.view["model_id"].tolist() == GOOD["run_id"].tolist()[:8] + ["m"] * 16
+
+
+def test_missing_cells_of_parquet_are_no_states(tmp_path):
+    states = pd.array(["finished", None, "crashed", *["finished"] * 21], dtype="string")
+    GOOD.assign(state=states)[["state", *GOOD.columns]].to_parquet(tmp_path / "runs.parquet")
+    runs = run_source.open_runs(tmp_path / "runs.parquet")
+    (warning,) = runs.judge(runs.filter("")).warnings
+    assert "state is 'crashed' in row 3" in warning
+    GOOD.assign(state=[None] * 23 + ["ok"]).drop(columns="run_id").to_parquet(tmp_path / "runs.parquet")
+    runs = run_source.open_runs(tmp_path / "runs.parquet")
+    assert runs.judge(runs.filter("")).warnings == ()
