@@ -57,10 +57,15 @@ class Bound:
         _, most = self._judged(latency)
         return most if self.ratio is None else most * float(latency.median_A.min())
 
+    def needed(self, latency: Latency, share: float) -> float:
+        """The least bound, in seconds or as a ratio, that some candidate meets with this probability."""
+        within, _ = self._judged(latency)
+        return float(within.quantile(share).min())
+
     def missed(self, latency: Latency, share: float) -> str:
         """What is said where no candidate meets it with this probability."""
-        within, most = self._judged(latency)
-        needed, unit = float(within.quantile(share).min()), " s" if self.ratio is None else " × the fastest"
+        _, most = self._judged(latency)
+        needed, unit = self.needed(latency, share), " s" if self.ratio is None else " × the fastest"
         return (
             f"latency bound {most:.4g}{unit}: no candidate meets it with probability {share:g}; "
             f"the fastest needs {needed:.4g}{unit}, {needed / most:.4g} times the bound"

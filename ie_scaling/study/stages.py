@@ -19,6 +19,8 @@ from ie_scaling.running import config as config_lib
 from ie_scaling.running import files, identity, stopping, workdir
 from ie_scaling.running.progress import say
 from ie_scaling.search import selection
+from ie_scaling.search.candidate_latency import Bound
+from ie_scaling.search.config import SelectConfig
 from ie_scaling.shapes import lookup
 from ie_scaling.study import summary
 from ie_scaling.study.config import StudyConfig
@@ -127,7 +129,28 @@ def _select(config: StudyConfig, law: str, directory: Path) -> list[str]:
         candidates=config.candidates,
         n_tokens=float(config.candidate_plan(config.candidates[0]).n_trained_tokens),
     )
-    return selection.run(chosen, directory / "select" / law)
+    chosen, warnings = with_a_bound_that_is_met(chosen)
+    return warnings + selection.run(chosen, directory / "select" / law)
+
+
+def with_a_bound_that_is_met(config: SelectConfig) -> tuple[SelectConfig, list[str]]:
+    """The configuration, its relative bound raised to what some candidate meets, and a warning where it was raised.
+
+    On a machine that does other work at the same time, one request in ten can take several times as long as the next:
+    then no shape keeps within a bound that a quiet machine meets, and the study goes on under a wider one.
+    """
+    if config.max_latency_ratio is None:
+        return config, []
+    latency = selection.candidates_of(config, 1).latency
+    needed = Bound(ratio=config.max_latency_ratio).needed(latency, config.min_p_feasible)
+    if needed <= config.max_latency_ratio:
+        return config, []
+    raised = float(f"{1.05 * needed:.2g}")
+    warning = (
+        f"latency bound {config.max_latency_ratio:g} × the fastest: no shape meets it with probability "
+        f"{config.min_p_feasible:g} on so busy a machine; raised to {raised:g} ×"
+    )
+    return dataclasses.replace(config, max_latency_ratio=max(raised, needed)), [warning]
 
 
 def chosen_for_test(directory: Path) -> dict[str, str]:

@@ -7,6 +7,7 @@ import shutil
 import pandas as pd
 import pytest
 
+from ie_scaling.architecture import Architecture
 from ie_scaling.corpus import prepare
 from ie_scaling.corpus.config import CorpusConfig
 from ie_scaling.errors import InputError
@@ -18,6 +19,7 @@ from ie_scaling.running import files, workdir
 from ie_scaling.search.config import SelectConfig
 from ie_scaling.study import stages
 from ie_scaling.study.config import StudyConfig
+from ie_scaling.tables import cells, latency_table
 from ie_scaling.tables.latency_table import LATENCY_COLUMNS
 from ie_scaling.train.config import OptimizerConfig, RecipeConfig
 
@@ -116,3 +118,26 @@ def test_a_finished_study_of_another_text_is_refused(config, tmp_path, text_fold
         stages.run(config, tmp_path / "study")
     shutil.rmtree(folder)
     assert stages.run(config, tmp_path / "study") == ["one"]
+
+
+@pytest.mark.parametrize(("spread", "is_raised"), [(1.02, False), (4.0, True)], ids=["quiet", "busy"])
+def test_on_a_busy_machine_the_latency_bound_is_raised_and_said(tmp_path, spread, is_raised):
+    """p10 and p90 a factor of `spread` from the median: at 4 not even the fastest keeps within 1.8 × itself."""
+    rows = []
+    for shape, seconds in ((name(8, 2), 0.2), (name(16, 3), 0.4)):
+        measured = {"device_kind": "cpu", "n_devices": 1, "dtype": "float32", "batch": 1, "prompt_tokens": 8}
+        measured |= {"new_tokens": 8, "mode": "loop", "compile_s": 1.0, "count": 50, "floor_s": 0.01}
+        timed = {"ttft_s": seconds / 8, "tpot_s": seconds / 8, "e2e_s": seconds, "tokens_per_s": 8 / seconds}
+        for metric, middle in timed.items():
+            measured |= {metric: middle, f"{metric}_p10": middle / spread, f"{metric}_p90": middle * spread}
+            measured[f"{metric}_p99"] = 1.1 * middle * spread
+        rows.append(latency_table.latency_record(Architecture.parse(shape), **measured))
+    cells.write_table(tmp_path / "latency.csv", rows)
+    config = SelectConfig(fit="unused", latency=str(tmp_path / "latency.csv"), n_tokens=1e6, max_latency_ratio=1.8)
+    chosen, warnings = stages.with_a_bound_that_is_met(config)
+    if not is_raised:
+        assert (chosen, warnings) == (config, [])
+        return
+    assert 4 < chosen.max_latency_ratio < 8
+    assert warnings[0].startswith("latency bound 1.8 × the fastest: no shape meets it with probability 0.9")
+    assert stages.with_a_bound_that_is_met(chosen) == (chosen, [])
