@@ -30,6 +30,7 @@ import dataclasses
 import hashlib
 import json
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -48,8 +49,9 @@ from benchmarks.compare_files import DIFFERS, EQUAL, Finding  # noqa: E402
 INPUTS = ("data", "results/latency_study_cpu.csv", "results/latency_study_cpu_epyc_8.csv")
 SOURCE = ("run.py", "configs", "experiments", "ie_scaling")  # what a job's results depend on
 RPJ = "loss_split == 'c4_val' and notes.str.contains('train=rpj')"
+MESSAGE = re.compile(r"warning: |error: |[\w.]+(Error|Exception): ")  # also the last line of a traceback
 FIG7 = "fit_set.str.contains('fig7')"
-SHORT_NUTS = {"nuts.n_chains": 2, "nuts.n_warmup": 100, "nuts.n_samples": 50, "nuts.max_samples": 50}
+SHORT_NUTS = {"nuts.n_chains": 2, "nuts.n_warmup": 200, "nuts.n_samples": 100, "nuts.max_samples": 100}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,9 +64,9 @@ class Job:
     strict: bool = False
 
     def arguments(self, name: str) -> list[str]:
-        """The command line after run.py."""
+        """The command line after --config."""
         fields = [f"--config.{field}={value}" for field, value in self.fields.items()]
-        return [f"--config={self.verb}", f"--workdir={name}", *fields, *(["--strict"] if self.strict else [])]
+        return [f"--workdir={name}", *fields, *(["--strict"] if self.strict else [])]
 
 
 JOBS = {
@@ -126,10 +128,10 @@ JOBS = {
     "contest": Job(
         "compare",
         {
-            "tables": "data/bian2025.csv",
+            "tables": "('data/bian2025.csv',)",
             "wheres": f'("{FIG7}",)',
-            "laws": "chinchilla",
-            "published": "chinchilla:alpha=beta",
+            "laws": "('chinchilla',)",
+            "published": "('chinchilla:alpha=beta',)",
             "n_folds": 2,
             "n_bootstrap": 50,
             "n_resamples": 100,
@@ -233,8 +235,9 @@ def run_jobs(path: Path, folder: Path, jobs: Sequence[str], python: str) -> None
     _write_inputs(folder)
     source = hash_source(path)
     for number, name in enumerate(jobs, 1):
-        command = [python, str(path / "run.py"), *JOBS[name].arguments(name)]
-        record = {"source": source, "python": python, "arguments": command[2:]}
+        arguments = JOBS[name].arguments(name)
+        command = [python, str(path / "run.py"), f"--config={path}/configs/{JOBS[name].verb}.py", *arguments]
+        record = {"source": source, "python": python, "arguments": arguments}
         done = folder / f"{name}.done.json"
         before = json.loads(done.read_text()) if done.is_file() else {}
         if {key: before.get(key) for key in record} == record:
@@ -244,8 +247,8 @@ def run_jobs(path: Path, folder: Path, jobs: Sequence[str], python: str) -> None
         started = time.monotonic()
         finished = subprocess.run(command, cwd=folder, capture_output=True, text=True)
         (folder / f"{name}.log").write_text(finished.stdout + finished.stderr, encoding="utf-8")
-        warnings = [line for line in finished.stderr.splitlines() if line.startswith(("warning:", "error:"))]
-        outcome = {"exit_status": finished.returncode, "messages": warnings}
+        messages = [line for line in finished.stderr.splitlines() if MESSAGE.match(line)]
+        outcome = {"exit_status": finished.returncode, "messages": messages}
         done.write_text(json.dumps(record | outcome, indent=2), encoding="utf-8")
         seconds = time.monotonic() - started
         print(f"{folder.name}: {name} {number}/{len(jobs)}, exit {finished.returncode}, {seconds:.0f} s", flush=True)
@@ -283,6 +286,9 @@ def _compare(name: str, workdir: Path) -> list[Finding]:
     sides = [workdir / side for side in ("left", "right")]
     left, right = (json.loads((side / f"{name}.done.json").read_text()) for side in sides)
     findings = []
+    if max(left["exit_status"], right["exit_status"]) not in (0, 1):
+        detail = f"{left['exit_status']} {left['messages']!r} against {right['exit_status']} {right['messages']!r}"
+        return [Finding("(command)", "failed", DIFFERS, detail)]
     for field in ("exit_status", "messages"):
         same = left[field] == right[field]
         detail = "" if same else f"{left[field]!r} against {right[field]!r}"
