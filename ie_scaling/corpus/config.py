@@ -13,11 +13,11 @@ LARGEST_DOCUMENT, SMALLEST_LIMIT = 1 << 28, 1 << 20
 class CorpusConfig:
     """A text corpus, its tokenizer, and where its token shards lie.
 
-    `text` is "stdlib" (the source of the running Python's standard library), a file, or a folder of files. What a file
-    is, is told by its first bytes and its name: JSON lines or a JSON array (.json, .jsonl, .ndjson, also .gz and .zst),
-    Parquet, Arrow (IPC file or stream), else UTF-8 text. All files of a folder are read, of whatever kinds; left out
-    and listed are hidden ones and, beside tables, a README, a license and the metadata of a data set. A binary file is
-    refused ("error") or left out and listed ("skip") by `binary_files`. Documents of a table are in its field
+    `text` is "stdlib" (the source of the running Python's standard library), a file, or a folder of files. The kind
+    of a file follows from its first bytes and its name: JSON lines or a JSON array (.json, .jsonl, .ndjson, also .gz
+    and .zst), Parquet, Arrow (IPC file or stream), else UTF-8 text. All files of a folder are read, of whatever kinds;
+    left out and listed are hidden ones and, beside tables, a README, a license and the metadata of a data set. A binary
+    file is refused ("error") or left out and listed ("skip") by `binary_files`. Documents of a table are in its field
     `text_field`; a row where that is null is refused or left out and counted by `null_text`. A document that is not
     valid UTF-8 is read with U+FFFD for the bad bytes ("replace"; not above 10 % of its characters), left out and
     counted ("skip"), or refused ("error"). Memory is bounded: no row may be longer than `max_bytes` (1 MiB at least,

@@ -15,7 +15,7 @@ from ie_scaling.errors import InputError
 
 @dataclasses.dataclass(frozen=True)
 class Unit:
-    """Neighbouring pieces of a corpus that one worker encodes; of their documents only the first `limit`, if given.
+    """Neighboring pieces of a corpus that one worker encodes; of their documents only the first `limit`, if given.
 
     `block` is the length in characters of the blocks that go to one split or the other; 0 where whole documents do.
     """

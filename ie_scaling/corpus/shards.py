@@ -38,7 +38,7 @@ class Encoded:
 def encode_unit(
     numbered: tuple[int, Unit], config: CorpusConfig, directory: Path, tokenizer_sha256: str, tick: Tick | None = None
 ) -> Encoded:
-    """Write the token shards of unit number `numbered[0]`, unless an earlier start has; `tick` is told bytes read.
+    """Write the token shards of unit number `numbered[0]`, unless an earlier start has; `tick` receives bytes read.
 
     Memory holds one shard of each split and one batch of documents.
     """

@@ -14,7 +14,7 @@ LARGEST_VOCABULARY = 1 << 24
 
 
 def make(config: CorpusConfig, texts: Iterable[str]) -> tokenizers.Tokenizer:
-    """The tokenizer that `config` asks for; `texts` is what a byte-pair one is trained on.
+    """The tokenizer of `config`; `texts` is what a byte-pair one is trained on.
 
     Raises:
       InputError: too little text for the vocabulary, or a tokenizer.json that is broken or lacks the end token.
@@ -81,7 +81,7 @@ def vocab_size(tokenizer: tokenizers.Tokenizer) -> int:
 
 
 def narrowest(size: int) -> np.dtype:
-    """The unsigned type that token ids below `size` are kept in."""
+    """The unsigned type that holds token ids below `size`."""
     return np.dtype(np.uint16 if size <= 2**16 else np.uint32)
 
 

@@ -58,7 +58,7 @@ class TokenStore:
         return self.ends[-1]
 
     def read(self, start: int, stop: int) -> np.ndarray:
-        """Tokens start to stop (not included), in the type they are kept in; across shards where need be."""
+        """Tokens start to stop (not included), in their stored type; across shards where necessary."""
         if not 0 <= start <= stop <= len(self):
             raise IndexError(f"tokens {start} to {stop}: outside the {len(self)} of {self.directory} {self.split}")
         shard = min(bisect.bisect_right(self.ends, start), len(self.shards) - 1)
@@ -85,5 +85,5 @@ class TokenStore:
 
 @functools.lru_cache(maxsize=MAPPED_SHARDS)
 def _map(path: Path, sha256: str, n_tokens: int, vocab_size: int) -> np.ndarray:
-    """A shard, mapped; the hash keeps two corpora apart that lay in one place one after the other."""
+    """A shard, memory-mapped; the hash distinguishes corpora written to one path one after the other."""
     return ShardFile(path, n_tokens, vocab_size - 1, sha256, vocab_size).mapped()

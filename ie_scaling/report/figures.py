@@ -34,7 +34,7 @@ class Band:
 
 @dataclasses.dataclass(frozen=True)
 class Interval:
-    """One labelled estimate with its 90 % interval."""
+    """One labeled estimate with its 90 % interval."""
 
     label: str
     mean: float
@@ -67,7 +67,7 @@ def _axes(size: tuple[float, float] = SIZE) -> tuple[Figure, Axes]:
 
 
 def loss_curves(runs: pd.DataFrame, bands: Sequence[Band], x: str, x_label: str) -> Figure:
-    """Losses of the trained runs against column `x`, coloured by token budget, with predicted bands.
+    """Losses of the trained runs against column `x`, colored by token budget, with predicted bands.
 
     `bands` are in the order of the budgets, smallest first; budgets without a band are points alone.
     """
@@ -156,20 +156,20 @@ def rank_cells(
     return order_A, cells_AK[order_A], columns
 
 
-def predicted_against_realised(groups: Mapping[str, Sequence[Interval]], realised: dict[str, float]) -> Figure:
+def predicted_against_realised(groups: Mapping[str, Sequence[Interval]], realized: dict[str, float]) -> Figure:
     """For each trained candidate: the 90 % interval of every law beside the loss that came out.
 
-    `groups` maps a law's name to its intervals, whose labels are the keys of `realised`.
+    `groups` maps a law's name to its intervals, whose labels are the keys of `realized`.
     """
-    figure, axes = _axes((6.8, 1.6 + 0.55 * len(realised)))
-    places = {label: index for index, label in enumerate(realised)}
+    figure, axes = _axes((6.8, 1.6 + 0.55 * len(realized)))
+    places = {label: index for index, label in enumerate(realized)}
     for offset, (law, intervals) in enumerate(groups.items()):
         shift = 0.18 * (offset - (len(groups) - 1) / 2)
         y = [places[interval.label] + shift for interval in intervals]
         _error_bars(axes, intervals, y, COLORS[offset % len(COLORS)], law)
-    for label, loss in realised.items():
+    for label, loss in realized.items():
         axes.plot([loss, loss], [places[label] - 0.35, places[label] + 0.35], color="black", linewidth=2)
-    axes.plot([], [], color="black", linewidth=2, label="realised")
+    axes.plot([], [], color="black", linewidth=2, label="realized")
     axes.set_yticks(list(places.values()), list(places), fontsize=8)
     axes.set(xlabel="validation loss (nats/token); predicted mean and 90 % interval", ylim=(-0.6, len(places) - 0.4))
     axes.invert_yaxis()

@@ -10,7 +10,7 @@ from ie_scaling.report.figures import COLORS, MARKERS
 
 
 def predicted_against_measured(table: pd.DataFrame, labels: Mapping[str, str]) -> Figure:
-    """A panel a metric of predictions.csv: predicted against measured with 90 % intervals, rows held out told apart.
+    """A panel a metric of predictions.csv: predicted against measured, 90 % intervals, held-out rows in another color.
 
     Args:
       labels: each metric's column and what to call it; times are drawn in milliseconds.

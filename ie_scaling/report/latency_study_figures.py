@@ -90,7 +90,7 @@ def _draw(axes: Axes, series: Measured, color: str, marker: str) -> None:
 
 
 def predicted_against_measured(forecasts: Sequence[Forecast]) -> Figure:
-    """A panel a metric, both axes logarithmic: predictions with 90 % bars, those that miss in another colour."""
+    """A panel a metric, both axes logarithmic: predictions with 90 % bars, those that miss in another color."""
     figure, all_axes = _figure(len(forecasts))
     for axes, forecast in zip(all_axes, forecasts, strict=True):
         x, y = forecast.measured * 1e3, forecast.predicted * 1e3

@@ -19,7 +19,7 @@ N_BUDGETS = 5  # curves of loss against aspect ratio: the budgets with most rows
 
 
 def predicted_against_actual(rows: Observations, fits: Sequence[LeastSquaresFit], fitted_R: np.ndarray) -> Figure:
-    """A panel a fit: predicted against actual loss, rows fitted and rows held out told apart."""
+    """A panel a fit: predicted against actual loss, fitted and held-out rows in different colors."""
     figure = Figure(figsize=(4.2 * len(fits), 4.2), dpi=120, layout="constrained")
     for axes, fit in zip(figure.subplots(1, len(fits), squeeze=False)[0], fits, strict=True):
         prediction_R = np.exp(fit.predict(rows.features))
@@ -64,7 +64,7 @@ def loss_against_aspect_ratio(rows: Observations, fits: Sequence[LeastSquaresFit
 
 
 def loss_against(rows: Observations, x_of: Callable[[Observations], np.ndarray], label: str) -> Figure:
-    """Losses against N or FLOPs, coloured by tokens per parameter."""
+    """Losses against N or FLOPs, colored by tokens per parameter."""
     figure = Figure(figsize=(6.4, 4.2), dpi=120, layout="constrained")
     axes = figure.subplots()
     per_parameter = rows.features.n_tokens / rows.features.n_total

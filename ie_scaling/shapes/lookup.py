@@ -13,12 +13,12 @@ from ie_scaling.shapes.fields import shown
 from ie_scaling.shapes.public_models import MODELS
 
 PUBLIC_SHAPES = {name: model.shape for name, model in MODELS.items()}
-# Both names of a model, its own and that on the Hub, each with and without the organisation.
+# Both names of a model, its own and that on the Hub, each with and without the organization.
 _NAMES = {
     prefix + last: key
     for key, model in MODELS.items()
     for last in {key, model.name.lower()} - {""}
-    for prefix in {"", f"{model.family.organisation.lower()}/"} - {"/"}
+    for prefix in {"", f"{model.family.organization.lower()}/"} - {"/"}
 }
 
 

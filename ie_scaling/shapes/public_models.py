@@ -25,10 +25,10 @@ SOURCES = {
 
 @dataclasses.dataclass(frozen=True)
 class Family:
-    """Models of one name that differ alike. `checked` are keys of SOURCES, `organisation` is that on the Hub."""
+    """Models of one name that differ alike. `checked` are keys of SOURCES, `organization` is that on the Hub."""
 
     name: str
-    organisation: str
+    organization: str
     checked: tuple[str, ...]
     differs: tuple[str, ...] = ()
 
@@ -48,8 +48,8 @@ class PublicModel:
 
     @property
     def repository(self) -> str:
-        """organisation/name on the Hub, "" where it is not there."""
-        return f"{self.family.organisation}/{self.name}" if self.name else ""
+        """organization/name on the Hub, "" where it is not there."""
+        return f"{self.family.organization}/{self.name}" if self.name else ""
 
 
 _GELU = hf.other_mlp(False, "gelu")

@@ -1,4 +1,4 @@
-"""Row filters: which rows of a table are kept, by an expression that computes and does nothing else."""
+"""Row filters: which rows of a table to use, by an expression that computes and does nothing else."""
 
 import reprlib
 from pathlib import Path

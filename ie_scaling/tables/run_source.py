@@ -75,7 +75,7 @@ class RunSource:
 def open_runs(paths: str | Path, columns_text: str | Mapping[str, Any] = "") -> RunSource:
     """The run tables at `paths` (several with commas between them) under a map of columns.
 
-    Of several, a blank `source` becomes the file's name, a `model_id` that two of them share is told apart by its
+    Of several, a blank `source` becomes the file's name, a `model_id` that two of them share is distinguished by its
     source, and file and row (1 = first data row) stand in columns `table` and `table_row`.
 
     Raises:
@@ -88,7 +88,7 @@ def open_runs(paths: str | Path, columns_text: str | Mapping[str, Any] = "") -> 
 
 
 def open_frame(frame: pd.DataFrame, name: str, columns_text: str | Mapping[str, Any] = "") -> RunSource:
-    """A run table that is held already, as `open_runs` has one of a file; its rows are counted in their order.
+    """A run table in memory, as `open_runs` has one of a file; its rows are counted in their order.
 
     Raises:
       InputError: no rows, or as `open_runs`.

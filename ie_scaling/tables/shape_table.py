@@ -84,6 +84,6 @@ def _architecture(row: dict[Any, Any], place: str) -> Architecture:
 
 
 def architecture_table(architectures: Sequence[Architecture], n_tokens: float) -> pd.DataFrame:
-    """A row a shape: its name and fields, total parameters, and the tokens asked about."""
+    """A row a shape: its name and fields, total parameters, and the tokens."""
     table = pd.DataFrame([{"architecture": a.name} | a.to_fields() for a in architectures])
     return table.assign(n_params_total=[accounting.count_parameters(a) for a in architectures], n_tokens=n_tokens)

@@ -1,1 +1,1 @@
-"""Training runs: optimiser, step, checkpoints, loop, several processes, prices, sweeps."""
+"""Training runs: optimizer, step, checkpoints, loop, several processes, prices, sweeps."""

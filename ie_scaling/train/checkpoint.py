@@ -236,7 +236,7 @@ def abstract(state_shape: TrainState, shardings: TrainState) -> TrainState:
 
 
 def fingerprint(state: TrainState) -> dict[str, int]:
-    """Tree path -> 32-bit sum over a leaf's words, each hashed with its place: the same on every mesh.
+    """Tree path -> 32-bit sum over a leaf's words, each hashed with its position: the same on every mesh.
 
     A truncated or missing chunk, which TensorStore reads as zeros, changes it; so does a flipped bit.
     """

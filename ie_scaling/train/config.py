@@ -61,7 +61,7 @@ class OptimizerConfig:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RecipeConfig:
-    """What runs of one sweep share and what decides their losses: text, batches, optimiser.
+    """What runs of one sweep share and what decides their losses: text, batches, optimizer.
 
     `mixture` adds corpora to train on, each a "DIRECTORY@WEIGHT" that prepare_data made with the same tokenizer;
     `corpus` itself has the weight `corpus_weight` and alone gives the validation text. `document_mask` keeps attention
@@ -103,7 +103,7 @@ class RecipeConfig:
 
     @property
     def tokens_per_step(self) -> int:
-        """Tokens of one optimiser step."""
+        """Tokens of one optimizer step."""
         return self.batch_size * self.sequence_length
 
 
@@ -144,12 +144,12 @@ class TrainConfig:
 
     @property
     def shape_specs(self) -> tuple[str, ...]:
-        """The public models that have this shape: where one was named, the name is not kept."""
+        """The public models that have this shape: a configuration does not store the name."""
         return tuple(lookup.names_of(self.architecture))
 
     @property
     def n_steps(self) -> int:
-        """Optimiser steps of the run."""
+        """Optimizer steps of the run."""
         return self.n_tokens // self.recipe.tokens_per_step
 
     @property

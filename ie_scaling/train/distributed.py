@@ -69,7 +69,7 @@ def by_primary(action: Callable[[], Any]) -> None:
 def preempted(step: int, stop_asked: bool) -> bool:
     """Whether all processes are to stop before this step; each must ask at every step.
 
-    Several processes are told of SIGTERM by JAX, which finds a step that none has passed.
+    With several processes JAX receives SIGTERM, and agrees on a step that none has passed.
     """
     if jax.process_count() == 1:
         return stop_asked

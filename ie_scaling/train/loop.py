@@ -72,7 +72,7 @@ def run(
 
 @contextlib.contextmanager
 def _held(config: TrainConfig, directory: Path, resolved: dict[str, Any]) -> Generator[None]:
-    """The work directory, held by the first process for all."""
+    """The work directory, locked by the first process for all."""
     inputs = run_identity.corpora(config.recipe)
     with contextlib.ExitStack() as held:
         distributed.by_primary(
@@ -140,11 +140,11 @@ def _train(
             _naming_good_checkpoint(config, saved, log),
         ):
             for index in range(first, n_steps):
-                asked = distributed.preempted(index, stop.is_set())
-                if index > first and (asked or saved.due(index)):
+                preempted = distributed.preempted(index, stop.is_set())
+                if index > first and (preempted or saved.due(index)):
                     log.require_good(index)
                     saved.save(index, state)
-                if asked:
+                if preempted:
                     said = "saved" if index > first else "nothing new to save"
                     raise Stopped(f"{config.run_id}: stopped at step {index} of {n_steps}, {said}")
                 profiler.before(index, state)

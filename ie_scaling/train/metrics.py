@@ -135,16 +135,16 @@ def _require_finite(step: int, metrics: Mapping[str, Any]) -> None:
 
 
 def check(log: LogConfig) -> None:
-    """Raise an InputError where the log asks for a tracker that is not installed."""
+    """Raise an InputError where the log names a tracker that is not installed."""
     if log.wandb_project and importlib.util.find_spec("wandb") is None:
-        asked = f"runtime.log.wandb_project={short(log.wandb_project)}"
-        raise InputError(f"{asked}: wandb is not installed (pip install 'ie_scaling[wandb]', or pip install wandb)")
+        field = f"runtime.log.wandb_project={short(log.wandb_project)}"
+        raise InputError(f"{field}: wandb is not installed (pip install 'ie_scaling[wandb]', or pip install wandb)")
     if log.tensorboard and importlib.util.find_spec("tensorboardX") is None:
         raise InputError("runtime.log.tensorboard=True: tensorboardX is not installed (pip install tensorboardX)")
 
 
 def memory_bytes() -> float:
-    """The most that a device has held, or where devices do not say, this process."""
+    """Peak memory of a device or, where devices do not report it, of this process."""
     held = [stats.get("peak_bytes_in_use", 0) for device in jax.local_devices() if (stats := device.memory_stats())]
     if held:
         return float(max(held))
@@ -153,7 +153,7 @@ def memory_bytes() -> float:
 
 
 class Profiler:
-    """A trace of a window of steps (jax.profiler), where the log asks for one."""
+    """A trace of a window of steps (jax.profiler), where the log names one."""
 
     def __init__(self, log: LogConfig, directory: Path, first_step: int):
         start = max(log.profile_from, first_step)

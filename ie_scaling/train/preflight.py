@@ -1,4 +1,4 @@
-"""What training would refuse or regret, found before anything is tokenized, written or compiled."""
+"""Checks of a training run before anything is tokenized, written or compiled."""
 
 import importlib.util
 import os

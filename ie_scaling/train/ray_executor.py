@@ -15,13 +15,13 @@ ASK_EVERY_S = 1.0
 
 
 def run(config: SweepConfig, directory: Path, stop: stopping.Stop) -> Iterator[sweep.Outcome]:
-    """Each run as a task with the resources it asks for; a task whose node dies is taken up again on another.
+    """Each run as a task with its resources; a task whose node dies is taken up again on another.
 
     Every node must see `directory` under the same path: the checkpoints there are what a second try goes on from.
 
     Raises:
       ValueError: Ray is not installed, or there is no cluster at the address.
-      Stopped: a signal asked for it.
+      Stopped: by a signal.
     """
     ray = _connect(config.ray)
     task = ray.remote(

@@ -37,7 +37,7 @@ class RunIdentity:
         """Why a checkpoint with these metadata cannot be this run's at `step`; "" where it can."""
         if not 0 < step <= self.n_steps:
             return f"is beyond the run's {self.n_steps} steps"
-        if "step" in metadata and not {"run", "data"} <= metadata.keys():  # before these, no step was kept either
+        if "step" in metadata and not {"run", "data"} <= metadata.keys():  # before these, no step was stored either
             return "does not say which run it is of"
         if metadata.get("run", self.run) != self.run:
             return "is another run's"

@@ -61,7 +61,7 @@ class DistributedConfig:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CheckpointConfig:
-    """When the state is saved, and how many saves are kept; 0 turns a rule off."""
+    """When the state is saved, and how many saves remain; 0 turns a rule off."""
 
     every_s: float = 60.0
     every_steps: int = 0
@@ -75,7 +75,7 @@ class CheckpointConfig:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LogConfig:
-    """What is written of a run while it goes on: metrics.jsonl always, the others where asked for.
+    """Metrics of a run: metrics.jsonl always, TensorBoard, W&B and the profiler where set.
 
     `profile_steps` above 0 traces that many steps from step `profile_from` on into profile/ (jax.profiler).
     """

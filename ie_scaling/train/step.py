@@ -1,4 +1,4 @@
-"""One optimiser step and one evaluation, compiled once for each shape.
+"""One optimizer step and one evaluation, compiled once for each shape.
 
 B batch, T positions, V vocabulary.
 """
@@ -107,7 +107,7 @@ def build(
     """The program of this architecture; the same one for every run that can share it, whatever its length or seed.
 
     Args:
-      end_of_text_id: the token between documents, where recipe.document_mask asks for it.
+      end_of_text_id: the token between documents, with recipe.document_mask.
       devices: those to build the mesh of; all by default.
     """
     if recipe.document_mask and end_of_text_id is None:
@@ -144,7 +144,7 @@ def _build(model: Model, config: OptimizerConfig, accumulation: int, mesh: Mesh)
         loss, _ = loss_and_penalty(model, parameters, token_BT1, 0.0)
         return loss * (token_BT1.shape[0] * (token_BT1.shape[1] - 1))
 
-    # Compiling the initialisers takes XLA's CPU backend longer than running them ever could.
+    # Compiling the initializers takes XLA's CPU backend longer than running them ever could.
     quick = {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" else None
     return Program(
         init=jax.jit(init, out_shardings=shardings, compiler_options=quick),
@@ -158,7 +158,7 @@ def _build(model: Model, config: OptimizerConfig, accumulation: int, mesh: Mesh)
 
 @functools.lru_cache(maxsize=64)
 def placement_on(mesh: Mesh) -> transformer.Placement:
-    """Activations held to the batch axes of `mesh`, so that sharded weights are gathered and not activations moved."""
+    """Activations constrained to the batch axes of `mesh`, so that weights are gathered and activations stay."""
     if mesh.size == 1:
         return transformer.ANYWHERE
 

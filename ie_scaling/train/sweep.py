@@ -43,7 +43,7 @@ def run(config: SweepConfig, directory: Path) -> pd.DataFrame:
 
     Raises:
       FailedRuns: after all others are done.
-      Stopped: a signal asked for it.
+      Stopped: by a signal.
     """
     resolved = {"experiment": "sweep"} | config_lib.to_plain(config)
     if not workdir.is_done(directory, resolved, MAY_CHANGE, inputs_of(config)):

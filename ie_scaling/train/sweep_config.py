@@ -25,7 +25,7 @@ _RUN = re.compile(rf"(?P<shape>[^@]+)@(?P<tokens>{_TOKENS})(?:-s(?P<seed>[0-9]+)
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RayConfig:
-    """A sweep on a Ray cluster: its address ("" starts one here) and what each run asks for.
+    """A sweep on a Ray cluster: its address ("" starts one here) and the resources of each run.
 
     Every node must see the sweep's directory under the same path.
     """

@@ -1,6 +1,6 @@
 """CompleteP: learning rate, init, decay and epsilon of each parameter from a tuned shape, the forward pass unchanged.
 
-A rate tuned at the shape `base` is carried to another width and depth by the parametrisation of Dey et al. 2025
+A rate tuned at the shape `base` is carried to another width and depth by the parametrization of Dey et al. 2025
 (arXiv 2505.01618) at alpha = 1: muP (Yang et al. 2022, arXiv 2203.03466) for the width, residual branches times 1/depth
 for the depth. It is written there with multipliers s in the forward pass. A plain Llama has none, so they are folded
 into the weights: with W' = s·W the forward pass is the same and dL/dW = s·dL/dW', so AdamW on W with learning rate η,
@@ -63,7 +63,7 @@ class Scales:
 
 @dataclasses.dataclass(frozen=True)
 class Rule:
-    """What a group of parameters needs in the explicit parametrisation, as ratios to the base shape.
+    """What a group of parameters needs in the explicit parametrization, as ratios to the base shape.
 
     Attributes:
       multiplier: s, in front of the parameter in the forward pass.

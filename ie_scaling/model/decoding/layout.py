@@ -20,12 +20,12 @@ N_VECTORS, WIDTHS, N_MATRICES, N_ROUNDS = 8, (1024, 2816), 4, 7  # 46 MB in floa
 
 @functools.cache
 def many_in_first() -> bool:
-    """Whether (inputs, outputs) is the faster layout for several vectors, in float32; only a CPU is asked."""
+    """Whether (inputs, outputs) is the faster layout for several vectors, in float32; measured on CPUs only."""
     if jax.default_backend() != "cpu":
         return False
     with jax.ensure_compile_time_eval():  # even while something else is being traced
         runs = [_compile(in_first) for in_first in (True, False)]
-        times = [[_seconds(*run) for run in runs] for _ in range(N_ROUNDS)]  # in turns: in the same mood
+        times = [[_seconds(*run) for run in runs] for _ in range(N_ROUNDS)]  # in turns: under the same load
     return statistics.median(first / last for first, last in times) < 1
 
 
