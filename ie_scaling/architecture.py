@@ -88,6 +88,15 @@ class Architecture(Shape[int]):
       InputError: naming the field, its value and the rule it breaks.
     """
 
+    d_model: int
+    n_layers: int
+    n_heads: int
+    n_kv_heads: int
+    d_head: int
+    d_ff: int
+    vocab_size: int
+    tied_embeddings: bool = False
+    qk_norm: bool = False
     rope_base: float = DEFAULT_ROPE_BASE
 
     def __post_init__(self) -> None:

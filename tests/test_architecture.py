@@ -1,6 +1,7 @@
 """Architecture: its name reads back, and each broken rule is named."""
 
 import dataclasses
+import typing
 
 import pytest
 from hypothesis import given
@@ -33,6 +34,12 @@ def architectures(draw, largest=9):
 def test_name_and_fields_read_back(a):
     assert Architecture.parse(a.name) == a
     assert Architecture.from_fields(a.to_fields()) == a
+
+
+def test_fields_have_the_types_by_which_flags_are_read():
+    kinds = dict.fromkeys(SHAPE_FIELDS, int) | {"tied_embeddings": bool, "qk_norm": bool, "rope_base": float}
+    assert typing.get_type_hints(Architecture) == kinds
+    assert {field.name: field.type for field in dataclasses.fields(Architecture)} == kinds
 
 
 @pytest.mark.parametrize(
