@@ -28,6 +28,7 @@ sys.path.insert(0, str(ROOT))
 from ie_scaling.laws import forms  # noqa: E402
 from ie_scaling.laws.least_squares import descent, solver  # noqa: E402
 from ie_scaling.laws.observations import Observations  # noqa: E402
+from ie_scaling.laws.problem import pose  # noqa: E402
 from ie_scaling.running import environment, files  # noqa: E402
 from ie_scaling.tables import run_table  # noqa: E402
 
@@ -106,7 +107,7 @@ def compare_grid() -> dict:
         seconds[name] = (time.perf_counter() - began) * 4500 / len(starts)
         found[name] = min(end.fun for end in ends)
     law = forms.get_law("chinchilla")
-    ours_s, fitted = timed_from_cold(lambda: solver.fit(law, rows, huber_delta=DELTA, n_starts=64))
+    ours_s, fitted = timed_from_cold(lambda: solver.fit(pose(law, rows), huber_delta=DELTA, n_starts=64))
     return {
         "scipy_starts_run": len(starts),
         "scipy_s": seconds,
@@ -150,20 +151,20 @@ def compare_bootstrap(n_draws: int = 4000) -> dict:
     """4,000 refits to resampled models of 76 rows, each side from the full table's fit."""
     rows, law = read("bian2025"), forms.get_law("effective")
     objective = effective_objective(rows)
-    fitted = solver.fit(law, rows, huber_delta=DELTA, n_starts=64)
+    fitted = solver.fit(pose(law, rows), huber_delta=DELTA, n_starts=64)
     d = fitted.derived
     start = [np.log(d["E"]), np.log(d["A"]) - d["alpha"] * np.log(1e8), d["alpha"]]
     start += [np.log(d["B"]) - d["beta"] * 22, d["beta"], np.log(d["kappa"]), np.log(d["R_star"]), d["omega"]]
     n_models = len(rows.model_ids)
     counts = np.random.default_rng(0).multinomial(n_models, np.full(n_models, 1 / n_models), size=n_draws)
     weights = counts[:, rows.model_R].astype(float)
-    ours_s, z_WP = timed_from_cold(lambda: solver.bootstrap(fitted, rows, n_draws))
+    ours_s, z_WP = timed_from_cold(lambda: solver.bootstrap(fitted, n_draws))
     began = time.perf_counter()
-    solver.bootstrap(fitted, rows, n_draws)
+    solver.bootstrap(fitted, n_draws)
     compiled_s = time.perf_counter() - began
-    problem = descent.Problem(rows.features, rows.log_loss_R, fitted.reference)
+    data = descent.Data.of(fitted.problem)
     with jax.enable_x64(True):
-        each = jax.vmap(lambda z, w: descent.objective(law, problem, z, w, DELTA))
+        each = jax.vmap(lambda z, w: descent.objective(law, data, z, w, DELTA))
         ours = np.asarray(each(z_WP, weights))
     bounds = [(None, np.log(rows.loss_R.min())), *[(None, None)] * 6, (0, 1)]
     variants = {
@@ -216,14 +217,14 @@ def fit_large(n_rows: int) -> dict:
     frame["n_tokens"] *= np.exp(rng.normal(0, 0.7, n_rows))
     frame["run_id"] = [f"run{i}" for i in range(n_rows)]
     law = forms.get_law("effective")
-    truth = solver.fit(law, rows, n_starts=8)
+    truth = solver.fit(pose(law, rows), n_starts=8)
     large = Observations.from_frame(frame)
     loss = np.exp(truth.predict(large.features) + rng.normal(0, 0.01, n_rows))
     large = Observations.from_frame(frame.assign(loss=loss))
     before = _peak_bytes()
     jax.clear_caches()
     began = time.perf_counter()
-    fitted = solver.fit(law, large, huber_delta=DELTA, n_starts=64)
+    fitted = solver.fit(pose(law, large), huber_delta=DELTA, n_starts=64)
     seconds = time.perf_counter() - began
     return {
         "n_rows": n_rows,

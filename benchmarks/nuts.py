@@ -34,6 +34,7 @@ from ie_scaling.laws import forms  # noqa: E402
 from ie_scaling.laws.bayes import sampler  # noqa: E402
 from ie_scaling.laws.least_squares import solver  # noqa: E402
 from ie_scaling.laws.observations import Observations  # noqa: E402
+from ie_scaling.laws.problem import pose  # noqa: E402
 from ie_scaling.running import environment, files, markdown  # noqa: E402
 from ie_scaling.tables import run_table  # noqa: E402
 
@@ -85,8 +86,9 @@ def sample_ours(seed: int) -> dict:
         lambda event, start, end, **_: spans.append((start, end)) if "/compile/" in event else None
     )
     began = time.perf_counter()
-    prepared = sampler.prepare(law, rows, rows.reference(law.reference_omega), CONFIG)
-    samples = sampler.sample(prepared, solver.fit(law, rows, seed=seed).z_P, seed)
+    problem = pose(law, rows)
+    prepared = sampler.prepare(problem, CONFIG)
+    samples = sampler.sample(prepared, solver.fit(problem, seed=seed).z_P, seed)
     seconds = time.perf_counter() - began
     draws = np.concatenate([samples.z_CSP, np.stack([*samples.noise.values()], axis=-1)], axis=-1)
     stats = samples.stats

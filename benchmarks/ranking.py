@@ -21,6 +21,7 @@ from ie_scaling.laws import forms  # noqa: E402
 from ie_scaling.laws.bayes import assemble  # noqa: E402
 from ie_scaling.laws.least_squares import solver  # noqa: E402
 from ie_scaling.laws.observations import Observations, features_of  # noqa: E402
+from ie_scaling.laws.problem import pose  # noqa: E402
 from ie_scaling.running import environment, files  # noqa: E402
 from ie_scaling.search import ranking, space  # noqa: E402
 from ie_scaling.search.config import GridConfig  # noqa: E402
@@ -34,8 +35,8 @@ N_DRAWS = 4000
 def main(_) -> None:
     """Rank, and print seconds and peak memory."""
     rows = Observations.from_frame(run_table.read_runs(ROOT / "data" / "bian2025.csv"))
-    fitted = solver.fit(forms.get_law("effective"), rows)
-    draws = assemble.from_bootstrap(fitted, rows, N_DRAWS, 0)
+    fitted = solver.fit(pose(forms.get_law("effective"), rows))
+    draws = assemble.from_bootstrap(fitted, N_DRAWS, 0)
     ratios = tuple(np.linspace(1, 6, 51))
     grid = GridConfig(n_params=1.5e9, tolerance=0.2, width_step=32, d_head=32, mlp_ratios=ratios, equal_size=False)
     shapes = space.enumerate_grid(grid)

@@ -9,6 +9,7 @@ from ie_scaling.laws import forms
 from ie_scaling.laws.config import ReproduceConfig
 from ie_scaling.laws.evidence import reproduction
 from ie_scaling.laws.least_squares import published, solver
+from ie_scaling.laws.problem import pose
 from ie_scaling.report import figures, law_figures
 from ie_scaling.running import config as config_lib
 from ie_scaling.running import files, identity, markdown, workdir
@@ -94,10 +95,10 @@ def _draw(names: tuple[str, ...], tables: reproduction.Tables, config: Reproduce
     rows = tables.read("bian2025")
     where = reproduction.PUBLISHED_FIGURES["fig7"]
     fitted_R = np.isin(rows.run_ids, tables.read("bian2025", where).run_ids)
-    paper = published.fit(reproduction.ASPECT_RATIO, rows.take(fitted_R))
+    paper = published.fit(pose(reproduction.ASPECT_RATIO, rows.take(fitted_R)))
     law = forms.get_law(config.figure_law)
-    ours = solver.fit(law, rows.take(fitted_R), n_starts=config.n_starts)
-    whole = solver.fit(law, rows, n_starts=config.n_starts)
+    ours = solver.fit(pose(law, rows.take(fitted_R)), n_starts=config.n_starts)
+    whole = solver.fit(pose(law, rows), n_starts=config.n_starts)
     x = {"loss_against_n": lambda r: r.features.n_total, "loss_against_flops": lambda r: _flops(r)}
     labels = {"loss_against_n": "N_total", "loss_against_flops": "training FLOPs 6·N_total·D"}
     for name in names:

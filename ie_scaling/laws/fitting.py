@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from ie_scaling.errors import InputError
-from ie_scaling.inference import diagnostics, scoring
-from ie_scaling.laws import forms, reading
-from ie_scaling.laws.bayes import assemble, quantities, sampler
+from ie_scaling.inference import scoring
+from ie_scaling.laws import bayes, forms, reading
+from ie_scaling.laws.bayes import assemble, quantities
 from ie_scaling.laws.bayes.posterior import Posterior
 from ie_scaling.laws.bayes.posterior import summarise as summarise_draws
 from ie_scaling.laws.config import FitConfig
@@ -19,6 +19,7 @@ from ie_scaling.laws.law import Law
 from ie_scaling.laws.least_squares import published, solver
 from ie_scaling.laws.least_squares.solver import LeastSquaresFit
 from ie_scaling.laws.observations import Observations
+from ie_scaling.laws.problem import Problem, pose
 from ie_scaling.running import config as config_lib
 from ie_scaling.running import files, identity, workdir
 from ie_scaling.running.progress import Progress, say
@@ -136,36 +137,21 @@ def _warn_of_fitted(held: Observations, fitted: Observations) -> Observations:
     return dataclasses.replace(held, warnings=(*held.warnings, *reading.say_all([warning])))
 
 
-def fit_least_squares(config: FitConfig, inputs: Inputs) -> LeastSquaresFit:
+def fit_least_squares(config: FitConfig, problem: Problem) -> LeastSquaresFit:
     """The configured objective's minimum."""
     if config.objective == "squared":
-        return published.fit(inputs.law, inputs.fitted)
-    return solver.fit(
-        inputs.law, inputs.fitted, huber_delta=config.huber_delta, n_starts=config.n_starts, seed=config.seed
-    )
-
-
-def fit_posterior(
-    prepared: sampler.Prepared, start: LeastSquaresFit, seed: int
-) -> tuple[Posterior, diagnostics.Gate, sampler.Samples]:
-    """NUTS from the least-squares fit, and the gate's verdict."""
-    law, nuts = prepared.law, prepared.config
-    with Progress(f"sampling {law.name} ({nuts.n_chains} chains)", nuts.n_warmup + nuts.n_samples, "draw") as progress:
-        samples = sampler.sample(prepared, start.z_P, seed, progress.advance)
-    gate = diagnostics.check(assemble.monitored(law, samples), samples.stats, nuts)
-    return assemble.from_samples(law, prepared.reference, prepared.observations, samples, gate, seed), gate, samples
+        return published.fit(problem)
+    return solver.fit(problem, huber_delta=config.huber_delta, n_starts=config.n_starts, seed=config.seed)
 
 
 def _write(config: FitConfig, inputs: Inputs, directory: Path) -> None:
     """Fit and write everything but DONE."""
     by_bayes = config.method == "bayes"
     question = quantities.ask(inputs.fitted, config.aspect_ratio, config.aspect_pair, config.flop_budgets)
-    prepared = None
-    if config.method != "least_squares":
-        reference = inputs.fitted.reference(inputs.law.reference_omega)
-        prepared = sampler.prepare(inputs.law, inputs.fitted, reference, config.nuts)
+    problem = pose(inputs.law, inputs.fitted)
+    prepared = None if config.method == "least_squares" else bayes.prepare(problem, config.nuts)
     say(f"least squares: {inputs.law.name}, {len(inputs.fitted)} rows, {config.objective}")
-    fitted = fit_least_squares(config, inputs)
+    fitted = fit_least_squares(config, problem)
     found: dict[str, Any] = {
         "failures": [],
         "warnings": inputs.warnings,
@@ -178,18 +164,18 @@ def _write(config: FitConfig, inputs: Inputs, directory: Path) -> None:
     if config.n_bootstrap:
         say(f"bootstrap: {config.n_bootstrap} resamples of {len(inputs.fitted.model_ids)} models")
         with Progress("bootstrap", config.n_bootstrap, "fits") as progress:
-            draws = assemble.from_bootstrap(
-                fitted, inputs.fitted, config.n_bootstrap, config.seed, config.resample, progress.advance
-            )
+            draws = assemble.from_bootstrap(fitted, config.n_bootstrap, config.seed, config.resample, progress.advance)
         assemble.add_quantities(draws, question)
         draws.save(directory / "bootstrap.nc")
     if prepared is not None:
         start = fitted
         if config.objective == "squared":  # its coefficients may be negative: no place to start from
-            start = solver.fit(inputs.law, inputs.fitted, n_starts=config.n_starts, seed=config.seed)
-        draws, gate, samples = fit_posterior(prepared, start, config.seed)
-        found["bayes"] = {"passed": gate.passed, "seconds": samples.seconds} | config_lib.to_plain(gate)
-        found["failures"] += [f"bayes {inputs.law.name}: {failure}" for failure in gate.failures]
+            start = solver.fit(problem, n_starts=config.n_starts, seed=config.seed)
+        n_chains, n_transitions = config.nuts.n_chains, config.nuts.n_warmup + config.nuts.n_samples
+        with Progress(f"sampling {inputs.law.name} ({n_chains} chains)", n_transitions, "draw") as progress:
+            draws = bayes.finish(prepared, start, config.seed, progress.advance)
+        found["bayes"] = {"passed": not draws.failures, "seconds": draws.seconds} | config_lib.to_plain(draws.gate)
+        found["failures"] += [f"bayes {inputs.law.name}: {failure}" for failure in draws.failures]
         assemble.add_quantities(draws, question)
         draws.save(directory / "posterior.nc")
         certified = certificate.short(draws, config.seed)

@@ -87,7 +87,7 @@ def _fit(config: PoolConfig, law: Law, families: dict[str, Observations], direct
     gate = diagnostics.check(monitored, stats, config.nuts)
     described: dict[str, dict[str, Any]] = {}
     for name, samples in pooled.samples.items():
-        posterior = assemble.from_samples(law, pooled.reference, families[name], samples, gate, config.seed)
+        posterior = assemble.from_samples(pooled.problems[name], samples, gate, config.seed)
         (directory / name).mkdir(exist_ok=True)
         posterior.save(directory / name / "posterior.nc")
         described[name] = {"n_rows": len(families[name]), "n_models": len(families[name].model_ids)}

@@ -7,6 +7,7 @@ import pytest
 from ie_scaling.errors import InputError
 from ie_scaling.laws import forms, reading
 from ie_scaling.laws.least_squares import solver
+from ie_scaling.laws.problem import pose
 
 CASES = Path(__file__).resolve().parents[1] / "cases"
 TRUTH = {"E": 1.730, "alpha": 0.356, "beta": 0.359}  # of good_table.csv, by least squares
@@ -17,7 +18,7 @@ def fit(name: str, where: str = "", columns: str = "", count: str = "total") -> 
     law = forms.get_law("chinchilla", count=count)
     rows = reading.read(CASES / name, where, columns)
     rows.require(law.needs, law.name)
-    fitted = solver.fit(law, rows, n_starts=8)
+    fitted = solver.fit(pose(law, rows), n_starts=8)
     return {parameter: round(fitted.params[parameter], 3) for parameter in TRUTH}
 
 

@@ -12,6 +12,7 @@ from ie_scaling.errors import InputError
 from ie_scaling.laws import forms, reading
 from ie_scaling.laws.least_squares import solver
 from ie_scaling.laws.observations import Observations
+from ie_scaling.laws.problem import pose
 from ie_scaling.tables import run_source, run_table
 from ie_scaling.tables.columns import RUN_COLUMNS
 
@@ -195,7 +196,7 @@ def test_sardana_2024_is_read_and_fitted():
     found = reading.read(DATA / "sardana2024.csv")
     assert (len(found), len(found.model_ids), found.warnings) == (47, 47, ())
     assert found.features.n_tokens.max() / found.features.n_total.min() > 1000
-    fitted = solver.fit(forms.get_law("chinchilla"), found, n_starts=8)
+    fitted = solver.fit(pose(forms.get_law("chinchilla"), found), n_starts=8)
     assert fitted.status == "converged"
     assert np.median(np.abs(fitted.predict(found.features) - found.log_loss_R)) < 0.01
 

@@ -1,1 +1,23 @@
-"""Laws as posteriors: the model, sampling, draws and their file, and what follows from them."""
+"""Laws as posteriors: the model, sampling, draws and their file, and what follows from them.
+
+fit(problem, config, seed, on_progress)       the posterior of a law posed on a table
+prepare(problem, config)                      begins to compile its sampler, for work to be done meanwhile
+finish(prepared, start_P, seed, on_progress)  the posterior, started about a least-squares fit
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ie_scaling.laws.bayes.fitting import finish, fit
+    from ie_scaling.laws.bayes.sampler import prepare
+
+_HOMES = {"finish": "fitting", "fit": "fitting", "prepare": "sampler"}
+__all__ = ["finish", "fit", "prepare"]
+
+
+def __getattr__(name: str) -> Any:
+    """What the package offers, imported when it is first asked for."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"ie_scaling.laws.bayes.{_HOMES[name]}"), name)

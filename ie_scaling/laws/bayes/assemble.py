@@ -10,9 +10,10 @@ from ie_scaling.inference import diagnostics, numerics
 from ie_scaling.laws.bayes import fitted_shapes, noise, quantities, sampler
 from ie_scaling.laws.bayes.posterior import Posterior
 from ie_scaling.laws.law import Law
-from ie_scaling.laws.least_squares import descent, solver
+from ie_scaling.laws.least_squares import solver
 from ie_scaling.laws.least_squares.solver import LeastSquaresFit
-from ie_scaling.laws.observations import Observations, Reference
+from ie_scaling.laws.observations import Observations
+from ie_scaling.laws.problem import Problem
 
 N_PRIOR_DRAWS = 1000
 NORMAL_NU = 1e6  # Student-t with so many degrees of freedom is a normal
@@ -24,35 +25,30 @@ def monitored(law: Law, samples: sampler.Samples) -> dict[str, np.ndarray]:
     return coordinates | samples.noise | {"u": samples.effects_CSM, "lp": samples.stats["lp"]}
 
 
-def from_samples(
-    law: Law,
-    reference: Reference,
-    observations: Observations,
-    samples: sampler.Samples,
-    gate: diagnostics.Gate,
-    seed: int,
-) -> Posterior:
+def from_samples(problem: Problem, samples: sampler.Samples, gate: diagnostics.Gate, seed: int) -> Posterior:
     """The posterior of NUTS draws, with all groups."""
+    law = problem.law
     posterior = Posterior(
         law=law,
-        reference=reference,
+        reference=problem.reference,
         method="bayes",
         draws=law.from_free(samples.z_CSP) | samples.noise,
         effects_CSM=samples.effects_CSM,
-        model_ids=observations.model_ids,
+        model_ids=problem.rows.model_ids,
         failures=gate.failures,
+        gate=gate,
+        seconds=samples.seconds,
     )
     stats = {name: (("chain", "draw"), values) for name, values in samples.stats.items()}
     posterior.groups["sample_stats"] = xr.Dataset(stats)
-    posterior.groups["prior"] = draw_prior(law, reference, seed)
-    posterior.groups["log_prior"] = log_prior(law, reference, samples)
-    _add_data_groups(posterior, observations, seed)
+    posterior.groups["prior"] = draw_prior(problem, seed)
+    posterior.groups["log_prior"] = log_prior(problem, samples)
+    _add_data_groups(posterior, problem.rows, seed)
     return posterior
 
 
 def from_bootstrap(
     fitted: LeastSquaresFit,
-    observations: Observations,
     n_draws: int,
     seed: int,
     by: str = "model",
@@ -62,7 +58,8 @@ def from_bootstrap(
 
     τ and σ come from the moments of each refit's residuals, u from its shrunken means.
     """
-    z_WP = solver.bootstrap(fitted, observations, n_draws, seed, by, on_progress)
+    z_WP = solver.bootstrap(fitted, n_draws, seed, by, on_progress)
+    observations = fitted.problem.rows
     law_draws = fitted.law.from_free(z_WP)
     with numerics.double_precision():
         predicted_WR = solver.predict_draws(fitted.law, law_draws, observations.features, fitted.reference)
@@ -83,13 +80,13 @@ def from_bootstrap(
     return posterior
 
 
-def draw_prior(law: Law, reference: Reference, seed: int) -> xr.Dataset:
+def draw_prior(problem: Problem, seed: int) -> xr.Dataset:
     """One chain of draws of the law's parameters and the noise from their priors."""
-    rng = np.random.default_rng(seed)
-    center_P, spread_P = descent.prior_of(law, reference)
+    rng, law = np.random.default_rng(seed), problem.law
+    center_P, spread_P = problem.prior
     z_SP = center_P + spread_P * rng.standard_normal((N_PRIOR_DRAWS, len(center_P)))
     noise_SZ = noise.CENTER + noise.SPREAD * rng.standard_normal((N_PRIOR_DRAWS, len(noise.CENTER)))
-    draws = law.derived(law.from_free(z_SP), reference) | noise.from_coordinates(noise_SZ)
+    draws = law.derived(law.from_free(z_SP), problem.reference) | noise.from_coordinates(noise_SZ)
     return xr.Dataset({name: (("chain", "draw"), values[None, :]) for name, values in draws.items()})
 
 
@@ -103,11 +100,12 @@ def add_quantities(draws: Posterior, question: quantities.Question) -> None:
     )
 
 
-def log_prior(law: Law, reference: Reference, samples: sampler.Samples) -> xr.Dataset:
+def log_prior(problem: Problem, samples: sampler.Samples) -> xr.Dataset:
     """ln of the prior density at each draw, of each free coordinate of the law and of the noise."""
-    center_P, spread_P = descent.prior_of(law, reference)
+    center_P, spread_P = problem.prior
     noise_CSZ = noise.to_coordinates(samples.noise)
-    coordinates = {name: (samples.z_CSP[..., i], center_P[i], spread_P[i]) for i, name in enumerate(law.names)}
+    names = problem.law.names
+    coordinates = {name: (samples.z_CSP[..., i], center_P[i], spread_P[i]) for i, name in enumerate(names)}
     for i, name in enumerate(noise.COORDINATES):
         coordinates[name] = noise_CSZ[..., i], noise.CENTER[i], noise.SPREAD[i]
     return xr.Dataset(

@@ -15,29 +15,28 @@ import jax.numpy as jnp
 import numpy as np
 
 from ie_scaling.laws.law import Law
-from ie_scaling.laws.least_squares.descent import prior_of
-from ie_scaling.laws.observations import Features, Reference
+from ie_scaling.laws.problem import Problem
 
 
-def bend(law: Law, features: Features, reference: Reference, y_P: jax.Array) -> jax.Array:
+def bend(problem: Problem, y_P: jax.Array) -> jax.Array:
     """Free coordinates from straightened ones; leading axes are free."""
     columns = [y_P[..., i] for i in range(y_P.shape[-1])]
-    powers = _powers(law)
+    powers = _powers(problem.law)
     if powers:
         first, *others = powers
         ratios = [jnp.zeros_like(columns[first]), *(columns[i] - _log_exponent(columns, powers[i]) for i in others)]
         log_first = columns[first] - jax.nn.logsumexp(jnp.stack(ratios, axis=-1), axis=-1)
         for i, ratio in zip((first, *others), ratios, strict=True):
             columns[i] = log_first + ratio
-    _shift_to_own_size(law, features, reference, columns, +1)
+    _shift_to_own_size(problem, columns, +1)
     return jnp.stack(columns, axis=-1)  # no scatter: XLA compiles and runs these few slices faster
 
 
-def straighten(law: Law, features: Features, reference: Reference, z_P: jax.Array) -> jax.Array:
+def straighten(problem: Problem, z_P: jax.Array) -> jax.Array:
     """The inverse of `bend`."""
     columns = [z_P[..., i] for i in range(z_P.shape[-1])]
-    _shift_to_own_size(law, features, reference, columns, -1)
-    powers = _powers(law)
+    _shift_to_own_size(problem, columns, -1)
+    powers = _powers(problem.law)
     if powers:
         first, *others = powers
         log_first = columns[first]
@@ -47,15 +46,13 @@ def straighten(law: Law, features: Features, reference: Reference, z_P: jax.Arra
     return jnp.stack(columns, axis=-1)
 
 
-def gauss_newton(
-    law: Law, features: Features, reference: Reference, y_P: jax.Array, sd: jax.Array | float
-) -> jax.Array:
+def gauss_newton(problem: Problem, y_P: jax.Array, sd: jax.Array | float) -> jax.Array:
     """Cholesky factor [P, P] of the posterior's covariance about y_P, were the noise normal of this sd."""
-    _, spread_P = prior_of(law, reference)
+    _, spread_P = problem.prior
 
     def predict(y_P):
-        z_P = bend(law, features, reference, y_P)
-        return law.log_loss(law.from_free(z_P), features, reference), z_P
+        z_P = bend(problem, y_P)
+        return problem.log_loss(z_P), z_P
 
     jacobian_RP, bend_PP = jax.jacfwd(predict)(y_P)
     precision_PP = jacobian_RP.T @ jacobian_RP / sd**2 + bend_PP.T @ jnp.diag(spread_P**-2.0) @ bend_PP
@@ -77,12 +74,13 @@ def _log_exponent(columns: list[jax.Array], place: int | None) -> jax.Array | fl
     return 0.0 if place is None else columns[place]
 
 
-def _shift_to_own_size(law: Law, features: Features, reference: Reference, columns: list[jax.Array], sign: int) -> None:
+def _shift_to_own_size(problem: Problem, columns: list[jax.Array], sign: int) -> None:
     """Exchange ln A_ref and ln A' in `columns`: where ω is free, the rows' mean size moves with it."""
+    law, features = problem.law, problem.features
     if law.count != "effective" or "A_ref" not in law.names:
         return
     place = law.with_ties({name: i for i, name in enumerate(law.names)})
     omega = law.parameters[place["omega"]].from_free(columns[place["omega"]])
     n_params = jnp.asarray(features.n_non_embedding) + omega[..., None] * jnp.asarray(features.n_embedding)
-    log_size = jnp.log(n_params).mean(axis=-1) - np.log(reference.N0)
+    log_size = jnp.log(n_params).mean(axis=-1) - np.log(problem.reference.N0)
     columns[place["A_ref"]] = columns[place["A_ref"]] + sign * jnp.exp(columns[place["alpha"]]) * log_size

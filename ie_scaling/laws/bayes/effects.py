@@ -11,13 +11,14 @@ logarithm is good to 1e-6 for rows that agree, and to 0.1 nats whatever they are
 Letters: M models, J rows of one, S sets, K nodes.
 """
 
-import dataclasses
 import math
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy import special
+
+from ie_scaling.laws.problem import Grouping
 
 N_NODES = 23  # of each set
 N_DRAW_NODES = 151  # of each set; to invert a cumulative sum linearly takes more than to integrate
@@ -29,26 +30,6 @@ SHARPNESS = 2  # of the partition of unity: the far tails of one set must not se
 BLOCK = (
     8  # rows whose Student-t kernels are multiplied before a logarithm is taken: far from overflow, fewer logarithms
 )
-
-
-@jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True)
-class Grouping:
-    """The rows of each model side by side: positions among the rows, and 1 for a row, 0 for padding; [M, J]."""
-
-    row_MJ: np.ndarray
-    weight_MJ: np.ndarray
-
-
-def group(model_R: np.ndarray, n_models: int) -> Grouping:
-    """Lay rows out by model; `model_R` is each row's model number."""
-    counts_M = np.bincount(model_R, minlength=n_models)
-    shape = n_models, int(counts_M.max())
-    row_MJ, weight_MJ = np.zeros(shape, np.int32), np.zeros(shape)
-    for model in range(n_models):
-        row_MJ[model, : counts_M[model]] = np.flatnonzero(model_R == model)
-        weight_MJ[model, : counts_M[model]] = 1.0
-    return Grouping(row_MJ, weight_MJ)
 
 
 def log_marginal(

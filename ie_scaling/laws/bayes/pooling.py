@@ -12,7 +12,7 @@ normal with covariance spread_p²·(1 + λ²·I); μ_p is drawn back from its co
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -28,18 +28,17 @@ from ie_scaling.inference.config import NutsConfig
 from ie_scaling.laws.bayes import effects, noise, sampler
 from ie_scaling.laws.law import Law
 from ie_scaling.laws.least_squares import solver
-from ie_scaling.laws.least_squares.descent import prior_of
-from ie_scaling.laws.observations import Features, Observations, Reference
+from ie_scaling.laws.observations import Observations, Reference
+from ie_scaling.laws.problem import Problem, pose
 
 LOG_LAMBDA_CENTER, LOG_LAMBDA_SPREAD = float(np.log(0.3)), 0.7
-Data = tuple[Features, effects.Grouping, Any]  # features, rows by model, ln L of each row
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Pooled:
     """Draws [C, S] of all families at once: each one's samples, λ, and μ of each shape parameter in its own units."""
 
-    reference: Reference
+    problems: dict[str, Problem]
     samples: dict[str, sampler.Samples]
     spread_CS: np.ndarray
     common: dict[str, np.ndarray]
@@ -58,10 +57,10 @@ def shared_places(law: Law) -> np.ndarray:
     return places
 
 
-def model(law: Law, families: tuple[Data, ...], reference: Reference) -> None:
-    """The generative story above, with every μ_p and every u_m integrated out."""
-    center_P, spread_P = prior_of(law, reference)
-    shared_H = shared_places(law)
+def model(families: Sequence[Problem]) -> None:
+    """The generative story above, with every μ_p and every u_m integrated out; one law, one reference point."""
+    center_P, spread_P = families[0].prior
+    shared_H = shared_places(families[0].law)
     own_O = np.setdiff1d(np.arange(len(center_P)), shared_H)
     n_families = len(families)
     log_lambda: Any = numpyro.sample("log_lambda", dist.Normal(LOG_LAMBDA_CENTER, LOG_LAMBDA_SPREAD))
@@ -74,9 +73,9 @@ def model(law: Law, families: tuple[Data, ...], reference: Reference) -> None:
     noise_KZ: Any = numpyro.sample("noise", dist.Normal(np.tile(noise.CENTER, shape), noise.SPREAD).to_event(2))
     z_KP = jnp.zeros((n_families, len(center_P))).at[:, own_O].set(own_KO)
     z_KP = z_KP.at[:, shared_H].set(center_P[shared_H] + spread_P[shared_H] * shared_HK.T)
-    for k, (features, grouping, log_loss_R) in enumerate(families):
-        mean_R, tau, sigma_R, nu = sampler.law_and_noise(law, features, reference, z_KP[k], noise_KZ[k])
-        density_M = effects.log_marginal(log_loss_R - mean_R, grouping, tau, sigma_R, nu)
+    for k, family in enumerate(families):
+        mean_R, tau, sigma_R, nu = sampler.law_and_noise(family, z_KP[k], noise_KZ[k])
+        density_M = effects.log_marginal(family.log_loss_R - mean_R, family.grouping, tau, sigma_R, nu)
         numpyro.factor(f"log_loss_{k}", density_M.sum())
 
 
@@ -96,16 +95,15 @@ def sample(
         raise ValueError(f"families: has {len(families)}; pooling needs at least two")
     shared_places(law)
     reference = _common_reference(law, list(families.values()))
-    data = tuple(_data(rows) for rows in families.values())
+    problems = [pose(law, rows, reference) for rows in families.values()]
     target = nuts.Target(
-        n_coordinates=1 + len(data) * (len(law.names) + sampler.N_NOISE),
-        sites_of=lambda y_Q: _sites_of(law, data, reference, y_Q),
-        log_density=lambda sites: log_density(model, (law, data, reference), {}, sites[0])[0],
-        draw_rest=lambda key, sites: _draw_effects(key, law, data, reference, *sites[1:]),
+        n_coordinates=1 + len(problems) * (len(law.names) + sampler.N_NOISE),
+        sites_of=lambda y_Q: _sites_of(problems, y_Q),
+        log_density=lambda sites: log_density(model, (problems,), {}, sites[0])[0],
+        draw_rest=lambda key, sites: _draw_effects(key, problems, *sites[1:]),
     )
     compiling = nuts.compile_ahead(target, config)
-    starts = [solver.fit(law, rows, n_starts=16, seed=seed, reference=reference) for rows in families.values()]
-    origin_Q, scale_QQ = _precondition(law, families, reference, [start.z_P for start in starts])
+    origin_Q, scale_QQ = _precondition([solver.fit(problem, n_starts=16, seed=seed) for problem in problems])
 
     def enough(sites):
         return diagnostics.long_enough(np.concatenate([*sites[1], *sites[2]], axis=-1), config)
@@ -124,22 +122,21 @@ def sample(
     }
     spread_CS = np.exp(sites["log_lambda"])
     return Pooled(
-        reference=reference,
+        problems=dict(zip(families, problems, strict=True)),
         samples=samples,
         spread_CS=spread_CS,
-        common=_draw_common(law, reference, sites["shared"], spread_CS, np.random.default_rng((seed, 1))),
+        common=_draw_common(problems[0], sites["shared"], spread_CS, np.random.default_rng((seed, 1))),
     )
 
 
 def _draw_effects(
-    key: jax.Array, law: Law, data: tuple[Data, ...], reference: Reference, z: list[jax.Array], noises: list[jax.Array]
+    key: jax.Array, problems: Sequence[Problem], z: list[jax.Array], noises: list[jax.Array]
 ) -> list[jax.Array]:
     """u_M of every family from their conditionals, given one draw of the rest."""
+    keys = jax.random.split(key, len(problems))
     return [
-        sampler.draw_effects(key, law, features, reference, grouping, log_loss_R, {"z": z_P, "noise": noise_Z})
-        for key, (features, grouping, log_loss_R), z_P, noise_Z in zip(
-            jax.random.split(key, len(data)), data, z, noises, strict=True
-        )
+        sampler.draw_effects(key, problem, {"z": z_P, "noise": noise_Z})
+        for key, problem, z_P, noise_Z in zip(keys, problems, z, noises, strict=True)
     ]
 
 
@@ -149,28 +146,22 @@ def _common_reference(law: Law, families: list[Observations]) -> Reference:
     return Reference(**{name: float(np.exp(np.mean([np.log(point[name]) for point in points]))) for name in points[0]})
 
 
-def _data(rows: Observations) -> Data:
-    return rows.features, effects.group(rows.model_R, len(rows.model_ids)), rows.log_loss_R
-
-
-def _precondition(
-    law: Law, families: Mapping[str, Observations], reference: Reference, starts: list[np.ndarray]
-) -> tuple[np.ndarray, np.ndarray]:
+def _precondition(starts: Sequence[solver.LeastSquaresFit]) -> tuple[np.ndarray, np.ndarray]:
     """Each family's own origin and scale (sampler.precondition) side by side, and λ last."""
-    blocks = [sampler.precondition(law, rows, reference, z) for rows, z in zip(families.values(), starts, strict=True)]
+    blocks = [sampler.precondition(start.problem, start.z_P) for start in starts]
     origin_Q = np.concatenate([*(origin for origin, _ in blocks), [LOG_LAMBDA_CENTER]])
     return origin_Q, scipy.linalg.block_diag(*(scale for _, scale in blocks), LOG_LAMBDA_SPREAD)
 
 
-def _sites_of(law: Law, data: tuple[Data, ...], reference: Reference, y_Q: jax.Array):
+def _sites_of(problems: Sequence[Problem], y_Q: jax.Array):
     """The model's sites, and each family's z and noise, from stacked straightened coordinates, last axis Q."""
-    center_P, spread_P = prior_of(law, reference)
-    shared_H = shared_places(law)
+    center_P, spread_P = problems[0].prior
+    shared_H = shared_places(problems[0].law)
     own_O = np.setdiff1d(np.arange(len(center_P)), shared_H)
     width = len(center_P) + sampler.N_NOISE
     z, noises = [], []
-    for k, (features, *_) in enumerate(data):
-        sites = sampler.sites_of(law, features, reference, y_Q[..., k * width : (k + 1) * width])
+    for k, problem in enumerate(problems):
+        sites = sampler.sites_of(problem, y_Q[..., k * width : (k + 1) * width])
         z.append(sites["z"])
         noises.append(sites["noise"])
     shared = jnp.stack([(each[..., shared_H] - center_P[shared_H]) / spread_P[shared_H] for each in z], axis=-1)
@@ -179,10 +170,10 @@ def _sites_of(law: Law, data: tuple[Data, ...], reference: Reference, y_Q: jax.A
 
 
 def _draw_common(
-    law: Law, reference: Reference, shared_CSHK: np.ndarray, spread_CS: np.ndarray, rng: np.random.Generator
+    problem: Problem, shared_CSHK: np.ndarray, spread_CS: np.ndarray, rng: np.random.Generator
 ) -> dict[str, np.ndarray]:
     """μ_p of each shape parameter from its normal conditional, in the parameter's own units, [C, S]."""
-    center_P, spread_P = prior_of(law, reference)
+    law, (center_P, spread_P) = problem.law, problem.prior
     variance_CS1 = 1 / (1 + shared_CSHK.shape[-1] / spread_CS[..., None] ** 2)
     mean_CSH = variance_CS1 * shared_CSHK.sum(axis=-1) / spread_CS[..., None] ** 2
     drawn_CSH = mean_CSH + np.sqrt(variance_CS1) * rng.standard_normal(mean_CSH.shape)

@@ -28,7 +28,7 @@ import xarray as xr
 
 from ie_scaling.architecture import Architecture
 from ie_scaling.errors import InputError
-from ie_scaling.inference import numerics
+from ie_scaling.inference import diagnostics, numerics
 from ie_scaling.laws.bayes import fit_failures, noise, posterior_file, tokens
 from ie_scaling.laws.bayes.fitted_shapes import FittedShapes
 from ie_scaling.laws.bayes.predictive import Identity, Predictive
@@ -51,6 +51,7 @@ class Posterior:
       failures: one-liners of the convergence gate.
       fit_failures: what else its fit directory says has failed (certificate, mixed losses); of `load_fit` alone.
       groups: further groups of the file (sample_stats, log_likelihood, prior …) as xarray Datasets.
+      gate, seconds: the convergence gate's figures and the time that sampling took; not in the file.
     """
 
     law: Law
@@ -62,6 +63,8 @@ class Posterior:
     failures: tuple[str, ...] = ()
     fit_failures: tuple[str, ...] = ()
     groups: dict[str, xr.Dataset] = dataclasses.field(default_factory=dict)
+    gate: diagnostics.Gate | None = None
+    seconds: float = 0.0
 
     @property
     def n_draws(self) -> int:
@@ -221,7 +224,8 @@ class Posterior:
     def save(self, path: Path) -> None:
         """Write the netCDF file that `arviz.from_netcdf` and `load` read, whole or not at all."""
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        del fields["fit_failures"]  # which the directory holds
+        for name in ("fit_failures", "gate", "seconds"):  # which the directory holds
+            del fields[name]
         posterior_file.write(path, variables=self.derived | fields.pop("draws"), **fields)
 
 

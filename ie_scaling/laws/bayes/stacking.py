@@ -23,6 +23,7 @@ from ie_scaling.inference import numerics
 from ie_scaling.laws.bayes import effects, noise
 from ie_scaling.laws.bayes.posterior import Posterior
 from ie_scaling.laws.observations import Features
+from ie_scaling.laws.problem import group
 
 RELIABLE_K = 0.7  # Pareto k beyond which importance sampling is not to be trusted
 MAX_STEPS = 20_000
@@ -154,7 +155,7 @@ def data_of(posterior: Posterior) -> tuple[Features, np.ndarray, np.ndarray]:
 
 def log_likelihood(posterior: Posterior, features: Features, log_loss_R: np.ndarray, model_R: np.ndarray) -> np.ndarray:
     """ln p(rows of model m | draw w), its effect integrated out, [W, M]; `model_R` numbers the rows' models."""
-    law, grouping = posterior.law, effects.group(model_R, int(model_R.max()) + 1)
+    law, grouping = posterior.law, group(model_R, int(model_R.max()) + 1)
     flat = {name: values.reshape(-1) for name, values in posterior.draws.items()}
 
     def one(draw):

@@ -22,11 +22,10 @@ from numpyro.infer.util import log_density
 from scipy import stats
 
 from ie_scaling.inference import numerics
-from ie_scaling.laws.bayes import coordinates, effects, noise, sampler
+from ie_scaling.laws.bayes import coordinates, noise, sampler
 from ie_scaling.laws.config import CertifyConfig
-from ie_scaling.laws.law import Law
-from ie_scaling.laws.least_squares.descent import prior_of
-from ie_scaling.laws.observations import Features, Observations, Reference
+from ie_scaling.laws.observations import Features, Observations
+from ie_scaling.laws.problem import Problem
 from ie_scaling.laws.proportions import Family
 
 N_BAND = 4000  # simulated uniform samples behind a band
@@ -54,36 +53,31 @@ def candidates(observations: Observations) -> Features:
     return Family.of(observations).members(AHEAD * x.n_total.max(), ratios, AHEAD * x.n_tokens.max())
 
 
-def simulate(
-    law: Law, observations: Observations, reference: Reference, n_tables: int, seed: int, prior_scale: float = 1.0
-) -> Truths:
+def simulate(problem: Problem, n_tables: int, seed: int, prior_scale: float = 1.0) -> Truths:
     """Draw S truths from the prior and a table from each.
 
     `prior_scale` other than 1 widens every prior of the simulator alone: an error planted to see it caught.
     """
     rng = np.random.default_rng(seed)
-    center_P, spread_P = prior_of(law, reference)
+    center_P, spread_P = problem.prior
     z_SP = center_P + prior_scale * spread_P * rng.standard_normal((n_tables, len(center_P)))
     noise_SZ = noise.CENTER + prior_scale * noise.SPREAD * rng.standard_normal((n_tables, len(noise.CENTER)))
-    n_models = len(observations.model_ids)
     with numerics.double_precision():
-        run = jax.jit(jax.vmap(lambda *each: sampler.law_and_noise(law, observations.features, reference, *each)))
+        run = jax.jit(jax.vmap(lambda *each: sampler.law_and_noise(problem, *each)))
         mean_SR, tau_S, sigma_SR, nu_S = map(np.asarray, run(z_SP, noise_SZ))
-    u_SM = tau_S[:, None] * rng.standard_normal((n_tables, n_models))
+    u_SM = tau_S[:, None] * rng.standard_normal((n_tables, problem.n_models))
     noise_SR = sigma_SR * rng.standard_t(nu_S[:, None], mean_SR.shape)
     effect_SA = tau_S[:, None] * rng.standard_normal((n_tables, len(CANDIDATE_RATIOS)))
     return Truths(
         z_SP=z_SP,
         noise_SZ=noise_SZ,
         effect_SA=effect_SA,
-        log_loss_SR=mean_SR + u_SM[:, observations.model_R] + noise_SR,
+        log_loss_SR=mean_SR + u_SM[:, problem.rows.model_R] + noise_SR,
     )
 
 
 def fit_all(
-    law: Law,
-    observations: Observations,
-    reference: Reference,
+    problem: Problem,
     truths: Truths,
     config: CertifyConfig,
     on_progress: Callable[[int], None] = lambda transitions: None,
@@ -93,18 +87,16 @@ def fit_all(
     Chains start at the truth, which warm-up forgets, in coordinates scaled by the design there: the posterior depends
     on neither.
     """
-    grouping = effects.group(observations.model_R, len(observations.model_ids))
     n_tables = len(truths.z_SP)
     with numerics.double_precision(), jax.numpy_rank_promotion("allow"):
-        origin_SQ, scale_SQQ = _precondition_all(law, observations.features, reference, truths)
+        origin_SQ, scale_SQQ = _precondition_all(problem, truths)
 
         def potential_of(data):
             log_loss_R, origin_Q, scale_QQ = data
 
             def potential(x_Q):
-                sites = sampler.sites_of(law, observations.features, reference, origin_Q + scale_QQ @ x_Q)
-                model_args = (law, observations.features, reference, grouping, log_loss_R)
-                return -log_density(sampler.marginal_model, model_args, {}, sites)[0]
+                sites = sampler.sites_of(problem, origin_Q + scale_QQ @ x_Q)
+                return -log_density(sampler.marginal_model, (problem.with_losses(log_loss_R),), {}, sites)[0]
 
             return potential
 
@@ -132,7 +124,7 @@ def fit_all(
         keys_S = jax.random.split(jax.random.key(config.seed), n_tables)
         x_LSQ, n_diverging_S = _run_side_by_side(start_all, advance_all, keys_S, data, config, on_progress)
         y_LSQ = origin_SQ[None] + jnp.einsum("sqp,lsp->lsq", scale_SQQ, x_LSQ)
-        sites = sampler.sites_of(law, observations.features, reference, y_LSQ)
+        sites = sampler.sites_of(problem, y_LSQ)
         draws_LSQ = np.concatenate([np.asarray(sites["z"]), np.asarray(sites["noise"])], axis=-1)
     return draws_LSQ.swapaxes(0, 1), n_diverging_S
 
@@ -169,9 +161,7 @@ def _run_side_by_side(start_all, advance_all, keys_S, data, config: CertifyConfi
     return jnp.asarray(draws_LSQ), np.concatenate([count for _, count in found])[:n_tables]
 
 
-def ranks(
-    law: Law, observations: Observations, reference: Reference, truths: Truths, draws_SLQ: np.ndarray, seed: int
-) -> dict[str, np.ndarray]:
+def ranks(problem: Problem, truths: Truths, draws_SLQ: np.ndarray, seed: int) -> dict[str, np.ndarray]:
     """For each quantity the rank of the truth among its draws, [S], 0 to L.
 
     Quantities: every parameter and the noise; the difference in ln loss between the widest and the deepest candidate,
@@ -179,12 +169,12 @@ def ranks(
     """
     rng = np.random.default_rng(seed)
     n_tables, n_draws, _ = draws_SLQ.shape
-    features = candidates(observations)
+    features, law = candidates(problem.rows), problem.law
     n_params = len(law.names)
     with numerics.double_precision():
         flat = jnp.asarray(draws_SLQ.reshape(-1, draws_SLQ.shape[-1])[:, :n_params])
-        law_SLA = np.asarray(_log_losses(law, flat, features, reference)).reshape(n_tables, n_draws, -1)
-        law_SA = np.asarray(_log_losses(law, jnp.asarray(truths.z_SP), features, reference))
+        law_SLA = np.asarray(_log_losses(problem, flat, features)).reshape(n_tables, n_draws, -1)
+        law_SA = np.asarray(_log_losses(problem, jnp.asarray(truths.z_SP), features))
     tau_SL = np.exp(draws_SLQ[..., n_params])
     drawn_SLA = law_SLA + tau_SL[..., None] * rng.standard_normal(law_SLA.shape)
     true_SA = law_SA + truths.effect_SA
@@ -240,21 +230,20 @@ def _rank(true_S: np.ndarray, draws_SL: np.ndarray, rng: np.random.Generator) ->
     return below_S + rng.integers(0, equal_S + 1)
 
 
-def _log_losses(law: Law, z_SP: jax.Array, features: Features, reference: Reference) -> jax.Array:
-    """ln L̂ [S, rows] under each of S sets of free coordinates."""
+def _log_losses(problem: Problem, z_SP: jax.Array, features: Features) -> jax.Array:
+    """ln L̂ [S, A] of A shapes under each of S sets of free coordinates."""
+    law, reference = problem.law, problem.reference
     run = jax.jit(jax.vmap(lambda z_P: law.log_loss(law.from_free(z_P), features, reference)))
     return run(z_SP)
 
 
-def _precondition_all(
-    law: Law, features: Features, reference: Reference, truths: Truths
-) -> tuple[jax.Array, jax.Array]:
+def _precondition_all(problem: Problem, truths: Truths) -> tuple[jax.Array, jax.Array]:
     """Origins at the truths and Cholesky scales of the Gauss-Newton posterior there, [S, Q] and [S, Q, Q]."""
 
     def one(z_P, noise_Z):
-        y_P = coordinates.straighten(law, features, reference, z_P)
+        y_P = coordinates.straighten(problem, z_P)
         sd = jnp.clip(jnp.exp(noise_Z[1]), 2e-3, 0.1)
-        scale_PP = coordinates.gauss_newton(law, features, reference, y_P, sd)
+        scale_PP = coordinates.gauss_newton(problem, y_P, sd)
         scale_QQ = jax.scipy.linalg.block_diag(scale_PP, jnp.diag(noise.TYPICAL_SD))
         return jnp.concatenate([y_P, noise_Z]), scale_QQ
 

@@ -12,16 +12,16 @@ import numpy as np
 from scipy import stats
 
 from ie_scaling.errors import InputError
-from ie_scaling.inference import diagnostics, scoring
+from ie_scaling.inference import scoring
 from ie_scaling.inference.config import NutsConfig
-from ie_scaling.laws import forms, reading
-from ie_scaling.laws.bayes import assemble, quantities, sampler, stacking
+from ie_scaling.laws import bayes, forms, reading
+from ie_scaling.laws.bayes import assemble, quantities, stacking
 from ie_scaling.laws.bayes.posterior import Posterior
 from ie_scaling.laws.config import CertifyConfig, CompareLawsConfig
 from ie_scaling.laws.evidence import calibration, cross_validation, prior_checks, sensitivity
 from ie_scaling.laws.law import Law
-from ie_scaling.laws.least_squares import solver
 from ie_scaling.laws.observations import Observations
+from ie_scaling.laws.problem import pose
 from ie_scaling.running import config as config_lib
 from ie_scaling.running import environment, files, identity, workdir
 from ie_scaling.running.progress import Progress
@@ -124,12 +124,12 @@ def judge(
 
 def calibrate(config: CertifyConfig, law: Law, rows: Observations) -> dict[str, Any]:
     """Rank histograms of every quantity with their verdicts."""
-    reference = rows.reference(law.reference_omega)
-    truths = calibration.simulate(law, rows, reference, config.n_tables, config.seed, config.prior_scale)
+    problem = pose(law, rows)
+    truths = calibration.simulate(problem, config.n_tables, config.seed, config.prior_scale)
     n_transitions = config.n_tables * (config.n_warmup + config.n_samples)
     with Progress(f"calibrate {law.name}", n_transitions, "transitions") as progress:
-        draws_SLQ, n_diverging_S = calibration.fit_all(law, rows, reference, truths, config, progress.advance)
-    rank_S = calibration.ranks(law, rows, reference, truths, draws_SLQ, config.seed)
+        draws_SLQ, n_diverging_S = calibration.fit_all(problem, truths, config, progress.advance)
+    rank_S = calibration.ranks(problem, truths, draws_SLQ, config.seed)
     return {
         "n_tables": config.n_tables,
         "n_draws": draws_SLQ.shape[1],
@@ -149,12 +149,8 @@ def of_all_rows(law: Law, rows: Observations, seed: int) -> dict[str, Any]:
 def _posterior(law: Law, rows: Observations, seed: int, label: str) -> Posterior:
     """NUTS at default settings from the least-squares fit."""
     nuts = NutsConfig()
-    prepared = sampler.prepare(law, rows, rows.reference(law.reference_omega), nuts)
-    start = solver.fit(law, rows, seed=seed)
     with Progress(label, nuts.n_warmup + nuts.n_samples, "draws") as progress:
-        samples = sampler.sample(prepared, start.z_P, seed, progress.advance)
-    gate = diagnostics.check(assemble.monitored(law, samples), samples.stats, nuts)
-    return assemble.from_samples(law, start.reference, rows, samples, gate, seed)
+        return bayes.fit(pose(law, rows), nuts, seed, progress.advance)
 
 
 def short(posterior: Posterior, seed: int) -> dict[str, Any]:

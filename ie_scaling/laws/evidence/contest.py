@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from ie_scaling.inference import diagnostics, scoring
-from ie_scaling.laws import forms, reading
-from ie_scaling.laws.bayes import assemble, sampler, stacking
+from ie_scaling.inference import scoring
+from ie_scaling.laws import bayes, forms, reading
+from ie_scaling.laws.bayes import assemble, stacking
 from ie_scaling.laws.config import CompareConfig, CompareLawsConfig
 from ie_scaling.laws.evidence import cross_validation, forecast
 from ie_scaling.laws.evidence.decisions import Decisions, order_at_one_small_scale, regret
@@ -21,6 +21,7 @@ from ie_scaling.laws.evidence.forecast import Forecast
 from ie_scaling.laws.law import Law
 from ie_scaling.laws.least_squares import published, solver
 from ie_scaling.laws.observations import Observations
+from ie_scaling.laws.problem import pose
 from ie_scaling.running import files
 from ie_scaling.running.progress import Progress, say
 
@@ -88,12 +89,12 @@ def contest(config: CompareConfig, fitted: Observations, asked: Observations) ->
     """What every entry said of the rows asked, JSON-ready."""
     forecasts, failures = bayes_forecasts(config, fitted, asked)
     for text, law in laws_of(config.laws).items():
-        point = solver.fit(law, fitted, seed=config.seed)
-        draws = assemble.from_bootstrap(point, fitted, config.n_bootstrap, config.seed)
+        point = solver.fit(pose(law, fitted), seed=config.seed)
+        draws = assemble.from_bootstrap(point, config.n_bootstrap, config.seed)
         forecasts[f"bootstrap {text}"] = forecast.of_posterior(draws, asked, config.seed)
         failures[f"bootstrap {text}"] = list(draws.failures)
     for text, law in laws_of(config.published).items():
-        point = published.fit(law, fitted)
+        point = published.fit(pose(law, fitted))
         forecasts[f"curve_fit {text}"] = forecast.of_curve_fit(point, asked, 2000, config.seed)
         failures[f"curve_fit {text}"] = list(point.reasons)
     decisions = Decisions.among(asked.loss_R, asked.model_R, asked.scale_R)
@@ -120,14 +121,11 @@ def bayes_forecasts(
     """Of each law's posterior and of their stacked mixture, with what the convergence gate found."""
     forecasts, failures, posteriors = {}, {}, []
     for text, law in laws_of(config.laws).items():
-        prepared = sampler.prepare(law, fitted, fitted.reference(law.reference_omega), config.nuts)
-        start = solver.fit(law, fitted, n_starts=16, seed=config.seed)
         with Progress(f"sampling {text}", config.nuts.n_warmup + config.nuts.n_samples, "draws") as progress:
-            samples = sampler.sample(prepared, start.z_P, config.seed, progress.advance)
-        gate = diagnostics.check(assemble.monitored(law, samples), samples.stats, config.nuts)
-        posteriors.append(assemble.from_samples(law, start.reference, fitted, samples, gate, config.seed))
-        forecasts[f"bayes {text}"] = forecast.of_posterior(posteriors[-1], asked, config.seed)
-        failures[f"bayes {text}"] = list(gate.failures)
+            posterior = bayes.fit(pose(law, fitted), config.nuts, config.seed, progress.advance, n_starts=16)
+        posteriors.append(posterior)
+        forecasts[f"bayes {text}"] = forecast.of_posterior(posterior, asked, config.seed)
+        failures[f"bayes {text}"] = list(posterior.failures)
     if len(posteriors) > 1:
         weight_K = stacking.stack(posteriors, config.seed).weight_K
         forecasts[STACKED] = forecast.mix(list(forecasts.values()), weight_K)

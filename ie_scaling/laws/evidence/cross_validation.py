@@ -13,6 +13,7 @@ from ie_scaling.laws.config import CompareLawsConfig
 from ie_scaling.laws.law import Law
 from ie_scaling.laws.least_squares import solver
 from ie_scaling.laws.observations import Observations
+from ie_scaling.laws.problem import pose
 from ie_scaling.running import files, markdown
 from ie_scaling.running.progress import Progress
 from ie_scaling.tables import cells
@@ -151,8 +152,10 @@ def split(observations: Observations, config: CompareLawsConfig) -> Splits:
 
 def contest(law: Law, observations: Observations, splits: Splits, config: CompareLawsConfig) -> Result:
     """Fit one law to all rows and to every split, and score the rows left out."""
-    fitted = solver.fit(law, observations, huber_delta=config.huber_delta, n_starts=config.n_starts, seed=config.seed)
-    z_WP = solver.fit_subsets(fitted, observations, splits.kept_WR, n_starts=config.n_fold_starts, seed=config.seed)
+    fitted = solver.fit(
+        pose(law, observations), huber_delta=config.huber_delta, n_starts=config.n_starts, seed=config.seed
+    )
+    z_WP = solver.fit_subsets(fitted, splits.kept_WR, n_starts=config.n_fold_starts, seed=config.seed)
     log_loss_WR = solver.predict_many(law, z_WP, observations.features, fitted.reference)
     squared_WR = np.where(splits.kept_WR, np.nan, (np.exp(log_loss_WR) - observations.loss_R) ** 2)
     folds = squared_WR[:-1].reshape(config.n_repeats, config.n_folds, -1)

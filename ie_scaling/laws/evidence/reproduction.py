@@ -15,6 +15,7 @@ from ie_scaling.laws.law import Law
 from ie_scaling.laws.least_squares import published, solver
 from ie_scaling.laws.least_squares.solver import LeastSquaresFit
 from ie_scaling.laws.observations import Observations
+from ie_scaling.laws.problem import pose
 from ie_scaling.tables import run_table
 
 PUBLISHED_FIGURES = {name: f"fit_set.str.contains('{name}')" for name in ("fig7", "fig8", "fig9")}
@@ -76,7 +77,7 @@ Row = Callable[[Tables, ReproduceConfig], list[Check]]
 def published_fit(tables: Tables, figure: str, law: Law) -> tuple[LeastSquaresFit, np.ndarray, np.ndarray]:
     """A law fitted as published to the rows of a figure of arXiv 2501.18107: the fit, 76 losses, predictions."""
     every = tables.read("bian2025")
-    fitted = published.fit(law, tables.read("bian2025", PUBLISHED_FIGURES[figure]))
+    fitted = published.fit(pose(law, tables.read("bian2025", PUBLISHED_FIGURES[figure])))
     return fitted, every.loss_R, np.exp(fitted.predict(every.features))
 
 
@@ -89,7 +90,7 @@ def _coefficients(law: Law, printed: Mapping[str, str]) -> Row:
     """Coefficients of the Fig 7 fit; A and B are known only to where curve_fit stopped."""
 
     def row(tables: Tables, config: ReproduceConfig) -> list[Check]:
-        stops = published.stopping_points(law, tables.read("bian2025", PUBLISHED_FIGURES["fig7"]))
+        stops = published.stopping_points(pose(law, tables.read("bian2025", PUBLISHED_FIGURES["fig7"])))
         return [_as_stopped(name, text, [stop.derived[name] for stop in stops]) for name, text in printed.items()]
 
     return row
@@ -154,7 +155,7 @@ def _negative_a(tables: Tables, config: ReproduceConfig) -> list[Check]:
 @functools.cache
 def _besiroglu(tables: Tables, n_starts: int) -> LeastSquaresFit:
     rows = tables.read("chinchilla", "fit_set == 'besiroglu240'")
-    return solver.fit(forms.get_law("chinchilla"), rows, n_starts=n_starts)
+    return solver.fit(pose(forms.get_law("chinchilla"), rows), n_starts=n_starts)
 
 
 def _besiroglu_fit(tables: Tables, config: ReproduceConfig) -> list[Check]:
@@ -169,8 +170,7 @@ def _besiroglu_fit(tables: Tables, config: ReproduceConfig) -> list[Check]:
 
 def _besiroglu_errors(tables: Tables, config: ReproduceConfig) -> list[Check]:
     fitted = _besiroglu(tables, config.n_starts)
-    rows = tables.read("chinchilla", "fit_set == 'besiroglu240'")
-    z_WP = solver.bootstrap(fitted, rows, config.n_bootstrap, config.seed, by="row")
+    z_WP = solver.bootstrap(fitted, config.n_bootstrap, config.seed, by="row")
     derived = fitted.law.derived(fitted.law.from_free(z_WP), fitted.reference)
     printed = {"A": ".258", "B": ".421", "E": ".014", "alpha": ".0154", "beta": ".0206"}
     checks = []
@@ -187,7 +187,7 @@ def _besiroglu_errors(tables: Tables, config: ReproduceConfig) -> list[Check]:
 def _gemstones(name: str, bound: str) -> Row:
     def row(tables: Tables, config: ReproduceConfig) -> list[Check]:
         rows = tables.read("gemstones_cooldown")
-        fitted = solver.fit(forms.get_law(name), rows, huber_delta=1e-4, n_starts=config.n_starts)
+        fitted = solver.fit(pose(forms.get_law(name), rows), huber_delta=1e-4, n_starts=config.n_starts)
         return [check("objective, δ = 1e-4", bound, fitted.objective, 0.0, at_most=True, note="ours may be lower")]
 
     return row
@@ -199,7 +199,7 @@ def _gadre(tables: Tables, config: ReproduceConfig) -> list[Check]:
     rows = tables.read("gadre2024_models", where)
     n_total, per_token = rows.features.n_total, rows.features.n_tokens / rows.features.n_total
     cheap_R = (n_total < 5e8) & np.isclose(per_token, 20) | (n_total < 2e7) & np.isclose(per_token, 320)
-    stops = published.stopping_points(CHINCHILLA, rows.take(cheap_R))
+    stops = published.stopping_points(pose(CHINCHILLA, rows.take(cheap_R)))
     error_FR = [100 * np.abs(np.exp(stop.predict(rows.features)) / rows.loss_R - 1) for stop in stops]
     printed = {"rpj-open_lm_1b-32.0": ("1.4B, M = 640", "0.7103"), "rpj-open_lm_7b-1.0": ("6.9B, M = 20", "0.7320")}
     return [

@@ -15,7 +15,8 @@ import numpy as np
 from ie_scaling.inference import numerics
 from ie_scaling.laws.law import Law
 from ie_scaling.laws.least_squares import newton
-from ie_scaling.laws.observations import Features, Observations, Reference
+from ie_scaling.laws.observations import Features, Reference
+from ie_scaling.laws.problem import Problem
 
 MAX_STEPS = 400
 RELATIVE_TOLERANCE = 1e-11  # of the gradient, against δ (or the residual scale) per row
@@ -27,12 +28,21 @@ POLISHED = 3  # distinct ends of which are carried to all rows
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
-class Problem:
-    """The data of one fit, as arrays."""
+class Data:
+    """What of a problem the compiled descent reads."""
 
     features: Features
     log_loss_R: np.ndarray
     reference: Reference
+
+    @classmethod
+    def of(cls, problem: Problem) -> "Data":
+        """Of all its rows."""
+        return cls(problem.features, problem.log_loss_R, problem.reference)
+
+    def take(self, index_R: np.ndarray) -> "Data":
+        """These rows alone."""
+        return Data(self.features.take(index_R), self.log_loss_R[index_R], self.reference)
 
 
 def huber(residual: Any, delta: jax.Array) -> jax.Array:
@@ -41,15 +51,15 @@ def huber(residual: Any, delta: jax.Array) -> jax.Array:
     return jnp.where(size <= delta, 0.5 * residual**2, delta * (size - 0.5 * delta))
 
 
-def objective(law: Law, problem: Problem, z_P: jax.Array, weight_R: jax.Array, delta: jax.Array) -> jax.Array:
+def objective(law: Law, data: Data, z_P: jax.Array, weight_R: jax.Array, delta: jax.Array) -> jax.Array:
     """Σ_i w_i·Huber_δ(ln L_i − ln L̂_i)."""
-    predicted_R = law.log_loss(law.from_free(z_P), problem.features, problem.reference)
-    return jnp.sum(weight_R * huber(problem.log_loss_R - predicted_R, delta))
+    predicted_R = law.log_loss(law.from_free(z_P), data.features, data.reference)
+    return jnp.sum(weight_R * huber(data.log_loss_R - predicted_R, delta))
 
 
-def draw_starts(law: Law, reference: Reference, n_starts: int, seed: int) -> np.ndarray:
+def draw_starts(problem: Problem, n_starts: int, seed: int) -> np.ndarray:
     """Free coordinates [Z, P]: the prior's middle, and draws about it somewhat wider than the prior."""
-    center_P, spread_P = prior_of(law, reference)
+    center_P, spread_P = problem.prior
     noise_ZP = np.random.default_rng(seed).standard_normal((n_starts, len(center_P)))
     noise_ZP[:1] = 0.0
     return center_P + 1.2 * spread_P * noise_ZP
@@ -73,30 +83,25 @@ def _schedule(delta_S: Sequence[float], max_steps_S: Sequence[int], n_rows: int)
     return newton.Schedule(delta_S=np.array(delta_S), tolerance_S=tolerance_S, max_steps_S=np.array(max_steps_S))
 
 
-def bounds(law: Law, reference: Reference) -> tuple[np.ndarray, np.ndarray]:
+def bounds(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
     """The box of free coordinates: within each parameter's reach, and E at most the smallest loss."""
-    center_P = np.array([p.center(reference) for p in law.parameters])
+    law, center_P = problem.law, problem.prior[0]
     reach_P = np.array([p.reach for p in law.parameters])
     high_P = center_P + reach_P
     if "E" in law.names:
-        high_P[law.names.index("E")] = np.log(reference.L_min)
+        high_P[law.names.index("E")] = np.min(problem.log_loss_R)
     return center_P - reach_P, high_P
 
 
-def prior_of(law: Law, reference: Reference) -> tuple[np.ndarray, np.ndarray]:
-    """Centres and spreads of the free coordinates' normal priors."""
-    return np.array([p.center(reference) for p in law.parameters]), np.array([p.spread for p in law.parameters])
-
-
 @functools.partial(jax.jit, static_argnums=0, compiler_options=numerics.COMPILER_OPTIONS)
-def _advance(law: Law, problem: Problem, lanes: newton.Lanes, *state) -> tuple[newton.Lanes, jax.Array]:
+def _advance(law: Law, data: Data, lanes: newton.Lanes, *state) -> tuple[newton.Lanes, jax.Array]:
     """`newton.advance` on this law's objective: compiled once for a law, a number of rows and a number of lanes."""
-    return newton.advance(functools.partial(objective, law, problem), lanes, *state)
+    return newton.advance(functools.partial(objective, law, data), lanes, *state)
 
 
 def minimise(
     law: Law,
-    problem: Problem,
+    data: Data,
     start_ZP: np.ndarray,
     weights_of: Callable[[np.ndarray], np.ndarray],
     low_P: np.ndarray,
@@ -105,12 +110,12 @@ def minimise(
     on_progress: Callable[[int], None] = lambda finished: None,
 ) -> newton.Minima:
     """All problems through as many lanes as the rows leave room for."""
-    n_lanes = int(np.clip(LANE_ROWS // len(problem.log_loss_R), 1, MAX_LANES))
+    n_lanes = int(np.clip(LANE_ROWS // len(data.log_loss_R), 1, MAX_LANES))
     with numerics.double_precision():
-        problem, low_P, schedule = jax.device_put((problem, low_P, schedule))
+        data, low_P, schedule = jax.device_put((data, low_P, schedule))
 
     def advance_lanes(lanes, weight_BR, settled_B, high_BP):
-        return _advance(law, problem, lanes, weight_BR, settled_B, low_P, high_BP, schedule)
+        return _advance(law, data, lanes, weight_BR, settled_B, low_P, high_BP, schedule)
 
     def work(part_Z):
         with numerics.double_precision():
@@ -138,16 +143,13 @@ def minimise(
     )
 
 
-def explore(
-    law: Law, observations: Observations, reference: Reference, start_ZP: np.ndarray, huber_delta: float, seed: int
-) -> np.ndarray:
+def explore(problem: Problem, start_ZP: np.ndarray, huber_delta: float, seed: int) -> np.ndarray:
     """The best few ends of descents on a random sample of the rows: where to begin on all of them."""
-    index_R = np.random.default_rng(seed).choice(len(observations), EXPLORE_ROWS, replace=False)
-    problem = Problem(observations.features.take(index_R), observations.log_loss_R[index_R], reference)
-    low_P, high_P = bounds(law, reference)
+    index_R = np.random.default_rng(seed).choice(len(problem), EXPLORE_ROWS, replace=False)
+    low_P, high_P = bounds(problem)
     found = minimise(
-        law,
-        problem,
+        problem.law,
+        Data.of(problem).take(index_R),
         start_ZP,
         lambda problems: np.ones((len(problems), EXPLORE_ROWS)),
         low_P,

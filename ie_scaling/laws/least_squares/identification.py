@@ -8,7 +8,8 @@ import numpy as np
 
 from ie_scaling.inference import numerics
 from ie_scaling.laws.law import Law, Term
-from ie_scaling.laws.observations import Features, Observations, Reference
+from ie_scaling.laws.observations import Features, Reference
+from ie_scaling.laws.problem import Problem
 
 MIN_SPREAD = 0.15  # sd of ln(feature) that must remain once N and D are held, for its effect to be told from theirs
 SAME = 1e-6  # spread of ln(feature) below which it does not vary at all
@@ -25,20 +26,11 @@ MIN_CURVATURE = 1e-9  # of the largest singular value of ∂ln L̂/∂z
 
 
 def judge(
-    law: Law,
-    observations: Observations,
-    reference: Reference,
-    z_P: np.ndarray,
-    low_P: np.ndarray,
-    high_P: np.ndarray,
-    small_gradient: bool,
+    problem: Problem, z_P: np.ndarray, low_P: np.ndarray, high_P: np.ndarray, small_gradient: bool
 ) -> tuple[str, tuple[str, ...]]:
     """Status and reasons of a fit that ended at z: `not_identified`, `at_bound`, `max_steps` or `converged`."""
-    bound_P = _bound_messages(law, z_P, low_P, high_P)
-    open_reasons = (
-        *design_gaps(law, observations.features),
-        *open_parameters(law, observations, reference, z_P, bound_P),
-    )
+    bound_P = _bound_messages(problem.law, z_P, low_P, high_P)
+    open_reasons = (*design_gaps(problem.law, problem.features), *open_parameters(problem, z_P, bound_P))
     if open_reasons:
         return "not_identified", open_reasons
     if any(bound_P):
@@ -84,14 +76,14 @@ def _shape_feature(part: Term, features: Features) -> tuple[str, np.ndarray]:
     return part.needs[0], np.log(getattr(features, part.needs[0]))
 
 
-def open_parameters(
-    law: Law, observations: Observations, reference: Reference, z_P: np.ndarray, bound_P: list[str]
-) -> tuple[str, ...]:
+def open_parameters(problem: Problem, z_P: np.ndarray, bound_P: list[str]) -> tuple[str, ...]:
     """Parameters whose standard error in free coordinates is beyond use, from the curvature at the fit."""
+    law = problem.law
     moving = np.array([not message for message in bound_P])
     with numerics.double_precision():
-        log_loss_R, jacobian_RP = jax.device_get(_linearise(law, jnp.asarray(z_P), observations.features, reference))
-    residual_R = observations.log_loss_R - log_loss_R
+        linear = _linearise(law, jnp.asarray(z_P), problem.features, problem.reference)
+        log_loss_R, jacobian_RP = jax.device_get(linear)
+    residual_R = problem.log_loss_R - log_loss_R
     noise = max(1.4826 * float(np.median(np.abs(residual_R))), FLOOR_NOISE)
     _, singular_P, basis_PP = np.linalg.svd(jacobian_RP[:, moving], full_matrices=False)
     lost = singular_P <= MIN_CURVATURE * singular_P[0]

@@ -11,60 +11,57 @@ from scipy import optimize
 
 from ie_scaling.laws.law import Law
 from ie_scaling.laws.least_squares.solver import LeastSquaresFit, derive
-from ie_scaling.laws.observations import Observations, Reference
+from ie_scaling.laws.observations import Reference
+from ie_scaling.laws.problem import Problem
 
 MAX_EVALUATIONS = 100_000
 FREE_GAMMA_START = {"A": 5e4, "B": 5e5, "E": 2.0, "alpha": 0.5, "beta": 0.5, "epsilon": 0.0011, "gamma": 0.5}
 MAX_GAMMA = 100.0
 
 
-def fit(law: Law, observations: Observations) -> LeastSquaresFit:
+def fit(problem: Problem) -> LeastSquaresFit:
     """Least squares of `chinchilla` or `aspect_ratio` as published, for any tie.
 
     Raises:
-      ValueError: another law, ω free, or a feature that is blank.
+      ValueError: another law, or ω free.
     """
-    check(law)
-    observations.require(law.needs, law.name)
-    return _fit(law, observations, _raw_names(law))
+    check(problem.law)
+    return _fit(problem, _raw_names(problem.law))
 
 
-def stopping_points(law: Law, observations: Observations) -> list[LeastSquaresFit]:
+def stopping_points(problem: Problem) -> list[LeastSquaresFit]:
     """The fit from every order in which curve_fit may be given the raw coefficients; the published one is first.
 
     The order (rotations of the published one and of its reverse) changes nothing but where the optimiser's tolerance
     lets it stop; so does the last bit of a processor's exp and log.
     """
-    names = _raw_names(law)
+    names = _raw_names(problem.law)
     orders = [each[i:] + each[:i] for each in (names, names[::-1]) for i in range(len(names))]
-    return [_fit(law, observations, order) for order in orders]
+    return [_fit(problem, order) for order in orders]
 
 
-def _fit(law: Law, observations: Observations, names: list[str]) -> LeastSquaresFit:
+def _fit(problem: Problem, names: list[str]) -> LeastSquaresFit:
     """The fit with the raw coefficients given to curve_fit in the order of `names`."""
-    values, predict, flag, message = _curve_fit(law, observations, names)
-    loss_R = observations.loss_R
-    reference = observations.reference(law.reference_omega)
-    residual_R = predict(None, *values) - loss_R
+    law, reference = problem.law, problem.reference
+    values, predict, flag, message = _curve_fit(problem, names)
+    residual_R = predict(None, *values) - problem.rows.loss_R
     params = _at_reference(law, dict(zip(names, map(float, values), strict=True)), reference)
     status, reasons = _judge(params, flag, message)
     return LeastSquaresFit(
-        law=law,
-        reference=reference,
+        problem=problem,
         params=params,
         derived=derive(law, params, reference),
         objective=float(np.sum(residual_R**2)),
         grad_norm=float(np.linalg.norm(_gradient(predict, values, residual_R))),
         status=status,
         reasons=reasons,
-        n_rows=len(observations),
         loss_function="squared",
     )
 
 
-def _curve_fit(law: Law, observations: Observations, names: list[str]):
+def _curve_fit(problem: Problem, names: list[str]):
     """Values in the order of `names`, the prediction as a function of them, and scipy's flag and message."""
-    x, loss_R = observations.features, observations.loss_R
+    law, x, loss_R = problem.law, problem.features, problem.rows.loss_R
     n_R = x.n_total if law.count == "total" else x.n_non_embedding
 
     def predict(_, *values):

@@ -11,12 +11,13 @@ import numpy as np
 from ie_scaling.inference import numerics
 from ie_scaling.laws.law import Law
 from ie_scaling.laws.least_squares import descent, identification
-from ie_scaling.laws.observations import Features, Observations, Reference
+from ie_scaling.laws.observations import Features, Reference
+from ie_scaling.laws.problem import Problem
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LeastSquaresFit:
-    """A law fitted to rows, at full precision.
+    """The point where a law posed on a table fits it best, at full precision, with a status.
 
     Attributes:
       params: the law's free parameters by name, coefficients at the reference point.
@@ -27,19 +28,32 @@ class LeastSquaresFit:
       n_agreeing: starts that reached this objective to 1e-6, out of `n_starts`.
     """
 
-    law: Law
-    reference: Reference
+    problem: Problem
     params: dict[str, float]
     derived: dict[str, float]
     objective: float
     grad_norm: float
     status: str
     reasons: tuple[str, ...]
-    n_rows: int
     n_starts: int = 1
     n_agreeing: int = 1
     loss_function: str = "huber_log"
     huber_delta: float = 1e-3
+
+    @property
+    def law(self) -> Law:
+        """The law that was fitted."""
+        return self.problem.law
+
+    @property
+    def reference(self) -> Reference:
+        """Where its coefficients are stated."""
+        return self.problem.reference
+
+    @property
+    def n_rows(self) -> int:
+        """R, the rows that were fitted."""
+        return len(self.problem)
 
     @property
     def z_P(self) -> np.ndarray:
@@ -57,86 +71,67 @@ def evaluate(law: Law, params: dict[str, float], features: Features, reference: 
         return np.asarray(_evaluate(law, {k: jnp.float64(v) for k, v in params.items()}, features, reference))
 
 
-def fit(
-    law: Law,
-    observations: Observations,
-    *,
-    huber_delta: float = 1e-3,
-    n_starts: int = 64,
-    seed: int = 0,
-    reference: Reference | None = None,
-) -> LeastSquaresFit:
+def fit(problem: Problem, *, huber_delta: float = 1e-3, n_starts: int = 64, seed: int = 0) -> LeastSquaresFit:
     """The minimum of Σ_i Huber_δ(ln L_i − ln L̂_i) over the law's parameters, with E at most the smallest loss.
 
     `n_starts` draws from the prior descend together, from a wide δ to a narrower and a narrower one, to a small
     gradient. Beyond `descent.EXPLORE_ROWS` rows they descend on a random sample, and the best are polished on all
-    rows. Summed, not averaged [Besiroglu et al. 2404.10102]. `reference` is where coefficients are stated, the rows'
-    own point by default.
+    rows. Summed, not averaged [Besiroglu et al. 2404.10102].
 
     Raises:
-      ValueError: a feature that the law needs is blank.
       FloatingPointError: no start gave a finite objective.
     """
-    observations.require(law.needs, law.name)
-    own_reference = observations.reference(law.reference_omega)
-    reference = dataclasses.replace(reference or own_reference, L_min=own_reference.L_min)
-    start_ZP = descent.draw_starts(law, reference, n_starts, seed)
-    if len(observations) > descent.EXPLORE_ROWS:
-        start_ZP = descent.explore(law, observations, reference, start_ZP, huber_delta, seed)
-    low_P, high_P = descent.bounds(law, reference)
-    problem = descent.Problem(observations.features, observations.log_loss_R, reference)
-    every_row = lambda problems: np.ones((len(problems), len(observations)))  # noqa: E731
+    law, n_rows = problem.law, len(problem)
+    start_ZP = descent.draw_starts(problem, n_starts, seed)
+    if n_rows > descent.EXPLORE_ROWS:
+        start_ZP = descent.explore(problem, start_ZP, huber_delta, seed)
+    low_P, high_P = descent.bounds(problem)
+    every_row = lambda problems: np.ones((len(problems), n_rows))  # noqa: E731
     high_ZP = np.broadcast_to(high_P, start_ZP.shape)
-    found = descent.minimise(
-        law, problem, start_ZP, every_row, low_P, high_ZP, descent.schedule_from_afar(huber_delta, len(observations))
-    )
+    schedule = descent.schedule_from_afar(huber_delta, n_rows)
+    found = descent.minimise(law, descent.Data.of(problem), start_ZP, every_row, low_P, high_ZP, schedule)
     best = int(np.argmin(found.objective_Z))
     if not np.isfinite(found.objective_Z[best]):
         raise FloatingPointError(f"law {law.name!r}: no start of {n_starts} gave a finite objective")
     z_P, grad_norm = found.z_ZP[best], float(found.grad_norm_Z[best])
     params = constrain(law, z_P)
-    small = grad_norm <= descent.RELATIVE_TOLERANCE * huber_delta * len(observations)
-    status, reasons = identification.judge(law, observations, reference, z_P, low_P, high_P, small)
+    small = grad_norm <= descent.RELATIVE_TOLERANCE * huber_delta * n_rows
+    status, reasons = identification.judge(problem, z_P, low_P, high_P, small)
     return LeastSquaresFit(
-        law=law,
-        reference=reference,
+        problem=problem,
         params=params,
-        derived=derive(law, params, reference),
+        derived=derive(law, params, problem.reference),
         objective=float(found.objective_Z[best]),
         grad_norm=grad_norm,
         status=status,
         reasons=reasons,
-        n_rows=len(observations),
         n_starts=n_starts,
         n_agreeing=int((found.objective_Z <= found.objective_Z[best] * (1 + 1e-6) + 1e-20).sum()),
         huber_delta=huber_delta,
     )
 
 
-def fit_subsets(
-    fitted: LeastSquaresFit, observations: Observations, kept_WR: np.ndarray, *, n_starts: int = 8, seed: int = 0
-) -> np.ndarray:
+def fit_subsets(fitted: LeastSquaresFit, kept_WR: np.ndarray, *, n_starts: int = 8, seed: int = 0) -> np.ndarray:
     """Free coordinates z_WP fitted to W subsets of the rows (masks), each from `n_starts`, for cross-validation.
 
     E is at most the smallest loss of the subset: nothing but the reference point and one of the starts knows of the
     rows left out, and a minimum depends on neither.
     """
-    law, reference = fitted.law, fitted.reference
-    low_P, high_P = descent.bounds(law, reference)
-    starts_NP = np.concatenate([fitted.z_P[None], descent.draw_starts(law, reference, n_starts - 1, seed)])
+    law, problem = fitted.law, fitted.problem
+    low_P, high_P = descent.bounds(problem)
+    starts_NP = np.concatenate([fitted.z_P[None], descent.draw_starts(problem, n_starts - 1, seed)])
     n_subsets = len(kept_WR)
     high_WP = np.repeat(high_P[None], n_subsets, axis=0)
     if "E" in law.names:
-        high_WP[:, law.names.index("E")] = np.where(kept_WR, observations.log_loss_R, np.inf).min(axis=1)
-    problem = descent.Problem(observations.features, observations.log_loss_R, reference)
+        high_WP[:, law.names.index("E")] = np.where(kept_WR, problem.log_loss_R, np.inf).min(axis=1)
     found = descent.minimise(
         law,
-        problem,
+        descent.Data.of(problem),
         np.tile(starts_NP, (n_subsets, 1)),
         lambda problems: kept_WR[problems // n_starts].astype(np.float64),
         low_P,
         np.repeat(high_WP, n_starts, axis=0),
-        descent.schedule_from_afar(fitted.huber_delta, len(observations)),
+        descent.schedule_from_afar(fitted.huber_delta, len(problem)),
     )
     best_W = found.objective_Z.reshape(n_subsets, n_starts).argmin(axis=1)
     return found.z_ZP.reshape(n_subsets, n_starts, -1)[np.arange(n_subsets), best_W]
@@ -144,7 +139,6 @@ def fit_subsets(
 
 def bootstrap(
     fitted: LeastSquaresFit,
-    observations: Observations,
     n_draws: int,
     seed: int = 0,
     by: str = "model",
@@ -154,18 +148,19 @@ def bootstrap(
 
     Checkpoints of one model are not independent, so whole models are drawn. Each refit starts at the full table's fit.
     """
-    group_R = observations.model_R if by == "model" else np.arange(len(observations))
+    problem = fitted.problem
+    group_R = problem.rows.model_R if by == "model" else np.arange(len(problem))
     n_groups = int(group_R.max()) + 1
     counts_WM = np.random.default_rng(seed).multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=n_draws)
-    low_P, high_P = descent.bounds(fitted.law, fitted.reference)
+    low_P, high_P = descent.bounds(problem)
     found = descent.minimise(
         fitted.law,
-        descent.Problem(observations.features, observations.log_loss_R, fitted.reference),
+        descent.Data.of(problem),
         np.tile(fitted.z_P, (n_draws, 1)),
         lambda problems: counts_WM[problems][:, group_R].astype(np.float64),
         low_P,
         np.tile(high_P, (n_draws, 1)),
-        descent.schedule_from_nearby(fitted.huber_delta, len(observations)),
+        descent.schedule_from_nearby(fitted.huber_delta, len(problem)),
         on_progress,
     )
     return found.z_ZP

@@ -7,8 +7,8 @@ import pytest
 from ie_scaling.laws import forms
 from ie_scaling.laws.bayes import coordinates
 from ie_scaling.laws.config import COUNTS
-from ie_scaling.laws.least_squares import descent
 from ie_scaling.laws.observations import Observations
+from ie_scaling.laws.problem import pose
 from tests.laws.simulated import simulate
 
 ROWS = Observations.from_frame(simulate(forms.get_law("effective"), seed=1))
@@ -18,15 +18,15 @@ CASES = [(name, tie.name, count) for name, law in forms.LAWS.items() for tie in 
 @pytest.mark.parametrize(("name", "tie", "count"), CASES)
 def test_bend_inverts_straighten_and_keeps_volume(name, tie, count):
     law = forms.get_law(name, tie, count)
-    reference = ROWS.reference(law.reference_omega)
-    center_P, spread_P = descent.prior_of(law, reference)
+    problem = pose(law, ROWS)
+    center_P, spread_P = problem.prior
     with jax.enable_x64(True):
         z_P = jax.numpy.asarray(center_P + 0.3 * spread_P * np.sin(np.arange(len(center_P))))
-        y_P = coordinates.straighten(law, ROWS.features, reference, z_P)
+        y_P = coordinates.straighten(problem, z_P)
         back_P, bend_PP = jax.jit(
             lambda y_P: (
-                coordinates.bend(law, ROWS.features, reference, y_P),
-                jax.jacfwd(lambda y_P: coordinates.bend(law, ROWS.features, reference, y_P))(y_P),
+                coordinates.bend(problem, y_P),
+                jax.jacfwd(lambda y_P: coordinates.bend(problem, y_P))(y_P),
             )
         )(y_P)
     np.testing.assert_allclose(back_P, z_P, rtol=1e-11, atol=1e-11)
@@ -35,11 +35,11 @@ def test_bend_inverts_straighten_and_keeps_volume(name, tie, count):
 
 def test_the_first_coordinate_is_the_loss_in_the_middle_of_the_rows():
     law = forms.get_law("effective")
-    reference = ROWS.reference(0.5)
-    z_P, _ = descent.prior_of(law, reference)
+    problem = pose(law, ROWS)
+    z_P, reference = problem.prior[0], problem.reference
     p = law.from_free(z_P)
     mean_size = np.exp(np.log(ROWS.features.n_non_embedding + p["omega"] * ROWS.features.n_embedding).mean())
     by_hand = p["E"] + p["A_ref"] * (mean_size / reference.N0) ** -p["alpha"] + p["B_ref"]
     with jax.enable_x64(True):
-        y_P = coordinates.straighten(law, ROWS.features, reference, jax.numpy.asarray(z_P))
+        y_P = coordinates.straighten(problem, jax.numpy.asarray(z_P))
     assert float(np.exp(y_P[0])) == pytest.approx(by_hand, rel=1e-12)

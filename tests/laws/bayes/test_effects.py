@@ -6,6 +6,7 @@ import pytest
 from scipy import stats
 
 from ie_scaling.laws.bayes import effects
+from ie_scaling.laws.problem import group
 
 GRID = np.linspace(-0.4, 0.4, 200_001)
 CASES = [  # residuals, τ, σ of each row, ν
@@ -26,7 +27,7 @@ def test_the_integral(case, tolerance):
     """Two peaks, as when two rows of a model stand ten σ apart (case 1), are the hard ones."""
     residual_R, tau, sigma_R, nu = CASES[case]
     exact = np.log(np.trapezoid(np.exp(log_integrand(residual_R, tau, sigma_R, nu)), GRID))
-    grouping = effects.group(np.zeros(len(residual_R), int), 1)
+    grouping = group(np.zeros(len(residual_R), int), 1)
     with jax.enable_x64(True):
         ours = effects.log_marginal(residual_R, grouping, tau, sigma_R, nu)
     assert float(ours[0]) == pytest.approx(exact, abs=tolerance)
@@ -51,7 +52,7 @@ def test_the_integral_where_rows_disagree():
                 tau = sigma * 10 ** rng.uniform(-0.5, 1.7)
                 shift_R = gap * (rng.random(n_rows) < 0.5) * rng.choice([-1, 1], n_rows)
                 cases.append((sigma * (rng.standard_t(nu, n_rows) + shift_R) + tau * rng.standard_normal(), tau, nu))
-    grouping = effects.group(np.zeros(n_rows, int), 1)
+    grouping = group(np.zeros(n_rows, int), 1)
     residual_NR, tau_N, nu_N = (np.stack(each) for each in zip(*cases, strict=True))
     with jax.enable_x64(True):
         one = lambda residual_R, tau, nu: effects.log_marginal(residual_R, grouping, tau, np.full(n_rows, sigma), nu)  # noqa: E731
@@ -65,17 +66,17 @@ def test_models_are_kept_apart():
     residual_R = np.array([0.01, -0.02, 0.013, 0.004])
     sigma_R = np.array([0.005, 0.004, 0.003, 0.006])
     with jax.enable_x64(True):
-        together = effects.log_marginal(residual_R, effects.group(model_R, 2), 0.01, sigma_R, 6.0)
+        together = effects.log_marginal(residual_R, group(model_R, 2), 0.01, sigma_R, 6.0)
         for model in (0, 1):
             own_R = model_R == model
-            grouping = effects.group(np.zeros(own_R.sum(), int), 1)
+            grouping = group(np.zeros(own_R.sum(), int), 1)
             alone = effects.log_marginal(residual_R[own_R], grouping, 0.01, sigma_R[own_R], 6.0)
             assert float(together[model]) == pytest.approx(float(alone[0]), rel=1e-10)
 
 
 def test_draws_follow_the_conditional():
     residual_R, tau, sigma_R, nu = CASES[1]
-    grouping = effects.group(np.zeros(2, int), 1)
+    grouping = group(np.zeros(2, int), 1)
     with jax.enable_x64(True):
         keys = jax.random.split(jax.random.key(0), 4000)
         draws = jax.vmap(lambda key: effects.draw(key, residual_R, grouping, tau, sigma_R, nu)[0])(keys)

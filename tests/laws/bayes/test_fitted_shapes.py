@@ -12,6 +12,7 @@ from ie_scaling.laws.bayes import assemble, posterior
 from ie_scaling.laws.bayes.fitted_shapes import FIELDS, FittedShapes
 from ie_scaling.laws.least_squares import solver
 from ie_scaling.laws.observations import Observations, features_of
+from ie_scaling.laws.problem import pose
 from ie_scaling.search import ranking
 from ie_scaling.search.config import RankConfig
 from ie_scaling.tables import run_table
@@ -31,8 +32,8 @@ def fitted(model_id="1B", **changes):
 def bootstrap():
     """A bootstrap of law `effective` on the 76 public rows."""
     rows = Observations.from_frame(run_table.read_runs(DATA / "bian2025.csv"))
-    start = solver.fit(forms.get_law("effective"), rows, n_starts=8)
-    return assemble.from_bootstrap(start, rows, 16, 0)
+    start = solver.fit(pose(forms.get_law("effective"), rows), n_starts=8)
+    return assemble.from_bootstrap(start, 16, 0)
 
 
 def test_candidates_of_a_public_table_are_known_by_their_fields(bootstrap, tmp_path):

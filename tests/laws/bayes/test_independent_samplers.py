@@ -16,6 +16,7 @@ from ie_scaling.laws import forms
 from ie_scaling.laws.bayes import noise, sampler
 from ie_scaling.laws.least_squares import solver
 from ie_scaling.laws.observations import Observations
+from ie_scaling.laws.problem import pose
 from tests.laws.simulated import read
 
 # What other packages warn of is theirs to mend.
@@ -69,9 +70,8 @@ class Case:
     def log_density_in_v(self, sites):
         """ln of `bayes.model`'s density in z, noise and v = u/τ."""
         log_tau = sites["noise"][0]
-        data = (self.rows.features, self.fitted.reference, self.rows.model_R, len(self.rows.model_ids))
         own = {"z": sites["z"], "noise": sites["noise"], "u": jax.numpy.exp(log_tau) * sites["v"]}
-        value, _ = log_density(sampler.model, (LAW, *data, self.rows.log_loss_R), {}, own)
+        value, _ = log_density(sampler.model, (self.fitted.problem, self.rows.log_loss_R), {}, own)
         return value + len(self.rows.model_ids) * log_tau
 
 
@@ -88,9 +88,9 @@ def blackjax():
 @pytest.fixture(scope="module")
 def case() -> Case:
     rows = read("bian2025")
-    fitted = solver.fit(LAW, rows)
+    fitted = solver.fit(pose(LAW, rows))
     config = NutsConfig()
-    samples = sampler.sample(sampler.prepare(LAW, rows, fitted.reference, config), fitted.z_P, SEED)
+    samples = sampler.sample(sampler.prepare(fitted.problem, config), fitted.z_P, SEED)
     ours_CSQ = np.concatenate([samples.z_CSP, noise.to_coordinates(samples.noise)], axis=-1)
     assert diagnostics.long_enough(ours_CSQ, config)
     return Case(rows, fitted, ours_CSQ)

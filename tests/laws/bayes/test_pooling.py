@@ -15,8 +15,8 @@ from ie_scaling.laws.bayes import effects, noise, pooling, sampler
 from ie_scaling.laws.bayes import posterior as posterior_lib
 from ie_scaling.laws.config import PoolConfig
 from ie_scaling.laws.least_squares import solver
-from ie_scaling.laws.least_squares.descent import prior_of
 from ie_scaling.laws.observations import Observations
+from ie_scaling.laws.problem import pose
 from ie_scaling.tables import cells
 from tests.laws.simulated import DATA, simulate
 
@@ -27,8 +27,8 @@ SHARED = ("kappa", "R_star", "omega")
 
 def test_log_density_equals_the_sum_written_out():
     """With every common μ integrated on a grid, family by family from the model of one family."""
-    reference = FAMILIES[0].reference(0.5)
-    center_P, spread_P = prior_of(LAW, reference)
+    problems = [pose(LAW, rows, FAMILIES[0].reference(0.5)) for rows in FAMILIES]
+    center_P, spread_P = problems[0].prior
     rng = np.random.default_rng(0)
     z_KP = center_P + 0.2 * spread_P * rng.standard_normal((2, len(center_P)))
     noise_KZ = noise.CENTER + 0.2 * noise.SPREAD * rng.standard_normal((2, 5))
@@ -50,14 +50,12 @@ def test_log_density_equals_the_sum_written_out():
     )
     own = [place for place, name in enumerate(LAW.names) if name not in SHARED]
     with jax.enable_x64(True), jax.numpy_rank_promotion("allow"):
-        data = []
-        for k, rows in enumerate(FAMILIES):
-            grouping = effects.group(rows.model_R, len(rows.model_ids))
-            data.append((rows.features, grouping, rows.log_loss_R))
-            mean_R, tau, sigma_R, nu = sampler.law_and_noise(LAW, rows.features, reference, z_KP[k], noise_KZ[k])
-            by_hand += float(effects.log_marginal(rows.log_loss_R - mean_R, grouping, tau, sigma_R, nu).sum())
+        for k, problem in enumerate(problems):
+            mean_R, tau, sigma_R, nu = sampler.law_and_noise(problem, z_KP[k], noise_KZ[k])
+            residual_R = problem.log_loss_R - mean_R
+            by_hand += float(effects.log_marginal(residual_R, problem.grouping, tau, sigma_R, nu).sum())
         sites = {"log_lambda": log_lambda, "shared": shared_HK, "own": z_KP[:, own], "noise": noise_KZ}
-        ours, _ = log_density(pooling.model, (LAW, tuple(data), reference), {}, sites)
+        ours, _ = log_density(pooling.model, (problems,), {}, sites)
     assert float(ours) == pytest.approx(by_hand, rel=1e-9)
 
 
@@ -69,9 +67,9 @@ def test_a_law_of_no_shape_has_nothing_to_share():
 
 def test_a_fit_at_another_reference_point_predicts_the_same():
     rows = FAMILIES[0]
-    own = solver.fit(LAW, rows, n_starts=8)
+    own = solver.fit(pose(LAW, rows), n_starts=8)
     elsewhere = dataclasses.replace(own.reference, N0=3 * own.reference.N0, D0=0.5 * own.reference.D0)
-    other = solver.fit(LAW, rows, n_starts=8, reference=elsewhere)
+    other = solver.fit(pose(LAW, rows, elsewhere), n_starts=8)
     assert other.params["A_ref"] != pytest.approx(own.params["A_ref"], rel=0.05)
     np.testing.assert_allclose(other.predict(rows.features), own.predict(rows.features), atol=1e-6)
 

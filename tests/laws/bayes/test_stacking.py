@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from scipy import special
 
-from ie_scaling.inference import diagnostics
 from ie_scaling.inference.config import NutsConfig
-from ie_scaling.laws.bayes import assemble, posterior, sampler, stacking
-from ie_scaling.laws.least_squares import solver
+from ie_scaling.laws import bayes
+from ie_scaling.laws.bayes import posterior, stacking
 from ie_scaling.laws.observations import Observations
+from ie_scaling.laws.problem import pose
 from ie_scaling.tables import run_table
 
 
@@ -60,11 +60,7 @@ def test_leave_out_scores_are_those_of_refits(fit_directory, fit_config):
     assert rows.model_ids == made.model_ids
     for model in np.argsort(left.pareto_k_M)[[0, 4, 8]]:
         others, own = rows.take(rows.model_R != model), rows.take(rows.model_R == model)
-        start = solver.fit(made.law, others, n_starts=16)
-        prepared = sampler.prepare(made.law, others, start.reference, NutsConfig(n_samples=500))
-        samples = sampler.sample(prepared, start.z_P, 0)
-        gate = diagnostics.check(assemble.monitored(made.law, samples), samples.stats, NutsConfig())
-        refit = assemble.from_samples(made.law, start.reference, others, samples, gate, 0)
+        refit = bayes.fit(pose(made.law, others), NutsConfig(n_samples=500), 0, n_starts=16)
         log_density_WR = stacking.log_likelihood(
             refit, own.features, own.log_loss_R, np.arange(len(own), dtype=np.int32)
         )

@@ -12,6 +12,7 @@ from ie_scaling.laws import forms
 from ie_scaling.laws.bayes import tokens
 from ie_scaling.laws.least_squares import solver
 from ie_scaling.laws.observations import Observations, features_of
+from ie_scaling.laws.problem import pose
 from ie_scaling.search.config import RankConfig
 from ie_scaling.shapes import lookup
 from ie_scaling.tables import run_table
@@ -32,7 +33,7 @@ def solve(law, params, features, reference, gap_A):
 
 def test_chinchilla_has_a_closed_form(rows):
     """L(k·D) = L − gap where k = (B·D^−β / (B·D^−β − gap))^(1/β), and never where the gap exceeds B·D^−β."""
-    fitted = solver.fit(forms.get_law("chinchilla"), rows, n_starts=16)
+    fitted = solver.fit(pose(forms.get_law("chinchilla"), rows), n_starts=16)
     features = rows.features.take(np.array([0, 0, 0, 0]))
     p = fitted.derived
     share = p["B"] * features.n_tokens[0] ** -p["beta"]
@@ -49,7 +50,7 @@ def test_under_a_moving_optimum_the_first_crossing_is_taken(rows):
     Against a dense scan: of the six shapes of arXiv 2501.18107 four at least need some tenths more tokens.
     """
     law = forms.get_law("effective_moving_D")
-    fitted = solver.fit(law, rows, n_starts=16)
+    fitted = solver.fit(pose(law, rows), n_starts=16)
     shapes = [lookup.resolve(name) for name in RankConfig().candidates]
     features = features_of(shapes, 3e10)
     log_loss_A = fitted.predict(features)

@@ -10,12 +10,13 @@ from ie_scaling.laws.bayes import noise
 from ie_scaling.laws.config import CertifyConfig
 from ie_scaling.laws.evidence import calibration, certificate
 from ie_scaling.laws.observations import Observations
+from ie_scaling.laws.problem import pose
 from ie_scaling.running import files
 from ie_scaling.tables import cells
 from tests.laws.simulated import simulate
 
 LAW = forms.get_law("chinchilla")
-ROWS = Observations.from_frame(simulate(LAW, seed=1, tau=0.004, sigma=0.004))
+PROBLEM = pose(LAW, Observations.from_frame(simulate(LAW, seed=1, tau=0.004, sigma=0.004)))
 
 
 def test_uniform_ranks_are_inside_the_band_as_often_as_it_says():
@@ -39,20 +40,20 @@ def test_wrong_intervals_leave_the_band(ranks_of):
 
 
 def test_simulated_tables_have_the_priors_moments():
-    truths = calibration.simulate(LAW, ROWS, ROWS.reference(1.0), 4000, 0)
+    truths = calibration.simulate(PROBLEM, 4000, 0)
     spread_P = np.array([parameter.spread for parameter in LAW.parameters])
     np.testing.assert_allclose(truths.z_SP.std(axis=0), spread_P, rtol=0.06)
-    wider = calibration.simulate(LAW, ROWS, ROWS.reference(1.0), 4000, 0, prior_scale=2.0)
+    wider = calibration.simulate(PROBLEM, 4000, 0, prior_scale=2.0)
     np.testing.assert_allclose(wider.z_SP.std(axis=0), 2 * spread_P, rtol=0.06)
-    assert truths.log_loss_SR.shape == (4000, len(ROWS))
+    assert truths.log_loss_SR.shape == (4000, len(PROBLEM))
 
 
 def test_ranks_of_draws_from_the_prior_itself_are_uniform():
     """With no data the posterior is the prior: exchangeable truths and draws."""
-    truths = calibration.simulate(LAW, ROWS, ROWS.reference(1.0), 300, 0)
-    others = calibration.simulate(LAW, ROWS, ROWS.reference(1.0), 300 * 40, 1)
+    truths = calibration.simulate(PROBLEM, 300, 0)
+    others = calibration.simulate(PROBLEM, 300 * 40, 1)
     draws_SLQ = np.concatenate([others.z_SP, others.noise_SZ], axis=1).reshape(300, 40, -1)
-    ranks = calibration.ranks(LAW, ROWS, ROWS.reference(1.0), truths, draws_SLQ, 0)
+    ranks = calibration.ranks(PROBLEM, truths, draws_SLQ, 0)
     assert set(ranks) == {*LAW.names, *noise.COORDINATES, "loss difference", "place of the deepest"}
     assert all(calibration.judge(values, 40)["passed"] for values in ranks.values())
 
@@ -62,13 +63,13 @@ def test_ranks_of_draws_from_the_prior_itself_are_uniform():
 def test_the_sampler_is_calibrated_and_a_planted_prior_is_caught(prior_scale):
     """At 0.1 % for each of ten quantities, so that chance alone seldom fails it."""
     config = CertifyConfig(n_tables=200, n_warmup=200, n_samples=300, prior_scale=prior_scale)
-    found = certificate.calibrate(config, LAW, ROWS)["quantities"]
+    found = certificate.calibrate(config, LAW, PROBLEM.rows)["quantities"]
     assert (min(entry["p_value"] for entry in found.values()) > 0.001) == (prior_scale == 1.0)
 
 
 @pytest.mark.slow
 def test_a_certificate_says_what_failed(tmp_path):
-    cells.write_table(tmp_path / "runs.csv", ROWS.frame)
+    cells.write_table(tmp_path / "runs.csv", PROBLEM.rows.frame)
     config = CertifyConfig(runs=str(tmp_path / "runs.csv"), law="chinchilla", n_tables=20, n_warmup=50, n_samples=50)
     failures = certificate.run(config, tmp_path / "out")
     found = files.read_json(tmp_path / "out" / "certificate.json")

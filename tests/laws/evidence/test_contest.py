@@ -14,6 +14,7 @@ from ie_scaling.laws.config import CompareConfig
 from ie_scaling.laws.evidence import contest, contest_scores, forecast
 from ie_scaling.laws.evidence.forecast import Forecast
 from ie_scaling.laws.least_squares import published
+from ie_scaling.laws.problem import pose
 from ie_scaling.tables import cells
 from tests.laws.simulated import DATA, read, simulate
 
@@ -37,7 +38,7 @@ def test_a_mixture_weighs_draws_and_densities():
 
 def test_curve_fit_is_normal_about_its_curve():
     rows = read("bian2025", "fit_set.str.contains('fig7')")
-    fitted = published.fit(forms.get_law("aspect_ratio"), rows)
+    fitted = published.fit(pose(forms.get_law("aspect_ratio"), rows))
     said = forecast.of_curve_fit(fitted, rows, 4000, 0)
     residual_R = rows.loss_R - np.exp(fitted.predict(rows.features))
     sd = np.sqrt((residual_R**2).sum() / (len(rows) - 5))

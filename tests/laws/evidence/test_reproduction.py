@@ -11,6 +11,7 @@ from ie_scaling.laws import forms
 from ie_scaling.laws.config import ReproduceConfig
 from ie_scaling.laws.evidence import reproduction
 from ie_scaling.laws.least_squares import published
+from ie_scaling.laws.problem import pose
 from tests.laws.simulated import DATA, read
 
 TABLES = reproduction.Tables(DATA)
@@ -51,9 +52,9 @@ def test_a_bound_may_be_undercut_but_not_exceeded():
 
 def test_where_curve_fit_stops_depends_on_the_order_of_its_parameters():
     rows = read("bian2025", reproduction.PUBLISHED_FIGURES["fig7"])
-    law = forms.get_law("aspect_ratio")
-    stops = published.stopping_points(law, rows)
-    assert stops[0] == published.fit(law, rows)
+    problem = pose(forms.get_law("aspect_ratio"), rows)
+    stops = published.stopping_points(problem)
+    assert stops[0] == published.fit(problem)
     assert 0 < np.ptp([stop.derived["A"] for stop in stops]) < 1e-4 * 54754
     assert np.ptp([stop.derived["alpha"] for stop in stops]) < 1e-5
 

@@ -8,6 +8,7 @@ from ie_scaling import accounting
 from ie_scaling.laws import forms
 from ie_scaling.laws.least_squares import descent, solver
 from ie_scaling.laws.observations import Observations
+from ie_scaling.laws.problem import pose
 from tests.laws.simulated import read, simulate, truth
 
 CASES = [
@@ -41,7 +42,7 @@ def test_every_law_is_recovered_somewhere():
 def test_a_noise_free_surface_is_recovered(name, tie, count):
     law = forms.get_law(name, tie, count)
     rows = Observations.from_frame(simulate(law))
-    fitted = solver.fit(law, rows, n_starts=24)
+    fitted = solver.fit(pose(law, rows), n_starts=24)
     for parameter, value in truth(law).items():
         assert fitted.params[parameter] == pytest.approx(value, rel=1e-8), parameter
     assert fitted.objective < 1e-20
@@ -49,7 +50,7 @@ def test_a_noise_free_surface_is_recovered(name, tie, count):
 
 def test_the_optimum_has_a_small_gradient_from_every_start():
     rows = read("chinchilla", "fit_set == 'besiroglu240'")
-    fitted = solver.fit(forms.get_law("chinchilla"), rows, n_starts=16)
+    fitted = solver.fit(pose(forms.get_law("chinchilla"), rows), n_starts=16)
     assert (fitted.status, fitted.n_agreeing) == ("converged", 16)
     assert fitted.grad_norm < 1e-11
 
@@ -57,9 +58,9 @@ def test_the_optimum_has_a_small_gradient_from_every_start():
 def test_many_rows_reach_the_same_optimum_by_way_of_a_sample(monkeypatch):
     law = forms.get_law("chinchilla")
     rows = read("chinchilla", "fit_set == 'besiroglu240'")
-    whole = solver.fit(law, rows, n_starts=8)
+    whole = solver.fit(pose(law, rows), n_starts=8)
     monkeypatch.setattr(descent, "EXPLORE_ROWS", 60)
-    sampled = solver.fit(law, rows, n_starts=8)
+    sampled = solver.fit(pose(law, rows), n_starts=8)
     assert sampled.objective == pytest.approx(whole.objective, rel=1e-12)
     assert sampled.params["alpha"] == pytest.approx(whole.params["alpha"], rel=1e-8)
 
@@ -68,10 +69,10 @@ def test_a_fit_to_a_subset_is_the_fit_of_that_table():
     law = forms.get_law("chinchilla")
     rows = read("bian2025")
     kept_WR = np.array([rows.model_R % 3 != 0, rows.features.n_total < 3e8])
-    z_WP = solver.fit_subsets(solver.fit(law, rows, n_starts=8), rows, kept_WR, n_starts=4)
+    z_WP = solver.fit_subsets(solver.fit(pose(law, rows), n_starts=8), kept_WR, n_starts=4)
     reference = rows.reference(1.0)
     for kept_R, z_P in zip(kept_WR, z_WP, strict=True):
-        alone = solver.fit(law, rows.take(kept_R), n_starts=8)
+        alone = solver.fit(pose(law, rows.take(kept_R)), n_starts=8)
         ours = solver.derive(law, solver.constrain(law, z_P), reference)
         for name, value in alone.derived.items():
             if not name.endswith("_ref"):
@@ -81,7 +82,7 @@ def test_a_fit_to_a_subset_is_the_fit_of_that_table():
 def test_nothing_nearby_is_lower():
     rows = read("bian2025")
     law = forms.get_law("effective")
-    fitted = solver.fit(law, rows, n_starts=16)
+    fitted = solver.fit(pose(law, rows), n_starts=16)
 
     def objective(z_P):
         params = {p.name: float(solver.constrain(law, z_P)[p.name]) for p in law.parameters}
@@ -99,7 +100,7 @@ def test_nothing_nearby_is_lower():
 def test_twenty_tokens_a_parameter_do_not_identify_the_split():
     law = forms.get_law("chinchilla")
     rows = Observations.from_frame(simulate(law, sigma=0.002, tokens=lambda a: 20 * accounting.count_parameters(a)))
-    fitted = solver.fit(law, rows, n_starts=8)
+    fitted = solver.fit(pose(law, rows), n_starts=8)
     assert fitted.status == "not_identified"
     assert "A_ref, B_ref, alpha, beta: tokens are 20 × parameters throughout" in fitted.reasons
 
@@ -108,13 +109,13 @@ def test_twenty_tokens_a_parameter_do_not_identify_the_split():
 def test_a_feature_that_does_not_vary_is_not_identified(table):
     law = forms.get_law("effective_gqa")
     rows = read(table)
-    fitted = solver.fit(law, rows, n_starts=4)
+    fitted = solver.fit(pose(law, rows), n_starts=4)
     assert fitted.status == "not_identified"
     assert any(reason.startswith("eta_g: query_group ") for reason in fitted.reasons)
 
 
 def test_a_shape_that_follows_size_is_not_identified():
-    fitted = solver.fit(forms.get_law("effective"), read("chinchilla", "fit_set == 'besiroglu240'"), n_starts=4)
+    fitted = solver.fit(pose(forms.get_law("effective"), read("chinchilla", "fit_set == 'besiroglu240'")), n_starts=4)
     assert fitted.status == "not_identified"
     assert any(reason.startswith("kappa, R_star: aspect_ratio follows") for reason in fitted.reasons)
 
@@ -122,7 +123,7 @@ def test_a_shape_that_follows_size_is_not_identified():
 def test_a_parameter_at_its_bound_is_named():
     law = forms.get_law("chinchilla", count="effective")
     frame = simulate(forms.get_law("chinchilla", count="non_embedding"), sigma=0.001, seed=1)
-    fitted = solver.fit(law, Observations.from_frame(frame), n_starts=8)
+    fitted = solver.fit(pose(law, Observations.from_frame(frame)), n_starts=8)
     assert fitted.params["omega"] < 0.02
     if fitted.status == "at_bound":
         assert fitted.reasons == ("omega: at the smallest value allowed",)
@@ -131,9 +132,9 @@ def test_a_parameter_at_its_bound_is_named():
 def test_bootstrap_resamples_models():
     law = forms.get_law("chinchilla")
     rows = Observations.from_frame(simulate(law, seed=2, tau=0.01))
-    fitted = solver.fit(law, rows, n_starts=8)
-    by_model = solver.bootstrap(fitted, rows, 128, by="model")
-    by_row = solver.bootstrap(fitted, rows, 128, by="row")
+    fitted = solver.fit(pose(law, rows), n_starts=8)
+    by_model = solver.bootstrap(fitted, 128, by="model")
+    by_row = solver.bootstrap(fitted, 128, by="row")
     assert np.isfinite(by_model).all()
     spread = [draws.std(axis=0)[law.names.index("alpha")] for draws in (by_model, by_row)]
     assert spread[0] > 1.1 * spread[1]  # rows of one model share its effect: resampling rows is overconfident
