@@ -17,7 +17,7 @@ from ie_scaling.search.config import RankConfig
 from ie_scaling.shapes import lookup
 from ie_scaling.tables import run_table
 
-DATA = Path(__file__).resolve().parent.parents[3] / "data"
+DATA = Path(__file__).resolve().parents[3] / "data"
 
 
 @pytest.fixture(scope="module")

@@ -69,7 +69,7 @@ def test_a_value_between_stopping_points_passes_and_one_outside_does_not():
 
 
 def test_rows_are_chosen_by_name_and_drawn(tmp_path, monkeypatch):
-    monkeypatch.chdir(Path(__file__).parent.parents[3])
+    monkeypatch.chdir(Path(__file__).resolve().parents[3])
     config = dataclasses.replace(
         CONFIG, rows=("g24_c4",), figures=reproduce.FIGURES, figure_law="effective", n_starts=4
     )
