@@ -37,7 +37,6 @@ if __name__ == "__main__":
 import functools
 import importlib
 import importlib.util
-import json
 import signal
 import sys
 from collections.abc import Sequence
@@ -49,14 +48,12 @@ from absl import app, flags, logging
 
 from ie_scaling.errors import InputError
 from ie_scaling.running import config as config_lib
-from ie_scaling.running import host_memory, overrides, stopping, usage
-from ie_scaling.running import workdir as workdir_lib
+from ie_scaling.running import host_memory, overrides, runner, stopping, usage
 from ie_scaling.running.stopping import Stopped
 from ie_scaling.shapes import lookup
 
 ROOT = Path(__file__).resolve().parent
 CONFIGS = ROOT / "configs"
-NO_WORKDIR = ("status",)
 HELP = ("-h", "-help", "--help", "--helpshort", "--helpfull", "--helpconfig")
 _CONFIG = flags.DEFINE_string("config", None, "Name or path of a config file.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Directory of the results; by default runs/ and the config's name.")
@@ -98,41 +95,20 @@ def _run(rest: Sequence[str], texts: Sequence[tuple[str, str]]) -> int:
     host_memory.keep_freed_blocks()
     if (known := config_lib.class_of(name)) is not None:
         config_lib.build(known, overrides.apply(known, values, texts))  # a slip is told of before JAX is loaded
-    experiment = importlib.import_module(f"experiments.{name}")
-    config = config_lib.build(experiment.Config, overrides.apply(experiment.Config, values, texts))
+    verb = importlib.import_module(f"experiments.{name}")
+    config = runner.build(verb, values, texts)
     workdir = Path(_WORKDIR.value or f"runs/{path.stem}" + f"-{argument}" * bool(argument))
     named = [text for field, text in texts if field == "architecture"][-1:]  # a config keeps the shape, not its name
-    return _execute(name, experiment, config, workdir, lookup.notes(named or getattr(config, "shape_specs", ())))
+    return _execute(verb, config, workdir, lookup.notes(named or getattr(config, "shape_specs", ())))
 
 
-def _execute(name: str, experiment: Any, config: Any, workdir: Path, notes: Sequence[str]) -> int:
-    inputs = experiment.inputs_of(config) if hasattr(experiment, "inputs_of") else {}
-    if _DRY_RUN.value:
-        plain = config_lib.to_plain(config)
-        if name not in NO_WORKDIR:
-            _check_workdir(workdir, {"experiment": name} | plain, getattr(experiment, "MAY_CHANGE", ()), inputs)
-        print(json.dumps({"experiment": name, "workdir": str(workdir)} | plain, indent=2))
-        if name not in NO_WORKDIR and workdir_lib.is_finished(workdir):
-            print(f"{workdir}: is finished; the command shows what it holds")
-            return 0
-        failures = experiment.check(config, workdir) if hasattr(experiment, "check") else []
-        print(experiment.estimate(config))
-    else:
-        failures = experiment.main(config, workdir)
-        if name not in NO_WORKDIR:
-            inputs = experiment.inputs_of(config) if hasattr(experiment, "inputs_of") else {}  # main may have made some
-            failures = [*workdir_lib.warnings(workdir, inputs), *failures]
+def _execute(verb: Any, config: Any, workdir: Path, notes: Sequence[str]) -> int:
+    warnings = (runner.dry_run if _DRY_RUN.value else runner.start)(verb, config, workdir)
     for note in notes:
         print(f"note: {note}")
-    for failure in failures:
-        print(f"warning: {failure}", file=sys.stderr)
-    return 1 if failures and _STRICT.value else 0
-
-
-def _check_workdir(workdir: Path, config: dict, may_change: Sequence[str], inputs: workdir_lib.Inputs) -> None:
-    workdir_lib.check(workdir, config, may_change, inputs)
-    if workdir_lib.is_locked(workdir):
-        raise InputError(f"workdir={workdir}: in use by another process; wait for it or choose another")
+    for warning in warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    return 1 if warnings and _STRICT.value else 0
 
 
 def find_config(text: str) -> tuple[Path, str]:

@@ -5,6 +5,8 @@ from pathlib import Path
 from ie_scaling.train import sweep
 from ie_scaling.train.sweep_config import StatusConfig as Config
 
+HAS_DIRECTORY = False
+
 
 def main(config: Config, _: Path) -> list[str]:
     """Print a row a run and the count of each state; nothing is written."""

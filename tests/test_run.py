@@ -14,7 +14,7 @@ import pytest
 
 from ie_scaling.errors import InputError
 from ie_scaling.running import config as config_lib
-from ie_scaling.running import overrides
+from ie_scaling.running import overrides, runner
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIGS = sorted(path.stem for path in (ROOT / "configs").glob("*.py"))
@@ -122,7 +122,7 @@ def test_a_dry_run_refuses_where_the_results_that_the_run_would_read_are_missing
     monkeypatch.chdir(tmp_path)
     experiment = importlib.import_module(f"experiments.{name}")
     with pytest.raises(InputError):
-        experiment.check(experiment.Config(), tmp_path / "out")
+        runner.dry_run(experiment, experiment.Config(), tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -146,7 +146,7 @@ def test_a_dry_run_finds_what_the_run_would_refuse(name, texts, words, tmp_path)
     experiment = importlib.import_module(f"experiments.{name}")
     config = config_lib.build(experiment.Config, overrides.apply(experiment.Config, values, texts))
     with pytest.raises(InputError, match=words):
-        experiment.check(config, tmp_path / "out")
+        runner.dry_run(experiment, config, tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 
 

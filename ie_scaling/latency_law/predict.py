@@ -1,7 +1,6 @@
-"""From a fitted latency law and a list of architectures to predicted_latency.csv."""
+"""What a request means to a fitted latency law: its device, dtype and mode, and how far it lies from what was timed."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,50 +9,14 @@ from ie_scaling import accounting
 from ie_scaling.architecture import Architecture
 from ie_scaling.inference import reach
 from ie_scaling.latency_law import features as law_features
-from ie_scaling.latency_law import posterior as latency_law
-from ie_scaling.latency_law.config import PredictLatencyConfig, RequestConfig
+from ie_scaling.latency_law.config import RequestConfig
 from ie_scaling.latency_law.features import RANGES
 from ie_scaling.latency_law.posterior import LatencyPosterior
-from ie_scaling.running import config as config_lib
-from ie_scaling.running import files, identity, workdir
-from ie_scaling.shapes import lookup
-from ie_scaling.tables import cells
+from ie_scaling.running import diagnostic
+from ie_scaling.running.diagnostic import Diagnostic, Kind
 from ie_scaling.workload import Case
 
 FAR = 3.0  # so many times beyond the fitted range is called far
-
-
-def inputs_of(config: PredictLatencyConfig) -> workdir.Inputs:
-    """What it reads, by name."""
-    return identity.within("fit", config.fit, latency_law.FILES) | identity.named(
-        "architectures", lookup.files_of(config.architectures)
-    )
-
-
-def run(config: PredictLatencyConfig, directory: Path) -> list[str]:
-    """Predict and write predicted_latency.csv and warnings.json; returns the warnings.
-
-    Raises:
-      ValueError: no such fit, or a device, dtype or mode that it does not know; before anything is written.
-    """
-    resolved = {"experiment": "predict_latency"} | config_lib.to_plain(config)
-    if not workdir.is_done(directory, resolved, inputs=inputs_of(config)):
-        posterior, kind, cases = load(config)
-        table = tabulate(posterior, kind, cases, config.seed)
-        with workdir.opened(directory, resolved, inputs=inputs_of(config)):
-            cells.write_table(directory / "predicted_latency.csv", table)
-            files.write_json(directory / "warnings.json", {"warnings": warnings_of(posterior, cases, kind)})
-    return files.read_json(directory / "warnings.json")["warnings"]
-
-
-def load(config: PredictLatencyConfig) -> tuple[LatencyPosterior, str, list[Case]]:
-    """The law, the device kind and the cases.
-
-    Raises:
-      ValueError: no such fit, or a device, dtype or mode that it does not know.
-    """
-    posterior = latency_law.load_fit(config.fit)
-    return posterior, *resolve(config, config.resolve_architectures(), posterior)
 
 
 def tabulate(posterior: LatencyPosterior, device_kind: str, cases: Sequence[Case], seed: int) -> pd.DataFrame:
@@ -62,9 +25,10 @@ def tabulate(posterior: LatencyPosterior, device_kind: str, cases: Sequence[Case
     return pd.concat([pd.DataFrame([_describe(case, device_kind) for case in cases]), predicted.intervals()], axis=1)
 
 
-def warnings_of(posterior: LatencyPosterior, cases: Sequence[Case], device_kind: str) -> list[str]:
+def diagnose(posterior: LatencyPosterior, cases: Sequence[Case], device_kind: str) -> list[Diagnostic]:
     """What there is to say against the law and its use for these cases."""
-    return [f"latency law: {failure}" for failure in posterior.failures] + far_outside(posterior, cases, device_kind)
+    failed = diagnostic.each(Kind.LATENCY, posterior.failures, "latency law")
+    return failed + diagnostic.each(Kind.EXTRAPOLATION, far_outside(posterior, cases, device_kind))
 
 
 def resolve(

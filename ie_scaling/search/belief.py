@@ -15,6 +15,7 @@ from ie_scaling.laws.bayes import stacking
 from ie_scaling.laws.bayes.posterior import Posterior
 from ie_scaling.laws.bayes.predictive import Identity, Predictive
 from ie_scaling.laws.observations import Features
+from ie_scaling.running.diagnostic import Diagnostic, Kind
 from ie_scaling.tables import run_table
 
 
@@ -70,17 +71,25 @@ class Belief:
         counts = stacking.apportion(self.stack.weight_K, self.n_draws)
         return [posterior for posterior, count in zip(self.posteriors, counts, strict=True) if count]
 
-    def warnings(self) -> list[str]:
+    def diagnostics(self) -> list[Diagnostic]:
         """Every failed diagnostic of the posteriors in use, and of their stacking."""
-        found = [f"law {posterior.law.name}: {line}" for posterior in self.used for line in posterior.all_failures]
+        found = [
+            Diagnostic(Kind.LAW, f"law {posterior.law.name}", line)
+            for posterior in self.used
+            for line in posterior.all_failures
+        ]
         return found if self.stack is None else found + self._unreliable()
 
-    def _unreliable(self) -> list[str]:
+    def _unreliable(self) -> list[Diagnostic]:
         assert self.stack is not None
         n_models = len(self.posteriors[0].model_ids)
         return [
-            f"law {posterior.law.name}: {count} of {n_models} models have Pareto k above {stacking.RELIABLE_K:g} when "
-            "left out; its stacking weight rests on too few draws"
+            Diagnostic(
+                Kind.LAW,
+                f"law {posterior.law.name}",
+                f"{count} of {n_models} models have Pareto k above {stacking.RELIABLE_K:g} when left out; its stacking "
+                "weight rests on too few draws",
+            )
             for posterior, count in zip(self.posteriors, self.stack.n_unreliable_K, strict=True)
             if count
         ]

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from ie_scaling.running.diagnostic import Diagnostic, Kind
 from ie_scaling.search import ranking
 from ie_scaling.search.belief import Belief
 from ie_scaling.search.config import RankConfig
@@ -42,12 +43,13 @@ def compare(config: RankConfig, belief: Belief, space: Space, best: str) -> pd.D
     return pd.DataFrame(rows)
 
 
-def at_odds(laws: pd.DataFrame | None, best: str) -> list[str]:
-    """Warnings of stacked laws that carry weight and prefer another shape than their mixture."""
-    if laws is None:
-        return []
+def at_odds(laws: pd.DataFrame, best: str) -> list[Diagnostic]:
+    """The stacked laws that carry weight and prefer another shape than their mixture."""
     return [
-        f"law {row['law']} (weight {row['weight']:.2f}) prefers {row['best']} to {best}: P(best) "
-        f"{row['p_best_of_its_best']:.2f} against {row['p_best_of_chosen']:.2f} under it"
+        Diagnostic(
+            Kind.DISAGREEMENT,
+            f"law {row['law']} (weight {row['weight']:.2f}) prefers {row['best']} to {best}",
+            f"P(best) {row['p_best_of_its_best']:.2f} against {row['p_best_of_chosen']:.2f} under it",
+        )
         for row in laws[(laws["weight"] >= AT_ODDS) & ~laws["agrees"]].to_dict("records")
     ]

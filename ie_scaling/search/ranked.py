@@ -1,65 +1,24 @@
-"""From a posterior and a question (which of these shapes, at these tokens?) to ranking.csv and rank.json."""
+"""Ranks and regrets of candidates under a posterior: which of these shapes, at these tokens?"""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ie_scaling import accounting
-from ie_scaling.laws.bayes import posterior as posterior_lib
 from ie_scaling.laws.bayes.posterior import LEVELS
 from ie_scaling.laws.bayes.predictive import Identity
 from ie_scaling.laws.observations import Features
-from ie_scaling.running import config as config_lib
-from ie_scaling.running import files, identity, workdir
+from ie_scaling.running import diagnostic
+from ie_scaling.running.diagnostic import Diagnostic, Kind
 from ie_scaling.running.progress import Progress
-from ie_scaling.search import blind_spots, by_law, ranking
+from ie_scaling.search import blind_spots, ranking
 from ie_scaling.search import regret as regret_lib
 from ie_scaling.search.belief import Belief
 from ie_scaling.search.config import RankConfig
 from ie_scaling.search.regret import Regret
 from ie_scaling.search.space import Space
-from ie_scaling.shapes import lookup
-from ie_scaling.tables import cells, run_table, shape_table
-
-
-def inputs_of(config: RankConfig) -> workdir.Inputs:
-    """What it reads, by name."""
-    fits = [Path(place) / name for place in run_table.split_paths(config.fit) for name in posterior_lib.FILES]
-    return identity.named("fit", fits) | identity.named("candidates", lookup.files_of(config.candidates))
-
-
-def run(config: RankConfig, directory: Path) -> list[str]:
-    """Rank and write ranking.csv, rank.json and, of several laws, by_law.csv; returns warnings.
-
-    Raises:
-      InputError: no such fit, or no candidates; before anything is written.
-    """
-    resolved = {"experiment": "rank"} | config_lib.to_plain(config)
-    if not workdir.is_done(directory, resolved, inputs=inputs_of(config)):
-        belief, space = load(config)
-        with workdir.opened(directory, resolved, inputs=inputs_of(config)):
-            table, answer = rank(config, belief, space)
-            if belief.stack is not None:
-                laws = by_law.compare(config, belief, space, answer["best"])
-                answer["warnings"] += by_law.at_odds(laws, answer["best"])
-                cells.write_table(directory / "by_law.csv", laws)
-            cells.write_table(directory / "ranking.csv", table)
-            files.write_json(directory / "rank.json", answer)
-    return files.read_json(directory / "rank.json")["warnings"]
-
-
-def load(config: RankConfig) -> tuple[Belief, Space]:
-    """What a configuration ranks by, and what it ranks, checked.
-
-    Raises:
-      InputError: no such fit, no candidates, or a feature that a law needs and candidates lack.
-    """
-    belief, space = Belief.load(config.fit), Space.of(config.candidates, config.grid)
-    for posterior in belief.posteriors:
-        posterior.require(space.take(np.arange(1)).features(config.n_tokens))
-    return belief, space
+from ie_scaling.tables import shape_table
 
 
 def rank(config: RankConfig, belief: Belief, space: Space) -> tuple[pd.DataFrame, dict[str, Any]]:
@@ -99,7 +58,7 @@ def rank(config: RankConfig, belief: Belief, space: Space) -> tuple[pd.DataFrame
     answer["expected_regret_se"] = float(np.nan_to_num(regret.se_A[0]))
     answer["ties"] = regret_lib.say_ties(names, 0, regret.tied_A, mean_WA, "smallest")
     answer["sizes"] = space.describe_grid()
-    answer["warnings"] = warnings_of(belief, space, features)
+    answer["warnings"] = diagnostic.lines(diagnose(belief, space, features))
     answer["rank_probability"] = {
         name: row.tolist() for name, row in zip(names[: config.n_compared], probability_AK, strict=False)
     }
@@ -111,9 +70,10 @@ def say_models(identity: Identity) -> str:
     return "" if isinstance(identity, str) else " ".join(identity)
 
 
-def warnings_of(belief: Belief, space: Space, features: Features) -> list[str]:
+def diagnose(belief: Belief, space: Space, features: Features) -> list[Diagnostic]:
     """Failures of what is used, and what the laws say nothing about."""
-    return belief.warnings() + blind_spots.find(belief.used, space.architectures, features)
+    blind = blind_spots.find(belief.used, space.architectures, features)
+    return belief.diagnostics() + diagnostic.each(Kind.EXTRAPOLATION, blind)
 
 
 def _order(space: Space, regret: Regret) -> np.ndarray:

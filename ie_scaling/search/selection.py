@@ -18,7 +18,7 @@ from ie_scaling.latency_law.config import RequestConfig
 from ie_scaling.latency_law.posterior import LatencyPosterior
 from ie_scaling.laws.bayes import posterior as posterior_lib
 from ie_scaling.running import config as config_lib
-from ie_scaling.running import files, identity, workdir
+from ie_scaling.running import diagnostic, files, identity, workdir
 from ie_scaling.search import decision, ranked
 from ie_scaling.search import regret as regret_lib
 from ie_scaling.search.belief import Belief
@@ -227,7 +227,7 @@ def select(
         "runner_up": second,
         "ties": regret_lib.say_ties(names, chosen, decided["tied"].to_numpy(bool), mean_WA, "fastest"),
         "sizes": candidates.space.describe_grid(),
-        "failures": ranked.warnings_of(belief, candidates.space, features) + candidates.failures,
+        "failures": diagnostic.lines(ranked.diagnose(belief, candidates.space, features)) + candidates.failures,
     }
     return table, selection
 

@@ -20,6 +20,7 @@ from ie_scaling.latency_law import posterior as latency_law
 from ie_scaling.latency_law import sampling as law_sampling
 from ie_scaling.latency_law import table as law_table
 from ie_scaling.latency_law.config import FitLatencyConfig, LatencyLawConfig, PredictLatencyConfig
+from ie_scaling.running import runner
 from ie_scaling.tables import cells
 from ie_scaling.workload import Case, Workload
 from tests.latency_law import new_device, simulated
@@ -225,16 +226,16 @@ def test_predicting_from_the_command_line(directory, tmp_path, capsys):
     config = PredictLatencyConfig(
         fit=str(directory), architectures=("smollm2-135m", "llama-3.1-8b"), device_kind="sim0", batch=2, new_tokens=9
     )
-    said = predict_latency.main(config, tmp_path / "out")
+    said = runner.start(predict_latency, config, tmp_path / "out")
     assert any("step_bytes reaches" in warning and "beyond the largest fitted" in warning for warning in said)
     table = pd.read_csv(tmp_path / "out" / "predicted_latency.csv")
     assert (table["e2e_s_lo90"] < table["e2e_s"]).all()
     assert (table["e2e_s"] < table["e2e_s_hi90"]).all()
     np.testing.assert_allclose(table["n_params_total"], [134_515_008, 8_030_261_248])
     assert "TPOT ms" in capsys.readouterr().out
-    assert predict_latency.main(config, tmp_path / "out") == said
+    assert runner.start(predict_latency, config, tmp_path / "out") == said
     with pytest.raises(ValueError, match="device_kind='': several"):
-        predict_latency.main(dataclasses.replace(config, device_kind=""), tmp_path / "none")
+        runner.start(predict_latency, dataclasses.replace(config, device_kind=""), tmp_path / "none")
     assert not (tmp_path / "none").exists()
 
 
@@ -242,7 +243,7 @@ def test_a_failed_gate_follows_the_predictions(posterior, tmp_path):
     failed = dataclasses.replace(posterior, failures=("R-hat 2 of sharpness is above 1.01",))
     failed.save(tmp_path / latency_law.FILE_NAME)
     config = PredictLatencyConfig(fit=str(tmp_path), device_kind="sim0")
-    assert "latency law: R-hat 2 of sharpness is above 1.01" in predict_latency.main(config, tmp_path / "out")
+    assert "latency law: R-hat 2 of sharpness is above 1.01" in runner.start(predict_latency, config, tmp_path / "out")
 
 
 def test_a_dry_run_says_what_would_be_fitted(directory):

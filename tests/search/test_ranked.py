@@ -1,48 +1,25 @@
-"""Ranking of named shapes and of a grid: the optimum found, levels apart, pieces equal to the whole, bad input."""
+"""Ranking of named shapes and of a grid: levels apart, pieces equal to the whole, laws at odds."""
 
 import dataclasses
-import importlib
 
 import numpy as np
-import pandas as pd
 import pytest
-import xarray as xr
 
+from experiments import rank
 from ie_scaling import accounting
 from ie_scaling.errors import InputError
-from ie_scaling.laws import forms
 from ie_scaling.laws.bayes import posterior, stacking
-from ie_scaling.laws.observations import Reference, features_of
-from ie_scaling.running import files
+from ie_scaling.laws.observations import features_of
 from ie_scaling.search import belief, by_law, ranked, ranking, space
-from ie_scaling.search.config import GridConfig, RankConfig
+from ie_scaling.search.config import GridConfig
 from ie_scaling.search.space import Space
-
-GRID = GridConfig(
-    n_params=2e6, tolerance=0.08, width_step=16, max_width=512, aspect_ratios=(3.0, 400.0), d_head=16, vocab_size=512
-)
+from tests.search import small_fit
+from tests.search.small_fit import GRID
 
 
 @pytest.fixture
 def fit(tmp_path):
-    """A posterior whose optimum lies at R = 40 under total N, with an effect of its own for one shape."""
-    rng = np.random.default_rng(0)
-    means = {"E": 1.5, "A_ref": 0.5, "alpha": 0.4, "B_ref": 0.5, "beta": 0.4, "kappa": 0.02, "R_star": 40.0}
-    draws = {name: value * np.exp(0.02 * rng.normal(size=(2, 300))) for name, value in means.items()}
-    draws |= {"tau": np.full((2, 300), 0.002), "sigma": np.full((2, 300), 0.004), "nu": np.full((2, 300), 10.0)}
-    draws |= {"sigma_fall_N": np.full((2, 300), 0.1), "sigma_fall_D": np.full((2, 300), 0.0)}
-    made = posterior.Posterior(
-        law=forms.get_law("effective", count="total"),
-        reference=Reference(N0=3e6, D0=1e8, R0=30, d0=96, n0=4, r0=1.5, x0=0.2, g0=2, L0=3.0, L_min=2.5),
-        method="bayes",
-        draws=draws,
-        effects_CSM=np.full((2, 300, 1), -0.05),
-        model_ids=("d64-n8-h4-k4-c16-f192-v512",),
-    )
-    fitted = {"n_total": ("run", np.array([1e6, 1e7])), "n_tokens": ("run", np.array([1e7, 1e9]))}
-    made.groups["constant_data"] = xr.Dataset(fitted | {"aspect_ratio": ("run", np.array([2.0, 400.0]))})
-    made.save(tmp_path / "fit" / "posterior.nc")
-    return RankConfig(fit=str(tmp_path / "fit"), candidates=(), grid=GRID, n_tokens=1e8, top_k=3)
+    return small_fit.write(tmp_path / "fit")
 
 
 def test_a_grid_holds_every_shape_of_about_that_size():
@@ -58,26 +35,10 @@ def test_a_grid_holds_every_shape_of_about_that_size():
             assert other in shapes or abs(accounting.count_parameters(other) / 2e6 - 1) > 0.08
 
 
-def test_the_best_of_the_grid_is_near_the_optimum(fit, tmp_path):
-    config = dataclasses.replace(fit, level="law")
-    warnings = ranked.run(config, tmp_path / "out")
-    assert all("has no term for the ratio of MLP to attention" in warning for warning in warnings), warnings
-    table = pd.read_csv(tmp_path / "out" / "ranking.csv")
-    best = table.iloc[0]
-    assert best["expected_regret"] == table["expected_regret"].min()
-    ratios = (table["d_model"] / table["n_layers"]).to_numpy()
-    assert abs(np.log(ratios[0] / 40)) < 0.5
-    assert table["loss_lo90"].lt(table["loss_mean"]).all()
-    assert 0 < best["p_best"] <= best["p_top_k"] <= 1
-    answer = files.read_json(tmp_path / "out" / "rank.json")
-    assert answer["best"] == best["architecture"]
-    assert "P(best)" in ranked.describe(answer, table)
-
-
 def test_levels_differ_and_a_trained_shape_keeps_its_own_effect(fit):
     names = ("d64-n8-h4-k4-c16-f192-v512", "d96-n3-h4-k4-c16-f256-v512", "d128-n2-h4-k4-c16-f320-v512")
     config = dataclasses.replace(fit, candidates=names, grid=GridConfig())
-    table, _ = ranked.rank(config, *ranked.load(config))
+    table, _ = ranked.rank(config, *rank.load(config))
     own = table.set_index("architecture").loc[names[0]]
     assert own["p_best_shape"] > 0.99  # e^−0.05 of its own
     assert own["p_best_law"] != own["p_best_shape"]
@@ -108,23 +69,6 @@ def test_spread_of_the_pieces_is_that_of_predict(fit):
     np.testing.assert_allclose(ours.mean(axis=0), theirs.mean(axis=0), atol=0.003)
 
 
-@pytest.mark.parametrize("name", ["diagnostics.json", "certificate.json"])
-def test_a_failed_certificate_reaches_the_answer(fit, tmp_path, name):
-    lines = {"diagnostics.json": "certificate effective: models left out: 90 % intervals cover 40 % of their rows"}
-    line = lines.get(name, "models left out: 90 % intervals cover 40 % of their rows")
-    files.write_json(tmp_path / "fit" / name, {"passed": False, "failures": [line, "convergence: R-hat 1.2 of E"]})
-    warnings = ranked.run(fit, tmp_path / "out")
-    said = [warning for warning in warnings if "certificate" in warning or "convergence" in warning]
-    assert said == ["law effective: certificate: models left out: 90 % intervals cover 40 % of their rows"]
-    assert files.read_json(tmp_path / "out" / "rank.json")["warnings"] == warnings
-
-
-def test_what_is_no_diagnostics_is_refused(fit, tmp_path):
-    files.write_json(tmp_path / "fit" / "diagnostics.json", {"failures": [1]})
-    with pytest.raises(InputError, match=r"diagnostics\.json: failures must be a list of lines"):
-        ranked.run(fit, tmp_path / "out")
-
-
 def stack_of(weight_K, n_unreliable_K):
     """Stacked laws of these weights; what else is known of them does not matter."""
     every = {field.name: weight_K for field in dataclasses.fields(stacking.Stack)}
@@ -143,7 +87,7 @@ def test_stacked_laws_at_odds_and_their_unreliable_weights_are_said(fit, tmp_pat
     assert [line for line in answer["warnings"] if "1 of 1 models have Pareto k above 0.7 when left out" in line]
     laws = by_law.compare(config, mixed, space_, answer["best"])
     assert laws["best"].nunique() == 2
-    lines = by_law.at_odds(laws, answer["best"])
+    lines = [str(found) for found in by_law.at_odds(laws, answer["best"])]
     assert lines
     assert all("(weight 0.50) prefers" in line and f"to {answer['best']}: P(best)" in line for line in lines)
 
@@ -168,36 +112,3 @@ def test_draws_that_predict_no_loss_are_one_line_that_names_draw_and_candidate(f
     made.draws["E"][1, 7] = np.nan
     with pytest.raises(InputError, match=r"law effective: draw 307 of the posterior predicts a loss of nan for 'd\d+"):
         ranked.rank(fit, belief.Belief((made,)), Space.of((), GRID))
-
-
-def test_a_dry_run_reads_what_the_run_reads(fit, tmp_path):
-    verb = importlib.import_module("experiments.rank")
-    assert all("no term for" in line for line in verb.check(fit, tmp_path / "out"))
-    with pytest.raises(InputError, match="nowhere"):
-        verb.check(dataclasses.replace(fit, fit="nowhere"), tmp_path / "out")
-
-
-def test_far_sizes_are_answered_with_how_far(fit, tmp_path):
-    names = ("d1024-n16-h16-k16-c64-f2752-v32000", "d2048-n4-h16-k16-c128-f5504-v32000")
-    warnings = ranked.run(dataclasses.replace(fit, candidates=names, grid=GridConfig()), tmp_path / "out")
-    assert any(
-        warning.startswith("n_total reaches") and "times beyond the largest fitted" in warning for warning in warnings
-    )
-    assert (tmp_path / "out" / "ranking.csv").exists()
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"grid": GridConfig()}, "candidates: none"),
-        ({"grid": dataclasses.replace(GRID, n_params=9e3)}, "grid.n_params=9000: no shape comes within"),
-        ({"candidates": ("llama-9",)}, "llama-9.*unknown architecture"),
-        ({"fit": "nowhere"}, "nowhere"),
-        ({"fit": "x" * 5000}, "fit=.*no usable path"),
-        ({"fit": ".,./"}, "names a directory twice"),
-    ],
-)
-def test_bad_input_is_one_line_and_writes_nothing(fit, tmp_path, changes, message):
-    with pytest.raises(ValueError, match=message):
-        ranked.run(dataclasses.replace(fit, **changes), tmp_path / "out")
-    assert not (tmp_path / "out").exists()
