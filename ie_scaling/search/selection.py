@@ -1,4 +1,4 @@
-"""From a fit directory and a latency table or law to candidates.csv and selection.json."""
+"""The candidate to train under a latency bound: candidates with their latency, their table, and the first choice."""
 
 import dataclasses
 import math
@@ -17,8 +17,8 @@ from ie_scaling.latency_law import predict
 from ie_scaling.latency_law.config import RequestConfig
 from ie_scaling.latency_law.posterior import LatencyPosterior
 from ie_scaling.laws.bayes import posterior as posterior_lib
-from ie_scaling.running import config as config_lib
-from ie_scaling.running import diagnostic, files, identity, workdir
+from ie_scaling.running import diagnostic
+from ie_scaling.running.diagnostic import Diagnostic, Kind
 from ie_scaling.search import decision, ranked
 from ie_scaling.search import regret as regret_lib
 from ie_scaling.search.belief import Belief
@@ -26,44 +26,10 @@ from ie_scaling.search.candidate_latency import Bound, Latency, MeasuredLatency,
 from ie_scaling.search.config import GridConfig, SelectConfig
 from ie_scaling.search.space import Space
 from ie_scaling.shapes import lookup
-from ie_scaling.tables import cells, filters, latency_checks, latency_spread, latency_table, shape_table
+from ie_scaling.tables import filters, latency_checks, latency_spread, latency_table, shape_table
 
 # Candidates × draws, and candidates × candidates: an array of them is 160 MB, and some ten are held at once.
 MOST_CELLS = 20_000_000
-
-
-def inputs_of(config: SelectConfig) -> workdir.Inputs:
-    """What it reads, by name."""
-    fit, latency = identity.within("fit", config.fit, posterior_lib.FILES), identity.named("latency", [config.latency])
-    if Path(config.latency).is_dir():
-        latency = identity.within("latency", config.latency, latency_law.FILES)
-    return fit | latency | identity.named("candidates", lookup.files_of(config.candidates))
-
-
-def run(config: SelectConfig, directory: Path) -> list[str]:
-    """Rank the candidates, recommend one, and write candidates.csv and selection.json; returns failed diagnostics.
-
-    Raises:
-      InputError: a file that is absent or of the wrong kind, no candidates, or a bound that none of them meets;
-        before anything is written.
-    """
-    resolved = {"experiment": "select"} | config_lib.to_plain(config)
-    if not workdir.is_done(directory, resolved, inputs=inputs_of(config)):
-        table, selection = select(config, *load(config))
-        with workdir.opened(directory, resolved, inputs=inputs_of(config)):
-            cells.write_table(directory / "candidates.csv", table)
-            files.write_json(directory / "selection.json", selection)
-    return files.read_json(directory / "selection.json")["failures"]
-
-
-def load(config: SelectConfig) -> tuple[posterior_lib.Posterior, "Candidates"]:
-    """The posterior and the candidates.
-
-    Raises:
-      InputError: as `candidates_of`, or no such fit.
-    """
-    posterior = posterior_lib.load_fit(config.fit)
-    return posterior, candidates_of(config, posterior.n_draws)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +39,7 @@ class Candidates:
     space: Space
     latency: Latency
     source: str
-    failures: list[str]
+    diagnostics: list[Diagnostic]
 
     @property
     def architectures(self) -> list[Architecture]:
@@ -116,8 +82,9 @@ def _timed(config: SelectConfig, rows: pd.DataFrame) -> Candidates:
     table, metric = _timed_rows(config, rows), config.latency_metric
     remarks = latency_checks.remarks(table.set_index("table_row"), config.latency)
     remarks += latency_spread.remarks(table, metric, config.latency)
+    found = diagnostic.each(Kind.TABLE, remarks)
     timed = Space.own_sizes(shape_table.architectures_of(table))
-    return Candidates(timed, MeasuredLatency.from_table(table, metric), "timed", remarks)
+    return Candidates(timed, MeasuredLatency.from_table(table, metric), "timed", found)
 
 
 def _predicted(config: SelectConfig, n_draws: int, law: LatencyPosterior) -> Candidates:
@@ -133,8 +100,8 @@ def _predicted(config: SelectConfig, n_draws: int, law: LatencyPosterior) -> Can
     predicted = getattr(law.predict(cases, kind, config.seed), f"{config.latency_metric}_WA")
     if np.isnan(predicted).any():
         raise InputError(f"latency_metric={config.latency_metric!r}: there is none of one new token")
-    failures = [f"latency law: {failure}" for failure in law.failures] + predict.far_outside(law, cases, kind)
-    return Candidates(chosen, PredictedLatency(predicted), "predicted", failures)
+    found = predict.diagnose(law, cases, kind)
+    return Candidates(chosen, PredictedLatency(predicted), "predicted", found)
 
 
 def _small_enough(config: SelectConfig, architectures: list[Architecture]) -> np.ndarray:
@@ -187,8 +154,12 @@ def select(
     config: SelectConfig,
     posterior: posterior_lib.Posterior,
     candidates: Candidates,
-) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """The candidate table, and what there is to say about its first choice."""
+) -> tuple[pd.DataFrame, dict[str, Any], list[Diagnostic]]:
+    """The candidate table, what there is to say about its first choice, and what against it.
+
+    Raises:
+      InputError: a bound that no candidate meets.
+    """
     belief, architectures = Belief((posterior,)), candidates.architectures
     features, names = candidates.space.features(config.n_tokens), [a.name for a in architectures]
     identities, every_W = belief.identify(architectures), np.arange(belief.n_draws)
@@ -214,6 +185,7 @@ def select(
         second = {"architecture": names[second.pop("index")]} | second
     bound_s = bound.in_seconds(candidates.latency)
     numbers = ("loss_mean", "loss_lo90", "loss_hi90", "p_best", "expected_regret", "expected_regret_se")
+    found = ranked.diagnose(belief, candidates.space, features) + candidates.diagnostics
     selection = {
         "recommended": names[chosen],
         **{name: float(np.nan_to_num(table.at[chosen, name])) for name in numbers},
@@ -227,9 +199,9 @@ def select(
         "runner_up": second,
         "ties": regret_lib.say_ties(names, chosen, decided["tied"].to_numpy(bool), mean_WA, "fastest"),
         "sizes": candidates.space.describe_grid(),
-        "failures": diagnostic.lines(ranked.diagnose(belief, candidates.space, features)) + candidates.failures,
+        "failures": diagnostic.lines(found),
     }
-    return table, selection
+    return table, selection, found
 
 
 def describe(selection: dict[str, Any]) -> str:

@@ -15,14 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from experiments import rank
+from experiments import rank, select
 from ie_scaling.architecture import Architecture
 from ie_scaling.laws import forms
 from ie_scaling.laws.bayes import posterior
 from ie_scaling.laws.observations import Reference
 from ie_scaling.running import config as config_lib
 from ie_scaling.running import runner
-from ie_scaling.search import selection
 from ie_scaling.search.config import RankConfig, SelectConfig
 from ie_scaling.tables import cells, latency_table
 from tests.fuzz.harness import CANARY, Case
@@ -81,12 +80,10 @@ def draw(rng: random.Random, folder: Path) -> Case:
     done = [rng.choice(DAMAGES)(rng, values, grid, folder) for _ in range(rng.choice((1, 1, 1, 2, 3)))]
     if verb == "rank" or rng.random() < 0.1:  # timed candidates take no grid
         values["grid"] = grid
-    if verb == "rank":
-        run = functools.partial(runner.run, rank)
-        kind = RankConfig
-    else:
-        kind, run = SelectConfig, selection.run
-    return Case(f"{verb}: {'; '.join(done)}"[:300], lambda: run(config_lib.build(kind, values), folder / "out"))
+    kind, module = (RankConfig, rank) if verb == "rank" else (SelectConfig, select)
+    return Case(
+        f"{verb}: {'; '.join(done)}"[:300], lambda: runner.run(module, config_lib.build(kind, values), folder / "out")
+    )
 
 
 def _name(rng, values, grid, folder) -> str:

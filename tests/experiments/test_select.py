@@ -1,7 +1,6 @@
 """From a fit and a latency table or law on disk to candidates.csv, and bad input before anything is written."""
 
 import dataclasses
-import importlib
 import json
 
 import numpy as np
@@ -9,6 +8,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from experiments import select
 from ie_scaling.architecture import Architecture
 from ie_scaling.errors import InputError
 from ie_scaling.latency_law import formula as law_model
@@ -20,7 +20,7 @@ from ie_scaling.latency_law.misfit import Misfit
 from ie_scaling.laws import forms
 from ie_scaling.laws.bayes import posterior
 from ie_scaling.laws.observations import Reference
-from ie_scaling.running import files
+from ie_scaling.running import diagnostic, files, runner
 from ie_scaling.search import selection
 from ie_scaling.search.config import GridConfig, SelectConfig
 from ie_scaling.tables import cells, latency_table
@@ -31,6 +31,11 @@ SHAPES = [
     for d, n in ((64, 12), (96, 5), (128, 3), (192, 1))
 ]
 SECONDS = {SHAPES[0].name: 0.9, SHAPES[1].name: 0.4, SHAPES[2].name: 0.3, SHAPES[3].name: 0.1}
+
+
+def run(config, directory):
+    """The warnings."""
+    return diagnostic.lines(runner.run(select, config, directory))
 
 
 @pytest.fixture
@@ -92,7 +97,7 @@ def test_a_law_answers_for_shapes_that_were_not_timed(inputs, law, tmp_path):
     names = tuple(shape.name for shape in SHAPES)
     config = dataclasses.replace(inputs, latency=law, candidates=names, latency_metric="tpot_s")
     config = dataclasses.replace(config, request=RequestConfig(prompt_tokens=8, new_tokens=9))
-    failures = selection.run(config, tmp_path / "free")
+    failures = run(config, tmp_path / "free")
     assert failures[-1] == "latency law: R-hat 1.3 of sharpness is above 1.01"
     assert all("has no term" in failure for failure in failures[1:-1])
     table = pd.read_csv(tmp_path / "free" / "candidates.csv")
@@ -104,7 +109,7 @@ def test_a_law_answers_for_shapes_that_were_not_timed(inputs, law, tmp_path):
     np.testing.assert_allclose(table["latency_hi90"], expected["tpot_s_hi90"])
 
     bound_s = float(expected["tpot_s_hi90"][3])  # the fastest one meets it with probability .95
-    selection.run(dataclasses.replace(config, max_latency_s=bound_s), tmp_path / "bound")
+    run(dataclasses.replace(config, max_latency_s=bound_s), tmp_path / "bound")
     table = pd.read_csv(tmp_path / "bound" / "candidates.csv")
     assert table.loc[3, "p_feasible"] == pytest.approx(0.95, abs=0.002)
     assert table["recommended"].tolist() == [False, False, False, True]
@@ -116,7 +121,7 @@ def test_a_law_answers_for_shapes_that_were_not_timed(inputs, law, tmp_path):
 def test_a_law_answers_for_every_shape_of_one_size(inputs, law, tmp_path):
     grid = GridConfig(n_params=2e6, width_step=32, d_head=16, vocab_size=512, max_width=512, tolerance=0.1)
     config = dataclasses.replace(inputs, latency=law, grid=grid, max_latency_ratio=1.1)
-    selection.run(config, tmp_path / "out")
+    run(config, tmp_path / "out")
     table = pd.read_csv(tmp_path / "out" / "candidates.csv")
     assert len(table) > 5
     assert table["n_params_total"].between(1.8e6, 2.2e6).all()
@@ -148,14 +153,14 @@ def test_a_law_answers_for_every_shape_of_one_size(inputs, law, tmp_path):
 )
 def test_bad_input_to_a_law_is_named_and_nothing_written(inputs, law, tmp_path, changes, message):
     with pytest.raises(ValueError, match=r".") as caught:
-        selection.run(dataclasses.replace(inputs, latency=law, **changes), tmp_path / "out")
+        run(dataclasses.replace(inputs, latency=law, **changes), tmp_path / "out")
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "out").exists()
 
 
 def test_without_a_bound_the_shape_nearest_the_optimum_wins(inputs, tmp_path):
-    failures = selection.run(inputs, tmp_path / "out")
+    failures = run(inputs, tmp_path / "out")
     table = pd.read_csv(tmp_path / "out" / "candidates.csv")
     assert table.loc[table["recommended"], "architecture"].tolist() == [SHAPES[2].name]
     assert table["p_best"].sum() == pytest.approx(1)
@@ -170,20 +175,20 @@ def test_milliseconds_are_warned_of_beside_the_answer(inputs, tmp_path):
     table = pd.read_csv(inputs.latency)
     times = {name: 1e3 * table[name] for name in table if name.startswith(("ttft_s", "tpot_s", "e2e_s"))}
     table.assign(**times).to_csv(inputs.latency, index=False)
-    assert any("are these milliseconds?" in failure for failure in selection.run(inputs, tmp_path / "out"))
+    assert any("are these milliseconds?" in failure for failure in run(inputs, tmp_path / "out"))
 
 
 def test_a_table_without_spread_is_warned_of_and_leaves_nothing_certain(inputs, tmp_path):
     table = pd.read_csv(inputs.latency).assign(e2e_s_p10="", e2e_s_p90="", e2e_s_p99="", count=1)
     table.to_csv(inputs.latency, index=False)
-    failures = selection.run(dataclasses.replace(inputs, max_latency_s=0.2, min_p_feasible=0.7), tmp_path / "out")
+    failures = run(dataclasses.replace(inputs, max_latency_s=0.2, min_p_feasible=0.7), tmp_path / "out")
     assert any("4 of 4 rows" in failure and "do not say how much e2e_s varies" in failure for failure in failures)
     chosen = pd.read_csv(tmp_path / "out" / "candidates.csv")
     assert chosen["p_feasible"].between(0.01, 0.99).all()
 
 
 def test_the_bound_binds(inputs, tmp_path):
-    selection.run(dataclasses.replace(inputs, max_latency_s=0.2), tmp_path / "out")
+    run(dataclasses.replace(inputs, max_latency_s=0.2), tmp_path / "out")
     table = pd.read_csv(tmp_path / "out" / "candidates.csv")
     assert table.loc[table["recommended"], "architecture"].tolist() == [SHAPES[3].name]
     assert table["p_best"].isna().sum() == 3
@@ -191,9 +196,9 @@ def test_the_bound_binds(inputs, tmp_path):
 
 
 def test_a_second_call_reads_the_first_ones_answer(inputs, tmp_path):
-    selection.run(inputs, tmp_path / "out")
+    run(inputs, tmp_path / "out")
     before = (tmp_path / "out" / "candidates.csv").stat().st_mtime_ns
-    selection.run(inputs, tmp_path / "out")
+    run(inputs, tmp_path / "out")
     assert (tmp_path / "out" / "candidates.csv").stat().st_mtime_ns == before
 
 
@@ -204,7 +209,7 @@ def test_timed_candidates_may_be_named_by_a_config_json(inputs, tmp_path):
     fields |= {"num_attention_heads": a.n_heads, "num_key_value_heads": a.n_kv_heads, "intermediate_size": a.d_ff}
     (tmp_path / "config.json").write_text(json.dumps(fields | {"vocab_size": a.vocab_size}))
     named = (str(tmp_path / "config.json"), *(shape.name for shape in SHAPES))
-    selection.run(dataclasses.replace(inputs, candidates=named), tmp_path / "out")
+    run(dataclasses.replace(inputs, candidates=named), tmp_path / "out")
     table = pd.read_csv(tmp_path / "out" / "candidates.csv")
     assert sorted(table["architecture"]) == sorted(shape.name for shape in SHAPES)
 
@@ -228,7 +233,7 @@ def test_timed_candidates_may_be_named_by_a_config_json(inputs, tmp_path):
 )
 def test_bad_input_is_named_and_nothing_written(inputs, tmp_path, changes, message):
     with pytest.raises(ValueError, match=r".") as caught:
-        selection.run(dataclasses.replace(inputs, **changes), tmp_path / "out")
+        run(dataclasses.replace(inputs, **changes), tmp_path / "out")
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "out").exists()
@@ -238,11 +243,11 @@ def test_rows_may_go_by_names_of_their_own(inputs, tmp_path):
     table = pd.read_csv(inputs.latency)
     table["architecture"] = [f"mine-{number}" for number in range(len(table))]
     table.to_csv(inputs.latency, index=False)
-    selection.run(inputs, tmp_path / "every")
+    run(inputs, tmp_path / "every")
     assert len(pd.read_csv(tmp_path / "every" / "candidates.csv")) == len(table)
     n_params = pd.read_csv(tmp_path / "every" / "candidates.csv")["n_params_total"]
     config = dataclasses.replace(inputs, max_params=float(n_params.max()) - 1)
-    selection.run(config, tmp_path / "fewer")
+    run(config, tmp_path / "fewer")
     assert len(pd.read_csv(tmp_path / "fewer" / "candidates.csv")) == len(table) - 1
 
 
@@ -250,12 +255,12 @@ def test_as_many_candidates_as_memory_holds(inputs, law, tmp_path, monkeypatch):
     monkeypatch.setattr(selection, "MOST_CELLS", 3 * 600)
     config = dataclasses.replace(inputs, latency=law, candidates=tuple(shape.name for shape in SHAPES))
     with pytest.raises(ValueError, match="grid: has 4 shapes, more than 3 at 600 draws"):
-        selection.run(config, tmp_path / "out")
+        run(config, tmp_path / "out")
 
 
 def test_a_failed_certificate_reaches_the_selection(inputs, tmp_path):
     files.write_json(tmp_path / "fit" / "certificate.json", {"failures": ["priors: 9 % of the losses lie outside"]})
-    failures = selection.run(inputs, tmp_path / "out")
+    failures = run(inputs, tmp_path / "out")
     assert failures[:2] == [
         "law effective: R-hat 1.2 of E is above 1.01",
         "law effective: certificate: priors: 9 % of the losses lie outside",
@@ -263,7 +268,7 @@ def test_a_failed_certificate_reaches_the_selection(inputs, tmp_path):
 
 
 def test_the_recommendation_says_its_error_and_its_ties(inputs, tmp_path):
-    selection.run(inputs, tmp_path / "out")
+    run(inputs, tmp_path / "out")
     table = pd.read_csv(tmp_path / "out" / "candidates.csv")
     chosen = files.read_json(tmp_path / "out" / "selection.json")
     assert (table["expected_regret_se"].dropna() >= 0).all()
@@ -273,12 +278,11 @@ def test_the_recommendation_says_its_error_and_its_ties(inputs, tmp_path):
 
 
 def test_a_dry_run_finds_the_bound_that_nothing_meets_and_says_what_the_answer_is_warned_of(inputs, tmp_path):
-    verb = importlib.import_module("experiments.select")
-    assert verb.check(inputs, tmp_path / "out")[0] == "law effective: R-hat 1.2 of E is above 1.01"
+    assert runner.dry_run(select, inputs, tmp_path / "out")[0] == "law effective: R-hat 1.2 of E is above 1.01"
     with pytest.raises(InputError, match="no candidate meets it"):
-        verb.check(dataclasses.replace(inputs, max_latency_s=1e-6), tmp_path / "out")
+        runner.dry_run(select, dataclasses.replace(inputs, max_latency_s=1e-6), tmp_path / "out")
     with pytest.raises(InputError, match="nowhere"):
-        verb.check(dataclasses.replace(inputs, fit="nowhere"), tmp_path / "out")
+        runner.dry_run(select, dataclasses.replace(inputs, fit="nowhere"), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -288,8 +292,8 @@ def test_a_table_of_several_workloads_must_be_narrowed(inputs, tmp_path):
     both = pd.concat([table, table.assign(batch=8, **rates)])
     both.to_csv(inputs.latency, index=False)
     with pytest.raises(ValueError, match="several workloads; choose with where"):
-        selection.run(inputs, tmp_path / "out")
-    selection.run(dataclasses.replace(inputs, where="batch == 8"), tmp_path / "out")
+        run(inputs, tmp_path / "out")
+    run(dataclasses.replace(inputs, where="batch == 8"), tmp_path / "out")
 
 
 @pytest.mark.parametrize(

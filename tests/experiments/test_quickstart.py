@@ -7,6 +7,7 @@ import shutil
 import pandas as pd
 import pytest
 
+from experiments import quickstart
 from ie_scaling.architecture import Architecture
 from ie_scaling.corpus import prepare
 from ie_scaling.corpus.config import CorpusConfig
@@ -17,7 +18,6 @@ from ie_scaling.laws.config import FitConfig
 from ie_scaling.running import config as config_lib
 from ie_scaling.running import files, workdir
 from ie_scaling.search.config import SelectConfig
-from ie_scaling.study import stages
 from ie_scaling.study.config import StudyConfig
 from ie_scaling.tables import cells, latency_table
 from ie_scaling.tables.latency_table import LATENCY_COLUMNS
@@ -62,10 +62,10 @@ def test_a_study_from_text_to_report(config, tmp_path, monkeypatch, capsys):
         def interrupted(*_):
             raise KeyboardInterrupt
 
-        patch.setattr(stages.benchmark, "run", interrupted)
-        stages.run(config, tmp_path / "study")
+        patch.setattr(quickstart.benchmark, "run", interrupted)
+        quickstart.run(config, tmp_path / "study")
     trained = (tmp_path / "study" / "sweep" / "runs.csv").stat().st_mtime_ns
-    stages.run(config, tmp_path / "study")
+    quickstart.run(config, tmp_path / "study")
     assert (tmp_path / "study" / "sweep" / "runs.csv").stat().st_mtime_ns == trained
 
     directory = tmp_path / "study"
@@ -99,7 +99,7 @@ def test_a_study_from_text_to_report(config, tmp_path, monkeypatch, capsys):
     shutil.rmtree(directory / "select")
     slow = dataclasses.replace(config, select=SelectConfig(max_latency_s=1e-9))
     with pytest.raises(ValueError, match="started with select="):
-        stages.run(slow, directory)
+        quickstart.run(slow, directory)
     assert posterior.load_fit(directory / "fit" / "aspect_ratio").law.name == "aspect_ratio"
 
 
@@ -112,12 +112,12 @@ def test_a_finished_study_of_another_text_is_refused(config, tmp_path, text_fold
     with workdir.opened(tmp_path / "study", resolved) as directory:
         prepare.prepare(dataclasses.replace(config.recipe.corpus, directory=str(directory / "corpus")))
         files.write_json(directory / "diagnostics.json", {"failures": ["one"]})
-    assert stages.run(config, tmp_path / "study") == ["one"]
+    assert quickstart.run(config, tmp_path / "study") == ["one"]
     (folder / "00.txt").write_text("another text " * 1000)
     with pytest.raises(InputError, match=r"is not what .* was made from"):
-        stages.run(config, tmp_path / "study")
+        quickstart.run(config, tmp_path / "study")
     shutil.rmtree(folder)
-    assert stages.run(config, tmp_path / "study") == ["one"]
+    assert quickstart.run(config, tmp_path / "study") == ["one"]
 
 
 @pytest.mark.parametrize(("spread", "is_raised"), [(1.02, False), (4.0, True)], ids=["quiet", "busy"])
@@ -134,10 +134,10 @@ def test_on_a_busy_machine_the_latency_bound_is_raised_and_said(tmp_path, spread
         rows.append(latency_table.latency_record(Architecture.parse(shape), **measured))
     cells.write_table(tmp_path / "latency.csv", rows)
     config = SelectConfig(fit="unused", latency=str(tmp_path / "latency.csv"), n_tokens=1e6, max_latency_ratio=1.8)
-    chosen, warnings = stages.with_a_bound_that_is_met(config)
+    chosen, warnings = quickstart.with_a_bound_that_is_met(config)
     if not is_raised:
         assert (chosen, warnings) == (config, [])
         return
     assert 4 < chosen.max_latency_ratio < 8
     assert warnings[0].startswith("latency bound 1.8 × the fastest: no shape meets it with probability 0.9")
-    assert stages.with_a_bound_that_is_met(chosen) == (chosen, [])
+    assert quickstart.with_a_bound_that_is_met(chosen) == (chosen, [])
