@@ -19,7 +19,7 @@ from absl import app, flags
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from ie_scaling.latency_law import fitting, posterior  # noqa: E402
+from ie_scaling.latency_law import goodness, posterior  # noqa: E402
 from ie_scaling.latency_law import table as law_table  # noqa: E402
 from ie_scaling.latency_law.config import LatencyLawConfig  # noqa: E402
 from ie_scaling.running import environment, files, markdown  # noqa: E402
@@ -56,8 +56,8 @@ def judge(fitted_rows: pd.DataFrame, asked: pd.DataFrame, **labels) -> list[dict
     rows = law_table.rows_of(fitted_rows)
     law, gate = posterior.fit_rows(rows, LatencyLawConfig())
     held_rows = law_table.rows_of(asked, rows.devices, rows.sessions)
-    inputs = fitting.Inputs(fitted=fitted_rows, held=asked, rows=rows, held_rows=held_rows)
-    table = fitting.predict_table(inputs, law, {"ttft_s": None, "tpot_s": None}, seed=0)
+    inputs = goodness.Inputs(fitted=fitted_rows, held=asked, rows=rows, held_rows=held_rows)
+    table = goodness.predict_table(inputs, law, {"ttft_s": None, "tpot_s": None}, seed=0)
     table = table[table["split"] == "holdout"]
     found = []
     for metric in ("ttft_s", "tpot_s", "e2e_s"):

@@ -78,5 +78,5 @@ def show(directory: Path) -> None:
 
 def estimate(_: Config, loaded: tuple[Posterior, Candidates]) -> str:
     """How many candidates there are; ranking takes seconds."""
-    _, candidates = loaded
+    candidates = loaded[1]
     return f"{len(candidates.architectures)} candidates, their latency {candidates.source}; a few seconds"

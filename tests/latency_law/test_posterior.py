@@ -51,7 +51,7 @@ def directory(tmp_path_factory, truth):
             table = pd.concat([table, other.assign(held=[int(i >= N_NEW) for i in range(len(new))])])
         cells.write_table(folder / f"{name}.csv", table)
     config = FitLatencyConfig(tables=f"{folder / 'a.csv'},{folder / 'b.csv'}", holdout="held == 1", nuts=QUICK)
-    assert fit_latency.main(config, folder / "fit") == []
+    assert runner.run(fit_latency, config, folder / "fit") == []
     return folder / "fit"
 
 
@@ -248,10 +248,11 @@ def test_a_failed_gate_follows_the_predictions(posterior, tmp_path):
 
 def test_a_dry_run_says_what_would_be_fitted(directory):
     config = json.loads((directory / "config.json").read_text())
-    said = fit_latency.estimate(FitLatencyConfig(tables=config["tables"], holdout=config["holdout"]))
+    asked = FitLatencyConfig(tables=config["tables"], holdout=config["holdout"])
+    said = fit_latency.estimate(asked, fit_latency.load(asked))
     assert "29 rows of 2 devices in 2 sessions fitted, held out 32 rows" in said
     with pytest.raises(InputError, match="no such file"):
-        fit_latency.estimate(FitLatencyConfig(tables="nowhere.csv"))
+        fit_latency.load(FitLatencyConfig(tables="nowhere.csv"))
 
 
 def test_a_faster_hour_is_predicted_faster(posterior):

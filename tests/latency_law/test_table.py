@@ -10,11 +10,11 @@ import pytest
 from experiments import fit_latency
 from ie_scaling import accounting, workload
 from ie_scaling.latency_law import features as law_features
-from ie_scaling.latency_law import fitting as law_fitting
 from ie_scaling.latency_law import likelihood as law_density
 from ie_scaling.latency_law import sampling as law_sampling
 from ie_scaling.latency_law import table as law_table
 from ie_scaling.latency_law.config import FitLatencyConfig
+from ie_scaling.running import runner
 from ie_scaling.tables import cells
 from tests.latency_law import simulated
 
@@ -211,11 +211,12 @@ def test_a_table_in_memory_will_do(frame):
     assert rows.devices[0].errors[1] == 0
 
 
-def test_milliseconds_are_warned_of_before_the_fit():
+def test_milliseconds_are_warned_of_before_the_fit(tmp_path):
     path = Path(__file__).parent.parent / "cases" / "latency_milliseconds.csv"
-    (said,) = law_fitting.load(FitLatencyConfig(tables=str(path))).remarks
+    config = FitLatencyConfig(tables=str(path))
+    (said,) = fit_latency.load(config).remarks
     assert f"{path}: row 1, and 12 of 12 rows" in said
-    assert fit_latency.check(FitLatencyConfig(tables=str(path)), path.parent) == [said]
+    assert runner.dry_run(fit_latency, config, tmp_path / "out") == [said]
 
 
 def test_the_error_of_a_median_without_spread_is_that_of_the_other_rows(frame):

@@ -1,25 +1,16 @@
-"""One latency fit from latency tables to a fit directory: posterior, predictions, the proxy beside it, diagnostics."""
+"""How well a latency law, its proxy and its priors say what was timed: predictions beside measurements, and scores."""
 
 import dataclasses
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from ie_scaling.latency_law import formula as law_model
-from ie_scaling.latency_law import posterior as latency_law
-from ie_scaling.latency_law import proxy as law_proxy
-from ie_scaling.latency_law import table as law_table
 from ie_scaling.latency_law.config import FitLatencyConfig
 from ie_scaling.latency_law.posterior import LatencyPosterior
 from ie_scaling.latency_law.proxy import Proxy
 from ie_scaling.latency_law.table import Rows
-from ie_scaling.running import config as config_lib
-from ie_scaling.running import files, identity, workdir
-from ie_scaling.running.progress import say
-from ie_scaling.tables import cells, run_table
 
 TIMES = ("ttft_s", "tpot_s", "e2e_s")
 CASE_COLUMNS = (
@@ -44,74 +35,6 @@ class Inputs:
     rows: Rows
     held_rows: Rows | None
     remarks: list[str] = dataclasses.field(default_factory=list)
-
-
-def inputs_of(config: FitLatencyConfig) -> workdir.Inputs:
-    """What it reads, by name."""
-    return identity.named("tables", run_table.split_paths(config.tables))
-
-
-def run(config: FitLatencyConfig, directory: Path) -> list[str]:
-    """Fit as configured and write latency_fit.json, predictions.csv, the posterior, diagnostics.json; returns failures.
-
-    A directory that already holds this very fit is read, not refitted.
-
-    Raises:
-      ValueError: bad input, before anything is written.
-    """
-    resolved = {"experiment": "fit_latency"} | config_lib.to_plain(config)
-    if not workdir.is_done(directory, resolved, inputs=inputs_of(config)):
-        inputs = load(config)
-        with workdir.opened(directory, resolved, inputs=inputs_of(config)):
-            _write(config, inputs, directory)
-    return files.read_json(directory / "diagnostics.json")["failures"]
-
-
-def load(config: FitLatencyConfig) -> Inputs:
-    """The rows of a configuration, checked.
-
-    Raises:
-      ValueError: naming field or file, row, column and rule.
-    """
-    table = law_table.read(config.tables, config.where)
-    fitted, held = law_table.split(table, config.holdout)
-    rows = law_table.rows_of(fitted)
-    if len(rows) < latency_law.LEAST_ROWS:
-        raise ValueError(
-            f"tables={config.tables!r}: {len(rows)} rows to fit; a latency law needs {latency_law.LEAST_ROWS}"
-        )
-    held_rows = None if held is None else law_table.rows_of(held, rows.devices, rows.sessions)
-    return Inputs(fitted=fitted, held=held, rows=rows, held_rows=held_rows, remarks=law_table.remarks(table))
-
-
-def _write(config: FitLatencyConfig, inputs: Inputs, directory: Path) -> None:
-    """Fit and write everything but DONE."""
-    for remark in inputs.remarks:
-        say(f"warning: {remark}")
-    posterior, gate = latency_law.fit_rows(inputs.rows, config)
-    posterior = dataclasses.replace(posterior, failures=(*inputs.remarks, *posterior.failures))  # for all who read it
-    posterior.save(directory / latency_law.FILE_NAME)
-    proxies = {metric: law_proxy.fit(inputs.rows, metric) for metric in ("ttft_s", "tpot_s")}
-    table = predict_table(inputs, posterior, proxies, config.seed)
-    cells.write_table(directory / "predictions.csv", table)
-    failures = [*inputs.remarks, *(f"latency law: {failure}" for failure in gate.failures)]
-    files.write_json(directory / "diagnostics.json", {"failures": failures, "gate": config_lib.to_plain(gate)})
-    fit: dict[str, Any] = {
-        "form": config.form,
-        "n_rows": len(inputs.rows),
-        "devices": [dataclasses.asdict(device) for device in posterior.devices],
-        "sessions": posterior.sessions,
-        "params": posterior.summary(),
-        "metrics": {split: score(table, split) for split in ("fit", "holdout")},
-        "proxy": {
-            "weights": {metric: None if proxy is None else _weights(proxy) for metric, proxy in proxies.items()},
-            "metrics": {split: score(table, split, "_proxy") for split in ("fit", "holdout")},
-        },
-        "gate": {"passed": gate.passed, "failures": list(gate.failures)},
-        "prior_predictive": check_prior(inputs.rows, config),
-        "tables_sha256": ",".join(files.sha256(Path(path)) for path in run_table.split_paths(config.tables)),
-    }
-    files.write_json(directory / "latency_fit.json", fit)
 
 
 def predict_table(
@@ -201,11 +124,3 @@ def check_prior(rows: Rows, config: FitLatencyConfig) -> dict[str, dict[str, flo
                 "share_inside_90": float(inside[known].mean()),
             }
     return checks
-
-
-def _weights(proxy: Proxy) -> dict[str, Any]:
-    return {
-        "layers_per_byte": proxy.layers_per_byte,
-        "layers_per_flop": proxy.layers_per_flop,
-        "seconds_per_layer": proxy.seconds_per_layer_K.tolist(),
-    }
