@@ -98,12 +98,12 @@ def save(result: LatencyFit, directory: Path) -> None:
     files.write_json(directory / "latency_fit.json", result.fit)
 
 
-def figures(directory: Path) -> None:
+def figures(result: LatencyFit, directory: Path) -> None:
     """Predicted against measured."""
     from ie_scaling.report import figures as draw
     from ie_scaling.report import latency_figures
 
-    table = pd.read_csv(directory / "predictions.csv")
+    table = result.predictions
     labels = {metric: label for metric, label in LABELS.items() if table[metric].notna().any()}
     draw.save(
         latency_figures.predicted_against_measured(table, labels), directory / "figures" / "predicted_measured.png"

@@ -1,22 +1,145 @@
 """Fit one law to several families of runs: does shape do the same thing in all of them?"""
 
+import dataclasses
+import re
 from pathlib import Path
+from typing import Any
 
-from ie_scaling.laws import pooled_fit
+import numpy as np
+import pandas as pd
+
+from ie_scaling.errors import InputError
+from ie_scaling.inference import diagnostics
+from ie_scaling.laws import forms, reading
+from ie_scaling.laws.bayes import assemble, pooling
+from ie_scaling.laws.bayes.posterior import Posterior, summarise
 from ie_scaling.laws.config import PoolConfig as Config
-from ie_scaling.report import figures, law_figures
-from ie_scaling.running import files
+from ie_scaling.laws.law import Law
+from ie_scaling.laws.observations import Observations
+from ie_scaling.running import config as config_lib
+from ie_scaling.running import diagnostic, files, identity, workdir
+from ie_scaling.running.diagnostic import Diagnostic, Kind
+from ie_scaling.running.progress import Progress
+from ie_scaling.tables import run_source, run_table
 
-inputs_of = pooled_fit.inputs_of
-
+MIN_ROWS = 3
 SECONDS_A_ROW = 0.5
 
 
-def main(config: Config, directory: Path) -> list[str]:
-    """Fit, draw the shape parameters of every family beside what they have in common, and print them."""
-    failures = pooled_fit.run(config, directory)
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Families:
+    """The law, and the rows of each family by name."""
+
+    law: Law
+    rows: dict[str, Observations]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Pool:
+    """What pool.json says, and a posterior of each family."""
+
+    answer: dict[str, Any]
+    posteriors: dict[str, Posterior]
+    diagnostics: list[Diagnostic]
+
+
+def inputs_of(config: Config) -> workdir.Inputs:
+    """What it reads, by name."""
+    return identity.named("runs", run_table.split_paths(config.runs))
+
+
+def load(config: Config) -> Families:
+    """The law, and the rows of each family by name, checked.
+
+    Raises:
+      InputError: a bad law or table, an unknown column, fewer than two families, or a family of too few rows.
+    """
+    law = forms.get_law(config.law, config.tie, config.count)
+    pooling.shared_places(law)
+    runs = run_source.open_runs(config.runs, config.columns)
+    table = reading.judge(runs, runs.filter(config.where))
+    if config.by not in table.frame:
+        columns = ", ".join(table.frame.columns)
+        raise InputError(f"by={config.by!r}: {config.runs} has no such column; it has {columns}")
+    families = {}
+    for value, part in table.frame.groupby(config.by, dropna=False):
+        name = _family_name(config, value)
+        rows = Observations.from_frame(part, config.runs, table.remarks, table.warnings)
+        rows.require(law.needs, law.name)
+        if len(rows) < MIN_ROWS:
+            raise InputError(f"by={config.by!r}: family {name!r} has {len(rows)} rows; it needs at least {MIN_ROWS}")
+        families[name] = reading.warn_of_few_models(rows, f"{config.runs}, family {name!r}")
+    if len(families) < 2:
+        raise InputError(f"by={config.by!r}: {config.runs} has {len(families)} families; pooling needs at least two")
+    return Families(law=law, rows=families)
+
+
+def _family_name(config: Config, value: object) -> str:
+    """The name of a family, which is that of its folder."""
+    name = "" if pd.isna(value) else str(value)
+    if not re.fullmatch(r"[\w@+=,-][\w@+=,. -]{0,199}", name):
+        raise InputError(
+            f"by={config.by!r}: {name[:80]!r} cannot name a family's folder (blank, too long, or with signs)"
+        )
+    return name
+
+
+def compute(config: Config, loaded: Families) -> Pool:
+    """Sample all families at once."""
+    law, families = loaded.law, loaded.rows
+    transitions = config.nuts.n_warmup + config.nuts.n_samples
+    with Progress(f"sampling {law.name} of {len(families)} families", transitions, "draws") as progress:
+        pooled = pooling.sample(law, families, config.nuts, config.seed, progress.advance)
+    monitored: dict[str, np.ndarray] = {"lambda": pooled.spread_CS}
+    for name, samples in pooled.samples.items():
+        monitored |= {f"{name}: {key}": values for key, values in assemble.monitored(law, samples).items()}
+    gate = diagnostics.check(monitored, next(iter(pooled.samples.values())).stats, config.nuts)
+    posteriors = {
+        name: assemble.from_samples(pooled.problems[name], samples, gate, config.seed)
+        for name, samples in pooled.samples.items()
+    }
+    suspicious = list(dict.fromkeys(warning for rows in families.values() for warning in rows.warnings))
+    failed = diagnostic.each(Kind.CONVERGENCE, gate.failures, f"bayes {law.name}")
+    answer = {
+        "law": law.name,
+        "tie": law.tie,
+        "count": law.count,
+        "runs": config.runs,
+        "by": config.by,
+        "warnings": suspicious,
+        "failures": diagnostic.lines(failed),
+        "families": {name: _describe(families[name], posterior) for name, posterior in posteriors.items()},
+        "common": {name: summarise(values) for name, values in pooled.common.items()},
+        "lambda": summarise(pooled.spread_CS),
+        "gate": config_lib.to_plain(gate),
+    }
+    found = diagnostic.each(Kind.TABLE, suspicious) + failed
+    return Pool(answer=answer, posteriors=posteriors, diagnostics=found)
+
+
+def _describe(rows: Observations, posterior: Posterior) -> dict[str, Any]:
+    return {"n_rows": len(rows), "n_models": len(rows.model_ids), "intervals": posterior.summary()}
+
+
+def save(result: Pool, directory: Path) -> None:
+    """NAME/posterior.nc for each family, and pool.json."""
+    for name, posterior in result.posteriors.items():
+        (directory / name).mkdir(exist_ok=True)
+        posterior.save(directory / name / "posterior.nc")
+    files.write_json(directory / "pool.json", result.answer)
+
+
+def figures(result: Pool, directory: Path) -> None:
+    """The shape parameters of every family beside what they have in common."""
+    from ie_scaling.report import figures as draw
+    from ie_scaling.report import law_figures
+
+    draw.save(law_figures.families(result.answer), directory / "figures" / "families.png")
+
+
+def show(directory: Path) -> None:
+    """The shape parameters of every family, and what they have in common."""
     found = files.read_json(directory / "pool.json")
-    figures.refresh(law_figures.families(found), directory / "figures" / "families.png")
     print(f"law {found['law']} (tie {found['tie']}, N {found['count']}), shape parameters with 90 % intervals")
     for name in found["common"]:
         print(f"  {name}")
@@ -25,12 +148,10 @@ def main(config: Config, directory: Path) -> list[str]:
             print(f"    {label:24} {value['median']:.4g} ({value['lo90']:.4g} to {value['hi90']:.4g})")
     spread = found["lambda"]
     print(f"families differ by {spread['median']:.2f} ({spread['lo90']:.2f} to {spread['hi90']:.2f}) of a prior's sd")
-    return failures
 
 
-def estimate(config: Config) -> str:
+def estimate(_: Config, loaded: Families) -> str:
     """Families and a rough time."""
-    law, families = pooled_fit.load(config)
-    lines = [f"{name}: {len(rows)} rows of {len(rows.model_ids)} models" for name, rows in families.items()]
-    n_rows = sum(len(rows) for rows in families.values())
-    return "\n".join([f"law {law.name}", *lines, f"about {SECONDS_A_ROW * n_rows:.0f} s on two CPU cores"])
+    lines = [f"{name}: {len(rows)} rows of {len(rows.model_ids)} models" for name, rows in loaded.rows.items()]
+    n_rows = sum(len(rows) for rows in loaded.rows.values())
+    return "\n".join([f"law {loaded.law.name}", *lines, f"about {SECONDS_A_ROW * n_rows:.0f} s on two CPU cores"])

@@ -78,14 +78,14 @@ def save(result: Ranking, directory: Path) -> None:
     files.write_json(directory / "rank.json", result.answer)
 
 
-def figures(directory: Path) -> None:
+def figures(result: Ranking, directory: Path) -> None:
     """A heatmap of P(rank = k)."""
     from ie_scaling.report import figures as draw
 
-    table, answer = pd.read_csv(directory / "ranking.csv"), files.read_json(directory / "rank.json")
+    answer = result.answer
     ranks = dict(list(answer["rank_probability"].items())[:N_DRAWN])
     title = f"law {answer['law']}, level {answer['level']}, {answer['n_tokens']:.3g} tokens"
-    expected_rank_A = table["expected_rank"].to_numpy()[: len(ranks)]
+    expected_rank_A = result.table["expected_rank"].to_numpy()[: len(ranks)]
     figure = draw.rank_heatmap(list(ranks), np.array(list(ranks.values())), title, expected_rank_A)
     draw.save(figure, directory / "figures" / "ranks.png")
 

@@ -1,65 +1,102 @@
 """Reach the published numbers again: does this software give what the papers print, from the papers' own runs?"""
 
+import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ie_scaling.errors import InputError
 from ie_scaling.laws import forms
-from ie_scaling.laws.config import ReproduceConfig
+from ie_scaling.laws.config import ReproduceConfig as Config
 from ie_scaling.laws.evidence import reproduction
+from ie_scaling.laws.evidence.reproduction import Tables
 from ie_scaling.laws.least_squares import published, solver
 from ie_scaling.laws.problem import pose
-from ie_scaling.report import figures, law_figures
-from ie_scaling.running import config as config_lib
 from ie_scaling.running import files, identity, markdown, workdir
+from ie_scaling.running.diagnostic import Diagnostic, Kind
 from ie_scaling.running.progress import Progress
 from ie_scaling.tables import cells
 
-Config = ReproduceConfig
 FIGURES = ("predicted_against_actual", "loss_against_aspect_ratio", "loss_against_n", "loss_against_flops", "isoloss")
 SECONDS_A_ROW = 3
 
 
-def inputs_of(config: ReproduceConfig) -> workdir.Inputs:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Reproduction:
+    """A row a published value, and what figures are drawn from."""
+
+    table: list[dict[str, Any]]
+    config: Config
+    tables: Tables
+    diagnostics: list[Diagnostic]
+
+
+def inputs_of(config: Config) -> workdir.Inputs:
     """What it reads, by name."""
-    return identity.within("data", config.data, [f"{name}.csv" for name in reproduction.Tables.NAMES])
+    return identity.within("data", config.data, [f"{name}.csv" for name in Tables.NAMES])
 
 
-def main(config: ReproduceConfig, directory: Path) -> list[str]:
-    """Check every row, draw every figure, and print the table."""
-    resolved = {"experiment": "reproduce"} | config_lib.to_plain(config)
-    rows, drawn = chosen(config)
-    if not workdir.is_done(directory, resolved, inputs=inputs_of(config)):
-        tables = reproduction.Tables(Path(config.data))
-        tables.read("bian2025")
-        with workdir.opened(directory, resolved, inputs=inputs_of(config)):
-            table = _check(rows, tables, config)
-            cells.write_table(directory / "reproduction.csv", table)
-            files.write_text(directory / "reproduction.md", _markdown(table))
-            _draw(drawn, tables, config, directory / "figures")
-    table = cells.read_table(directory / "reproduction.csv")
+def load(config: Config) -> Tables:
+    """The public run tables; the one of every row and figure is read.
+
+    Raises:
+      InputError: an unknown row or figure, or a table that is missing or damaged.
+    """
+    chosen(config)
+    folder = Path(config.data)
+    if absent := [name for name in Tables.NAMES if not (folder / f"{name}.csv").is_file()]:
+        raise InputError(f"{folder / absent[0]}.csv: no such file")
+    tables = Tables(folder)
+    tables.read("bian2025")
+    return tables
+
+
+def compute(config: Config, loaded: Tables) -> Reproduction:
+    """Check every row."""
+    rows, _ = chosen(config)
+    table = _check(rows, loaded, config)
+    failed = [
+        Diagnostic(Kind.DISAGREEMENT, f"{row['row']}, {row['quantity']}", f"{row['ours']}, printed {row['printed']}")
+        for row in table
+        if not row["passed"]
+    ]
+    return Reproduction(table=table, config=config, tables=loaded, diagnostics=failed)
+
+
+def save(result: Reproduction, directory: Path) -> None:
+    """reproduction.csv and .md."""
+    cells.write_table(directory / "reproduction.csv", result.table)
+    files.write_text(directory / "reproduction.md", _markdown(result.table))
+
+
+def figures(result: Reproduction, directory: Path) -> None:
+    """The papers' figures that were chosen."""
+    _, drawn = chosen(result.config)
+    _draw(drawn, result.tables, result.config, directory / "figures")
+
+
+def show(directory: Path) -> None:
+    """The table."""
     print(files.read_text(directory / "reproduction.md"))
-    failed = table[table["passed"] != "True"]
-    return [f"{row.row}, {row.quantity}: {row.ours}, printed {row.printed}" for row in failed.itertuples()]
 
 
-def chosen(config: ReproduceConfig) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def chosen(config: Config) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The rows and figures asked for.
 
     Raises:
-      ValueError: an unknown one; the valid ones are listed.
+      InputError: an unknown one; the valid ones are listed.
     """
     for field, names, valid in (("rows", config.rows, reproduction.ROWS), ("figures", config.figures, FIGURES)):
         if unknown := [name for name in names if name not in valid]:
-            raise ValueError(f"{field}={unknown[0]!r}: must be among {', '.join(valid)}")
+            raise InputError(f"{field}={unknown[0]!r}: must be among {', '.join(valid)}")
     forms.get_law(config.figure_law)
     every = not config.rows and not config.figures
     rows = config.rows or (tuple(reproduction.ROWS) if every else ())
     return rows, config.figures or (FIGURES if every else ())
 
 
-def _check(rows: tuple[str, ...], tables: reproduction.Tables, config: ReproduceConfig) -> list[dict]:
+def _check(rows: tuple[str, ...], tables: Tables, config: Config) -> list[dict]:
     found = []
     with Progress("reproduce", len(rows), "rows") as progress:
         for name in rows:
@@ -89,9 +126,12 @@ def _markdown(table: list[dict]) -> str:
     return f"{n_passed} of {len(table)} values reproduced.\n\n{markdown.table(header, rows)}"
 
 
-def _draw(names: tuple[str, ...], tables: reproduction.Tables, config: ReproduceConfig, folder: Path) -> None:
+def _draw(names: tuple[str, ...], tables: Tables, config: Config, folder: Path) -> None:
     if not names:
         return
+    from ie_scaling.report import figures as draw
+    from ie_scaling.report import law_figures
+
     rows = tables.read("bian2025")
     where = reproduction.PUBLISHED_FIGURES["fig7"]
     fitted_R = np.isin(rows.run_ids, tables.read("bian2025", where).run_ids)
@@ -110,23 +150,14 @@ def _draw(names: tuple[str, ...], tables: reproduction.Tables, config: Reproduce
             figure = law_figures.isoloss(rows, whole)
         else:
             figure = law_figures.loss_against(rows, x[name], labels[name])
-        figures.save(figure, folder / f"{name}.png")
+        draw.save(figure, folder / f"{name}.png")
 
 
 def _flops(rows) -> np.ndarray:
     return 6 * rows.features.n_total * rows.features.n_tokens
 
 
-def check(config: ReproduceConfig, _: Path) -> list[str]:
-    """Raise where a table is missing, or the one of every row and figure is damaged."""
-    folder = Path(config.data)
-    if absent := [name for name in reproduction.Tables.NAMES if not (folder / f"{name}.csv").is_file()]:
-        raise InputError(f"{folder / absent[0]}.csv: no such file")
-    reproduction.Tables(folder).read("bian2025")
-    return []
-
-
-def estimate(config: ReproduceConfig) -> str:
+def estimate(config: Config, _: Tables) -> str:
     """Rows, figures and a rough time."""
     rows, drawn = chosen(config)
     return (

@@ -1,14 +1,15 @@
 """Run tables as the verbs read them: rows as observations, with what was assumed and what is suspicious said first."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from ie_scaling.laws.observations import Observations
-from ie_scaling.running import files
+from ie_scaling.running import diagnostic
+from ie_scaling.running.diagnostic import Diagnostic, Kind
 from ie_scaling.running.progress import say
 from ie_scaling.tables import run_source
 from ie_scaling.tables.run_source import Rows, RunSource
@@ -79,16 +80,9 @@ def warn_of_few_models(rows: Observations, name: str = "") -> Observations:
     return dataclasses.replace(rows, warnings=(*rows.warnings, *say_all([warning])))
 
 
-def write_diagnostics(directory: Path, tables: Sequence[Observations]) -> None:
-    """diagnostics.json of a verb that keeps no failures of its own: remarks and warnings about its tables."""
-    every = {
-        "remarks": [r for rows in tables for r in rows.remarks],
-        "warnings": [w for t in tables for w in t.warnings],
-    }
-    files.write_json(directory / "diagnostics.json", every)
-
-
-def read_warnings(directory: Path) -> list[str]:
-    """The warnings that `write_diagnostics` left."""
-    path = directory / "diagnostics.json"
-    return files.read_json(path)["warnings"] if path.exists() else []
+def diagnose(tables: Iterable[Observations]) -> list[Diagnostic]:
+    """What was assumed of tables, and what is suspicious of them."""
+    tables = list(tables)
+    assumed = [remark for rows in tables for remark in rows.remarks]
+    suspicious = [warning for rows in tables for warning in rows.warnings]
+    return diagnostic.each(Kind.ASSUMPTION, assumed) + diagnostic.each(Kind.TABLE, suspicious)

@@ -7,7 +7,7 @@ A verb is a module experiments/NAME.py with
   load(config)                  what they hold, all of it checked; writes nothing
   compute(config, loaded)       a dataclass with `diagnostics` and, where there are some, `details` of them
   save(result, directory)       its files
-  figures(directory)            drawn from those files, before DONE                        (optional)
+  figures(result, directory)    drawn before DONE                                          (optional)
   show(directory)               prints the answer from those files
   estimate(config, loaded)      what it would take, in words
   preview(config, loaded)       diagnostics that are known before anything is computed     (optional)
@@ -60,7 +60,7 @@ def run(verb: Any, config: Any, directory: Path) -> list[Diagnostic]:
                 verb.save(result, directory)
             diagnostic.write(directory, result.diagnostics, getattr(result, "details", None))
             if hasattr(verb, "figures"):
-                verb.figures(directory)
+                verb.figures(result, directory)
     return diagnostic.read(directory)
 
 

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from experiments import certify, pool
 from ie_scaling.errors import InputError
-from ie_scaling.laws import fitting, forms, pooled_fit
+from ie_scaling.laws import fitting, forms
 from ie_scaling.laws.config import CertifyConfig, CompareConfig, CompareLawsConfig, FitConfig, PoolConfig
-from ie_scaling.laws.evidence import certificate, contest, cross_validation
+from ie_scaling.laws.evidence import contest, cross_validation
 from ie_scaling.laws.observations import Observations
 from ie_scaling.running import files
 from ie_scaling.tables import cells
@@ -52,11 +53,11 @@ def test_every_verb_reads_under_the_map():
         CompareConfig(tables=(path,), wheres=("",), columns=COLUMNS, laws=("chinchilla",), published=())
     )
     assert len(contested[0].rows) == 24
-    _, rows = certificate.load(CertifyConfig(runs=path, columns=COLUMNS, law="chinchilla"))
+    rows = certify.load(CertifyConfig(runs=path, columns=COLUMNS, law="chinchilla")).rows
     assert len(rows) == 24
     for config in (fit, CertifyConfig(runs=path, columns="{'n_tokens': 'E'}", law="chinchilla")):
         with pytest.raises(InputError, match="has no column"):
-            load = fitting.load if isinstance(config, FitConfig) else certificate.load
+            load = fitting.load if isinstance(config, FitConfig) else certify.load
             load(dataclasses.replace(config, columns="{'n_tokens': 'E'}"))
 
 
@@ -73,14 +74,14 @@ def test_families_are_pooled_by_the_user_s_column_under_the_map(tmp_path):
         cells.write_table(tmp_path / f"{name}.csv", part.assign(corpus=name, model_id=part["model_id"] + name))
     runs = f"{tmp_path}/one.csv,{tmp_path}/two.csv"
     config = PoolConfig(runs=runs, columns="{'n_tokens': 'D'}", by="corpus")
-    assert {name: len(rows) for name, rows in pooled_fit.load(config)[1].items()} == {"one": 15, "two": 15}
+    assert {name: len(rows) for name, rows in pool.load(config).rows.items()} == {"one": 15, "two": 15}
     for name in ("one", "two"):
         cells.write_table(tmp_path / f"{name}.csv", frame.assign(corpus="../" + name))
     with pytest.raises(InputError, match=r"'\.\./one' cannot name a family's folder"):
-        pooled_fit.load(config)
+        pool.load(config)
 
 
 def test_shapes_that_larger_candidates_need_are_asked_for_before_a_certificate():
     path = str(CASES / "only_non_embedding.csv")
     with pytest.raises(InputError, match="has no n_params_total"):
-        certificate.load(CertifyConfig(runs=path, law="chinchilla", count="non_embedding"))
+        certify.load(CertifyConfig(runs=path, law="chinchilla", count="non_embedding"))

@@ -41,7 +41,7 @@ def verb():
             raise InputError("number=13: has no double")
         return Result(2 * loaded, [DOUBT])
 
-    def figures(directory):
+    def figures(_, directory):
         assert not (directory / "DONE").exists()
         files.write_text(directory / "figures" / "a.txt", files.read_text(directory / "double.txt"))
 
@@ -67,7 +67,7 @@ def test_a_command_runs_once_and_is_shown_again(verb, tmp_path, capsys):
 
 
 def test_figures_that_fail_leave_no_done(verb, tmp_path):
-    verb.figures = lambda directory: 1 / 0
+    verb.figures = lambda result, directory: 1 / 0
     with pytest.raises(ZeroDivisionError):
         runner.run(verb, Config(), tmp_path / "out")
     assert not (tmp_path / "out" / "DONE").exists()

@@ -4,17 +4,14 @@ Every Bayesian fit gets the short one, of what its draws alone can say: coverage
 the priors decide, and whether the priors allow for the losses at all.
 """
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy import stats
 
-from ie_scaling.errors import InputError
 from ie_scaling.inference import scoring
 from ie_scaling.inference.config import NutsConfig
-from ie_scaling.laws import bayes, forms, reading
+from ie_scaling.laws import bayes
 from ie_scaling.laws.bayes import assemble, quantities, stacking
 from ie_scaling.laws.bayes.posterior import Posterior
 from ie_scaling.laws.config import CertifyConfig, CompareLawsConfig
@@ -22,69 +19,16 @@ from ie_scaling.laws.evidence import calibration, cross_validation, prior_checks
 from ie_scaling.laws.law import Law
 from ie_scaling.laws.observations import Observations
 from ie_scaling.laws.problem import pose
-from ie_scaling.running import config as config_lib
-from ie_scaling.running import environment, files, identity, workdir
+from ie_scaling.running import environment
 from ie_scaling.running.progress import Progress
-from ie_scaling.tables import run_table
 
 COVERAGE_90 = (0.80, 0.97)  # what the 90 % intervals of rows left out should cover
 MANY_DIVERGENT = 0.1  # of the simulated tables: ranks that are off may then be the short chains' fault
 
 
-def inputs_of(config: CertifyConfig) -> workdir.Inputs:
-    """What it reads, by name."""
-    return identity.named("runs", run_table.split_paths(config.runs))
-
-
-def load(config: CertifyConfig) -> tuple[Law, Observations]:
-    """The law and the rows, checked.
-
-    Raises:
-      ValueError: a bad law or table, or a law that reads what only a trained model has.
-    """
-    law = forms.get_law(config.law, config.tie, config.count)
-    if "loss_optimal" in law.needs:
-        raise ValueError(f"law={law.name!r}: reads the smallest loss at the budget itself, nothing to simulate from")
-    rows = reading.read(config.runs, config.where, config.columns)
-    rows.require(law.needs, law.name)
-    if "n_total" not in law.needs and np.isnan(rows.features.n_total).any():
-        raise InputError(
-            f"runs={config.runs!r}: has no n_params_total; shapes to simulate are of known total parameters"
-        )
-    unknown = [need for need in law.needs if np.isnan(getattr(calibration.candidates(rows), need)).any()]
-    if unknown:
-        raise InputError(f"runs={config.runs!r}: {unknown[0]} of larger shapes cannot be told without shape columns")
-    if len(rows.model_ids) < 8:
-        raise InputError(f"runs={config.runs!r}: has {len(rows.model_ids)} models; a certificate needs at least 8")
-    return law, rows
-
-
-def run(config: CertifyConfig, directory: Path) -> list[str]:
-    """Write certificate.json; returns what failed."""
-    resolved = {"experiment": "certify"} | config_lib.to_plain(config)
-    if not workdir.is_done(directory, resolved, inputs=inputs_of(config)):
-        law, rows = load(config)
-        with workdir.opened(directory, resolved, inputs=inputs_of(config)):
-            simulated = _kept(directory / "parts" / "calibration.json", lambda: calibrate(config, law, rows))
-            forward = _kept(directory / "parts" / "rolled_forward.json", lambda: roll_forward(law, rows, config.seed))
-            table = {"remarks": list(rows.remarks), "warnings": list(rows.warnings)}
-            own = _kept(directory / "parts" / "short.json", lambda: of_all_rows(law, rows, config.seed))
-            certificate = judge(config, law, simulated, forward, own) | table
-            files.write_json(directory / "certificate.json", certificate)
-    found = files.read_json(directory / "certificate.json")
-    return [*found.get("warnings", []), *found["failures"]]
-
-
 def _improbable(coverage90: float, n_models: int, level: float) -> bool:
     """Whether 90 % would give such a share less often than `level`, were models independent."""
     return stats.binomtest(round(coverage90 * n_models), n_models, 0.9).pvalue < level
-
-
-def _kept(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """What an earlier, interrupted run left at `path`, or what `make` gives, left there."""
-    if not path.exists():
-        files.write_json(path, make())
-    return files.read_json(path)
 
 
 def judge(

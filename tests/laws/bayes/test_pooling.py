@@ -9,14 +9,16 @@ import pytest
 from numpyro.infer.util import log_density
 from scipy import stats
 
+from experiments import pool
 from ie_scaling.inference.config import NutsConfig
-from ie_scaling.laws import forms, pooled_fit
+from ie_scaling.laws import forms
 from ie_scaling.laws.bayes import effects, noise, pooling, sampler
 from ie_scaling.laws.bayes import posterior as posterior_lib
 from ie_scaling.laws.config import PoolConfig
 from ie_scaling.laws.least_squares import solver
 from ie_scaling.laws.observations import Observations
 from ie_scaling.laws.problem import pose
+from ie_scaling.running import runner
 from ie_scaling.tables import cells
 from tests.laws.simulated import DATA, simulate
 
@@ -84,7 +86,7 @@ def test_a_fit_at_another_reference_point_predicts_the_same():
 )
 def test_bad_input_is_one_line(changes, message):
     with pytest.raises(ValueError, match=message):
-        pooled_fit.load(dataclasses.replace(PoolConfig(), **changes))
+        pool.load(dataclasses.replace(PoolConfig(), **changes))
 
 
 @pytest.mark.slow
@@ -95,7 +97,7 @@ def test_two_families_of_one_truth(tmp_path):
     config = PoolConfig(
         runs=str(tmp_path / "runs.csv"), nuts=NutsConfig(n_warmup=300, n_samples=300, max_samples=300, min_ess=100)
     )
-    pooled_fit.run(config, tmp_path / "out")
+    runner.run(pool, config, tmp_path / "out")
     draws = [posterior_lib.load_fit(tmp_path / "out" / name) for name in "ab"]
     for posterior in draws:
         low, high = np.quantile(posterior.draws["R_star"], (0.005, 0.995))

@@ -5,13 +5,14 @@ import dataclasses
 import numpy as np
 import pytest
 
+from experiments import certify
 from ie_scaling.laws import forms
 from ie_scaling.laws.bayes import noise
 from ie_scaling.laws.config import CertifyConfig
 from ie_scaling.laws.evidence import calibration, certificate
 from ie_scaling.laws.observations import Observations
 from ie_scaling.laws.problem import pose
-from ie_scaling.running import files
+from ie_scaling.running import diagnostic, files, runner
 from ie_scaling.tables import cells
 from tests.laws.simulated import simulate
 
@@ -71,7 +72,7 @@ def test_the_sampler_is_calibrated_and_a_planted_prior_is_caught(prior_scale):
 def test_a_certificate_says_what_failed(tmp_path):
     cells.write_table(tmp_path / "runs.csv", PROBLEM.rows.frame)
     config = CertifyConfig(runs=str(tmp_path / "runs.csv"), law="chinchilla", n_tables=20, n_warmup=50, n_samples=50)
-    failures = certificate.run(config, tmp_path / "out")
+    failures = diagnostic.lines(runner.run(certify, config, tmp_path / "out"))
     found = files.read_json(tmp_path / "out" / "certificate.json")
     assert found["failures"] == failures
     assert found["passed"] == (not failures)
@@ -103,4 +104,4 @@ def test_what_a_certificate_fails_for(passed, n_divergent, coverage90, failures)
 )
 def test_bad_input_is_one_line(changes, message):
     with pytest.raises(ValueError, match=message):
-        certificate.load(dataclasses.replace(CertifyConfig(), **changes))
+        certify.load(dataclasses.replace(CertifyConfig(), **changes))

@@ -12,6 +12,7 @@ from ie_scaling.laws.config import ReproduceConfig
 from ie_scaling.laws.evidence import reproduction
 from ie_scaling.laws.least_squares import published
 from ie_scaling.laws.problem import pose
+from ie_scaling.running import runner
 from tests.laws.simulated import DATA, read
 
 TABLES = reproduction.Tables(DATA)
@@ -73,7 +74,7 @@ def test_rows_are_chosen_by_name_and_drawn(tmp_path, monkeypatch):
     config = dataclasses.replace(
         CONFIG, rows=("g24_c4",), figures=reproduce.FIGURES, figure_law="effective", n_starts=4
     )
-    assert reproduce.main(config, tmp_path / "out") == []
+    assert runner.run(reproduce, config, tmp_path / "out") == []
     assert sorted(path.stem for path in (tmp_path / "out" / "figures").iterdir()) == sorted(reproduce.FIGURES)
     assert "2 of 2 values reproduced" in (tmp_path / "out" / "reproduction.md").read_text()
 
