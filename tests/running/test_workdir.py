@@ -41,7 +41,7 @@ def test_another_configuration_is_refused_and_named(tmp_path):
 def test_a_second_process_is_refused(tmp_path):
     program = textwrap.dedent("""
         import pathlib, sys
-        from ie_scaling import workdir
+        from ie_scaling.running import workdir
         try:
             with workdir.opened(pathlib.Path(sys.argv[1]), {"seed": 1}):
                 print("opened")
