@@ -1,9 +1,12 @@
 """Workload: one decode request, and what serving it costs in bytes and FLOPs (no JAX here)."""
 
 import dataclasses
+from collections.abc import Sequence
+from typing import Any, Generic, TypeVar
 
 from ie_scaling import accounting
-from ie_scaling.architecture import Architecture
+from ie_scaling.architecture import Architecture, Shape
+from ie_scaling.parts import Broadcasts
 from ie_scaling.running.config import require
 
 DTYPE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
@@ -13,8 +16,66 @@ LENGTHS = {"short": (64, 64), "bian2025": (128, 256), "bian2025b": (4096, 1024)}
 """Named (prompt_tokens, new_tokens): B25's and B25b's workloads, and a short one for a quick look."""
 
 
+Size = TypeVar("Size", bound=Broadcasts)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Request(Generic[Size]):
+    """The sizes of one request as numbers, or of many as arrays that broadcast; not validated."""
+
+    batch: Size
+    prompt_tokens: Size
+    new_tokens: Size
+
+    @property
+    def n_prompt_tokens(self) -> Any:
+        """Of all prompts together."""
+        return self.batch * self.prompt_tokens
+
+    @property
+    def mean_context(self) -> Any:
+        """Positions that one decode step attends to, its own included, averaged over the request's steps."""
+        return self.prompt_tokens + self.new_tokens / 2
+
+    @property
+    def whole_context(self) -> Any:
+        """The mean context as a whole number of positions, for FLOPs."""
+        return round(self.mean_context)
+
+    @property
+    def element_bytes(self) -> Any:
+        """Bytes an element of weights and cache."""
+        raise NotImplementedError
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Requests(Request[Any]):
+    """The sizes of A requests as float64 arrays, [A]."""
+
+    bytes_A: Any
+
+    @classmethod
+    def of(cls, workloads: "Sequence[Workload]") -> "Requests":
+        """Those of these workloads."""
+        import numpy as np  # here, as presets do without it
+
+        names = ("batch", "prompt_tokens", "new_tokens", "element_bytes")
+        batch, prompt, new, size = (np.array([getattr(load, name) for load in workloads], float) for name in names)
+        return cls(batch=batch, prompt_tokens=prompt, new_tokens=new, bytes_A=size)
+
+    @property
+    def whole_context(self) -> Any:
+        """As of one request."""
+        return self.mean_context.round()
+
+    @property
+    def element_bytes(self) -> Any:
+        """Bytes an element."""
+        return self.bytes_A
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Workload:
+class Workload(Request[int]):
     """One request of fixed length: `batch` prompts of `prompt_tokens`, each continued by `new_tokens`.
 
     `mode` is "loop" (all new tokens inside one jit) or "step" (one dispatch a token). `temperature` 0 is greedy; above
@@ -53,9 +114,9 @@ class Workload:
         return self.cache_room or self._needed
 
     @property
-    def mean_context(self) -> float:
-        """Positions that one decode step attends to, its own included, averaged over the request's steps."""
-        return self.prompt_tokens + self.new_tokens / 2
+    def element_bytes(self) -> int:
+        """Bytes an element of the dtype."""
+        return DTYPE_BYTES[self.dtype]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,55 +134,83 @@ class Case:
         return name + (f" t{w.temperature:g}" if w.temperature else "")
 
 
-def step_bytes(a: Architecture, workload: Workload) -> float:
-    """Bytes that one decode step must move: each weight once, the cache it attends to, one new cache entry.
-
-    Of an untied input embedding only the rows looked up are read.
-    """
-    cached = accounting.kv_cache_bytes_per_token(a, DTYPE_BYTES[workload.dtype])
-    return _read_bytes(a, workload, workload.batch) + workload.batch * workload.mean_context * cached
+def arrays_of(cases: Sequence[Case]) -> tuple[Shape[Any], Requests]:
+    """The sizes of A cases' shapes and requests, which the functions below take as they take one of each."""
+    return Shape.of([case.architecture for case in cases]), Requests.of([case.workload for case in cases])
 
 
-def _read_bytes(a: Architecture, workload: Workload, n_tokens: int) -> int:
+def step_bytes(a: Shape[Any], load: Request[Any]) -> Any:
+    """Bytes that one decode step must move: each weight once, the cache it attends to, one new cache entry."""
+    return step_weight_bytes(a, load) + step_cache_bytes(a, load)
+
+
+def step_weight_bytes(a: Shape[Any], load: Request[Any]) -> Any:
+    """Those of the weights; of an untied input embedding only the rows looked up are read."""
+    return _read_bytes(a, load, load.batch)
+
+
+def step_cache_bytes(a: Shape[Any], load: Request[Any]) -> Any:
+    """Those of the cache, at the request's mean context."""
+    return load.batch * load.mean_context * accounting.kv_cache_bytes_per_token(a, load.element_bytes)
+
+
+def step_flops(a: Shape[Any], load: Request[Any]) -> Any:
+    """FLOPs of one decode step of the whole batch at the request's mean context."""
+    return step_matrix_flops(a, load) + step_attention_flops(a, load)
+
+
+def step_matrix_flops(a: Shape[Any], load: Request[Any]) -> Any:
+    """Those of products with weights."""
+    return load.batch * accounting.forward_flops_per_token(a, 0)
+
+
+def step_attention_flops(a: Shape[Any], load: Request[Any]) -> Any:
+    """Those of attending to the mean context."""
+    return load.batch * (a.n_layers * a.attention.attending_flops(load.whole_context))
+
+
+def prefill_bytes(a: Shape[Any], load: Request[Any]) -> Any:
+    """Bytes that the prompts must move: each weight once, their embeddings, the cache they leave."""
+    n_tokens, cached = load.n_prompt_tokens, accounting.kv_cache_bytes_per_token(a, load.element_bytes)
+    return _read_bytes(a, load, n_tokens) + n_tokens * cached
+
+
+def prefill_flops(a: Shape[Any], load: Request[Any]) -> Any:
+    """FLOPs of the prompts: logits at the last position alone, causal attention without its masked half."""
+    layers = prefill_matrix_flops(a, load) + prefill_attention_flops(a, load)
+    return layers + load.batch * a.embedding.unembedding_flops
+
+
+def prefill_matrix_flops(a: Shape[Any], load: Request[Any]) -> Any:
+    """Those of products with the weights of layers."""
+    return load.n_prompt_tokens * (2 * accounting.count_non_embedding_parameters(a))
+
+
+def prefill_attention_flops(a: Shape[Any], load: Request[Any]) -> Any:
+    """Those of attending to the prompt."""
+    return load.n_prompt_tokens * (a.n_layers * a.attention.causal_attending_flops(load.prompt_tokens))
+
+
+def request_flops(a: Shape[Any], load: Request[Any]) -> Any:
+    """FLOPs of a whole request, prompt included."""
+    return prefill_flops(a, load) + (load.new_tokens - 1) * step_flops(a, load)
+
+
+def _read_bytes(a: Shape[Any], load: Request[Any], n_tokens: Any) -> Any:
     """Of the weights, once, and the embeddings of so many tokens."""
     read = accounting.count_parameters(a) - a.embedding.rows_only_parameters + n_tokens * a.d_model
-    return read * DTYPE_BYTES[workload.dtype]
-
-
-def step_flops(a: Architecture, workload: Workload) -> float:
-    """FLOPs of one decode step of the whole batch at the request's mean context."""
-    return workload.batch * accounting.forward_flops_per_token(a, round(workload.mean_context))
-
-
-def prefill_bytes(a: Architecture, workload: Workload) -> float:
-    """Bytes that the prompts must move: each weight once, their embeddings, the cache they leave."""
-    n_tokens = workload.batch * workload.prompt_tokens
-    cached = accounting.kv_cache_bytes_per_token(a, DTYPE_BYTES[workload.dtype])
-    return _read_bytes(a, workload, n_tokens) + n_tokens * cached
-
-
-def prefill_flops(a: Architecture, workload: Workload) -> float:
-    """FLOPs of the prompts: logits at the last position alone, causal attention without its masked half."""
-    n_tokens = workload.batch * workload.prompt_tokens
-    layers = 2 * accounting.count_non_embedding_parameters(a)
-    attention = a.n_layers * a.attention.causal_attending_flops(workload.prompt_tokens)
-    return n_tokens * (layers + attention) + workload.batch * a.embedding.unembedding_flops
-
-
-def request_flops(a: Architecture, workload: Workload) -> float:
-    """FLOPs of a whole request, prompt included."""
-    return prefill_flops(a, workload) + (workload.new_tokens - 1) * step_flops(a, workload)
+    return read * load.element_bytes
 
 
 def weight_bytes(a: Architecture, workload: Workload) -> int:
     """Bytes of the weights in the workload's type."""
-    return accounting.weight_bytes(a, DTYPE_BYTES[workload.dtype])
+    return accounting.weight_bytes(a, workload.element_bytes)
 
 
 def cache_bytes(a: Architecture, workload: Workload) -> int:
     """Bytes of the KV cache."""
-    size = DTYPE_BYTES[workload.dtype]
-    return workload.batch * workload.cache_positions * accounting.kv_cache_bytes_per_token(a, size)
+    cached = accounting.kv_cache_bytes_per_token(a, workload.element_bytes)
+    return workload.batch * workload.cache_positions * cached
 
 
 def activation_bytes(a: Architecture, workload: Workload) -> int:
@@ -132,8 +221,8 @@ def activation_bytes(a: Architecture, workload: Workload) -> int:
     two that XLA on a CPU was seen to work on at a time; the logits. Weights, cache and this are together 0.9 to 1.3
     times what XLA allots on a CPU (four shapes, six workloads); not compared on an accelerator.
     """
-    size, n_tokens = DTYPE_BYTES[workload.dtype], workload.batch * workload.prompt_tokens
-    wide = size * (2 * a.d_model + max(a.attention.live_elements, a.mlp.live_elements))
+    n_tokens = workload.n_prompt_tokens
+    wide = workload.element_bytes * (2 * a.d_model + max(a.attention.live_elements, a.mlp.live_elements))
     block = min(prefill_block(workload.prompt_tokens), workload.prompt_tokens)
     copies = 2 if workload.prompt_tokens <= 2 * block else 4  # logits and weights
     return n_tokens * (wide + copies * 4 * a.n_heads * block) + 4 * workload.batch * a.vocab_size

@@ -3,14 +3,18 @@
 import dataclasses
 
 import jax
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ie_scaling import accounting, workload
 from ie_scaling.model import transformer
 from ie_scaling.model.decoding import kv_cache
 from ie_scaling.model.decoding.weights import make_weights
-from ie_scaling.workload import Workload
+from ie_scaling.workload import Case, Workload
 from tests.model.shapes import FAMILIES
+from tests.test_architecture import architectures
 
 LOAD = Workload(batch=3, prompt_tokens=5, new_tokens=7)
 
@@ -56,6 +60,42 @@ def test_step_bytes_and_flops_by_hand():
     assert workload.step_bytes(a, LOAD) == weights + cache
     one_context = dataclasses.replace(LOAD, new_tokens=2)
     assert workload.step_flops(a, one_context) == 3 * accounting.forward_flops_per_token(a, 6)
+
+
+COSTS = (
+    workload.step_bytes,
+    workload.step_flops,
+    workload.prefill_bytes,
+    workload.prefill_flops,
+    workload.request_flops,
+)
+
+
+@st.composite
+def cases(draw):
+    load = Workload(
+        batch=draw(st.integers(1, 100)),
+        prompt_tokens=draw(st.integers(1, 5000)),
+        new_tokens=draw(st.integers(1, 5000)),
+        dtype=draw(st.sampled_from(sorted(workload.DTYPE_BYTES))),
+    )
+    return Case(draw(architectures(largest=99)), load)
+
+
+@given(st.lists(cases(), min_size=1, max_size=5))
+def test_arrays_of_cases_cost_what_each_case_costs(cases):
+    shape, load = workload.arrays_of(cases)
+    for cost in COSTS:
+        np.testing.assert_array_equal(cost(shape, load), [cost(case.architecture, case.workload) for case in cases])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_prompt_costs_its_positions_one_by_one(dtype):
+    """The mean over the prompt of what each position costs, its logits apart."""
+    a, load = FAMILIES["gqa"], dataclasses.replace(LOAD, dtype=dtype)
+    each = [accounting.forward_flops_per_token(a, context) for context in range(1, load.prompt_tokens + 1)]
+    logits = a.embedding.unembedding_flops
+    assert workload.prefill_flops(a, load) == load.batch * (sum(each) - (load.prompt_tokens - 1) * logits)
 
 
 def test_the_floor_is_the_slower_of_the_two():

@@ -6,10 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ie_scaling import accounting
-from ie_scaling import workload as workload_lib
-from ie_scaling.architecture import Architecture
-from ie_scaling.workload import Case, Workload
+from ie_scaling import accounting, workload
+from ie_scaling.workload import Case
 
 RANGES = (
     "n_layers",
@@ -128,7 +126,7 @@ class Device:
     @property
     def row_balance(self) -> float:
         """Seconds to multiply one row by a weight over seconds to read it, both at the measured ceilings."""
-        return 2 / workload_lib.DTYPE_BYTES[self.dtype] * self.typical_bandwidth / self.flops_per_s
+        return 2 / workload.DTYPE_BYTES[self.dtype] * self.typical_bandwidth / self.flops_per_s
 
 
 def place_of(devices: Sequence[Device], device_kind: str, dtype: str, mode: str) -> int:
@@ -149,37 +147,28 @@ def place_of(devices: Sequence[Device], device_kind: str, dtype: str, mode: str)
 
 def features_of(cases: Sequence[Case], devices: Sequence[Device]) -> Features:
     """Features of cases, each on its device."""
-    rows = [_features(case.architecture, case.workload, device) for case, device in zip(cases, devices, strict=True)]
-    columns = np.array(rows, float).reshape(len(rows), len(dataclasses.fields(Features)))
-    return Features(*columns.T)
-
-
-def _features(a: Architecture, load: Workload, device: Device) -> tuple[float, ...]:
-    size, tokens = workload_lib.DTYPE_BYTES[load.dtype], load.batch * load.prompt_tokens
-    moved = workload_lib.step_bytes(a, load)
-    cache = load.batch * load.mean_context * accounting.kv_cache_bytes_per_token(a, size)
-    matrix = load.batch * accounting.forward_flops_per_token(a, 0)
-    unembedding = a.vocab_size * a.d_model
-    prefill_matrix = tokens * (accounting.forward_flops_per_token(a, 0) - 2 * unembedding)
-    prefill_attention = workload_lib.prefill_flops(a, load) - prefill_matrix - 2 * load.batch * unembedding
-    return (
-        a.n_layers,
-        math.sqrt(accounting.count_non_embedding_parameters(a) / a.n_layers),
-        load.batch,
-        load.batch * a.n_kv_heads,
-        moved - cache,
-        cache,
-        matrix,
-        workload_lib.step_flops(a, load) - matrix,
-        size * unembedding,
-        2 * load.batch * unembedding,
-        tokens,
-        tokens * a.n_heads,
-        workload_lib.prefill_bytes(a, load) - size * unembedding,
-        prefill_matrix,
-        max(prefill_attention, 1.0),
-        device.bandwidth(moved),
-        device.typical_bandwidth,
-        device.flops_per_s,
-        device.row_balance,
+    shape, load = workload.arrays_of(cases)
+    unembedding_bytes = load.element_bytes * shape.embedding.matrix_parameters
+    step_bytes_A = workload.step_bytes(shape, load).tolist()
+    bandwidths = [device.bandwidth(moved) for device, moved in zip(devices, step_bytes_A, strict=True)]
+    return Features(
+        n_layers=shape.n_layers,
+        width=np.sqrt(accounting.count_non_embedding_parameters(shape) / shape.n_layers),
+        batch=load.batch,
+        kv_heads=load.batch * shape.n_kv_heads,
+        weight_bytes=workload.step_weight_bytes(shape, load),
+        cache_bytes=workload.step_cache_bytes(shape, load),
+        matrix_flops=workload.step_matrix_flops(shape, load),
+        attention_flops=workload.step_attention_flops(shape, load),
+        unembedding_bytes=unembedding_bytes,
+        unembedding_flops=load.batch * shape.embedding.unembedding_flops,
+        prefill_tokens=load.n_prompt_tokens,
+        prefill_head_tokens=load.n_prompt_tokens * shape.n_heads,
+        prefill_layer_bytes=workload.prefill_bytes(shape, load) - unembedding_bytes,
+        prefill_matrix_flops=workload.prefill_matrix_flops(shape, load),
+        prefill_attention_flops=workload.prefill_attention_flops(shape, load),
+        bandwidth=np.array(bandwidths, float),
+        typical_bandwidth=np.array([device.typical_bandwidth for device in devices], float),
+        flops_per_s=np.array([device.flops_per_s for device in devices], float),
+        row_balance=np.array([device.row_balance for device in devices], float),
     )

@@ -18,6 +18,7 @@ import numpy as np
 import scipy.linalg
 from scipy.spatial import distance
 
+from ie_scaling import workload
 from ie_scaling.workload import Case
 
 # Of width, depth, queries, keys, MLP and vocabulary; batch; tokens. TTFT, whose products have a row for each token, is
@@ -32,12 +33,11 @@ def sizes_of(cases: Sequence[Case]) -> np.ndarray:
 
     TTFT has the prompt where TPOT has the mean context.
     """
-    rows = []
-    for case in cases:
-        a, load = case.architecture, case.workload
-        widths = a.d_model, a.n_layers, a.attention.query_width, a.attention.kv_width, a.d_ff, a.vocab_size
-        rows.append([(*widths, load.batch, tokens) for tokens in (load.prompt_tokens, load.mean_context)])
-    return np.log(np.array(rows, float)).swapaxes(0, 1) / LENGTHS_2I[:, None]
+    shape, load = workload.arrays_of(cases)
+    attention = shape.attention
+    widths = shape.d_model, shape.n_layers, attention.query_width, attention.kv_width, shape.d_ff, shape.vocab_size
+    sizes_2IA = np.array([(*widths, load.batch, tokens) for tokens in (load.prompt_tokens, load.mean_context)])
+    return np.log(sizes_2IA.swapaxes(1, 2)) / LENGTHS_2I[:, None]
 
 
 def correlation(left_AI: np.ndarray, right_BI: np.ndarray) -> np.ndarray:

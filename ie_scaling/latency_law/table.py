@@ -103,8 +103,8 @@ def add_columns(frame: pd.DataFrame, path: str = "table") -> pd.DataFrame:
     cases = cases_of(frame, path)
     columns["n_params_total"] = [accounting.count_parameters(case.architecture) for case in cases]
     columns["n_params_non_embedding"] = [accounting.count_non_embedding_parameters(case.architecture) for case in cases]
-    columns["step_bytes"] = [workload_lib.step_bytes(case.architecture, case.workload) for case in cases]
-    columns["step_flops"] = [float(workload_lib.step_flops(case.architecture, case.workload)) for case in cases]
+    sizes = workload_lib.arrays_of(cases)
+    columns |= {"step_bytes": workload_lib.step_bytes(*sizes), "step_flops": workload_lib.step_flops(*sizes)}
     return frame.assign(**columns)
 
 
