@@ -1,7 +1,7 @@
 """Whether two checkouts compute the same: small seeded jobs run in both, their files compared field by field.
 
   python benchmarks/compare_checkouts.py HEAD~5 HEAD
-  python benchmarks/compare_checkouts.py v0.1 . --jobs=corpus,sweep,least_squares --workdir=runs/compare_checkouts
+  python benchmarks/compare_checkouts.py safe16 . --jobs=corpus,sweep,least_squares --workdir=runs/compare_checkouts
 
 LEFT and RIGHT are checkouts: the path of one, or a git revision of this repository, which is checked out by `git
 worktree` in a temporary folder and removed again unless --keep. Each side runs its own run.py with --python, both at
@@ -9,8 +9,8 @@ once, on inputs copied from this repository's data/ and results/, so that a chan
 job done for the same source is not repeated when started again with the same --workdir.
 
 Cost: about five minutes for all jobs on two quiet cores; `corpus`, `least_squares` and `rank` are quick. Prints one
-line for each field that is not equal bit for bit, and writes comparison.csv. Exit status: 0 nothing differs (equal,
-within 1e-9, or on one side only), 1 something differs, 2 bad arguments.
+line for each field that is not equal bit for bit (one a file for those on one side only) and writes comparison.csv.
+Exit status: 0 nothing differs (equal, within 1e-9, or on one side only), 1 something differs, 2 bad arguments.
 
 Expected differences:
 - A column or field that was added is "left only" or "right only", which is listed and is no failure.
@@ -20,7 +20,8 @@ Expected differences:
 - Across the mending of silent errors (64fa528 to safe16): the quadrature of pooled effects, the rules of ties in
   ranking.csv and candidates.csv, medians at level new_run, the spread of measured latencies, and the wording of
   diagnostics differ by design.
-- Not compared: environment.json, drawings, checkpoints, speed and memory of training.
+- Not compared: environment.json, inputs.json (hashes of inputs, times in them), drawings, checkpoints, seconds, speed
+  and memory of training, git revisions in reports.
 """
 
 import argparse
@@ -29,9 +30,11 @@ import csv
 import dataclasses
 import hashlib
 import json
+import os
 import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -44,7 +47,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks import compare_files  # noqa: E402
-from benchmarks.compare_files import DIFFERS, EQUAL, Finding  # noqa: E402
+from benchmarks.compare_files import DIFFERS, EQUAL, LEFT_ONLY, RIGHT_ONLY, Finding  # noqa: E402
 
 INPUTS = ("data", "results/latency_study_cpu.csv", "results/latency_study_cpu_epyc_8.csv")
 SOURCE = ("run.py", "configs", "experiments", "ie_scaling")  # what a job's results depend on
@@ -163,7 +166,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             side: stack.enter_context(checkout(getattr(options, side), options.keep)) for side in ("left", "right")
         }
         threads = [
-            threading.Thread(target=run_jobs, args=(path, workdir / side, jobs, options.python))
+            threading.Thread(target=run_jobs, args=(path, workdir / side, jobs, options.python), daemon=True)
             for side, path in sides.items()
         ]
         for thread in threads:
@@ -279,7 +282,9 @@ def _write_inputs(folder: Path) -> None:
     (folder / "text").mkdir(exist_ok=True)
     for number in range(40):
         lines = [" ".join(words.choices(vocabulary, weights, k=12)) for _ in range(120)]
-        (folder / "text" / f"{number:02d}.txt").write_text("\n".join(lines), encoding="utf-8")
+        path = folder / "text" / f"{number:02d}.txt"
+        path.write_text("\n".join(lines), encoding="utf-8")
+        os.utime(path, (0, 0))  # a manifest holds the times of files
 
 
 def _compare(name: str, workdir: Path) -> list[Finding]:
@@ -310,12 +315,25 @@ def as_table(findings: dict[str, list[Finding]]) -> str:
     for job, found in findings.items():
         n_equal = sum(finding.verdict == EQUAL for finding in found)
         lines.append(f"| {job} | | | {n_equal} of {len(found)} fields equal | |")
-        for finding in found:
-            if finding.verdict != EQUAL:
-                cells = [job, finding.file, finding.field, finding.verdict, finding.detail]
-                lines.append(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |")
+        for finding in _merge(found):
+            cells = [job, finding.file, finding.field, finding.verdict, finding.detail]
+            lines.append(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |")
     return "\n".join(lines)
 
 
+def _merge(found: Sequence[Finding]) -> list[Finding]:
+    """What is not equal; the fields of a file that stand on one side only are one finding."""
+    merged: dict[tuple[str, str, str], Finding] = {}
+    for finding in found:
+        alone = finding.verdict in (LEFT_ONLY, RIGHT_ONLY)
+        key = finding.file, finding.verdict, "" if alone else finding.field
+        if finding.verdict != EQUAL:
+            before = merged.get(key)
+            field = finding.field if before is None else f"{before.field}, {finding.field}"
+            merged[key] = dataclasses.replace(finding, field=field)
+    return list(merged.values())
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # temporary checkouts are removed
     sys.exit(main())

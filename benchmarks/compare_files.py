@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import fnmatch
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ import numpy as np
 
 TOLERANCE = 1e-9
 EQUAL, CLOSE, DIFFERS, LEFT_ONLY, RIGHT_ONLY = "equal", "within 1e-9", "DIFFERS", "left only", "right only"
-SKIPPED = ("*/environment.json", "*.png", "*/checkpoints/*")  # versions and paths, drawings, binary states
-TIMED = ("*/metrics.jsonl:*tokens_per_s", "*/metrics.jsonl:*memory_bytes")  # never the same twice
+SKIPPED = ("*/environment.json", "*/inputs.json", "*/.lock", "*.png", "*/checkpoints/*")  # versions, hashes, states
+TIMED = ("*/metrics.jsonl:*tokens_per_s", "*/metrics.jsonl:*memory_bytes", "*/*.json:*seconds")  # never the same twice
+REVISION = re.compile(r"\b[0-9a-f]{12}\b")
 
 Values = np.ndarray  # (n,) of floats or of strings
 Fields = dict[str, Values]
@@ -157,11 +159,11 @@ def _flatten(value: Any) -> Fields:
 
 
 def _array(items: list) -> Values:
-    """Floats where every item is a number (or empty, as NaN), else strings."""
+    """Floats where every item is a number (or empty, as NaN), else strings, git revisions in them made alike."""
     try:
         return np.array([float("nan") if item in ("", None) else float(item) for item in items], dtype=float)
     except (TypeError, ValueError):
-        return np.array([str(item) for item in items])
+        return np.array([REVISION.sub("REVISION", str(item)) for item in items])
 
 
 def _cut(text: Any, length: int = 40) -> str:
