@@ -30,13 +30,13 @@ class Unit:
         return sum(piece.size for piece in self.pieces)
 
 
-def plan(config: CorpusConfig, found: Sources | None = None) -> list[Unit]:
+def plan(config: CorpusConfig, text_sources: Sources | None = None) -> list[Unit]:
     """The corpus, up to config.max_bytes of UTF-8, as units of about config.shard_bytes.
 
     Raises:
       InputError: it cannot be read, or has too little text for two splits.
     """
-    stream = _units(found or sources.find(config), config)
+    stream = _units(text_sources or sources.find(config), config)
     units = list(stream) if not config.max_bytes else _cut(stream, config)
     seen, n_characters = set(), 0
     for split, text in parts_of_all(units, config):
@@ -108,10 +108,10 @@ def _with_start(units: list[Unit], last: Unit, limit: int) -> list[Unit]:
     return [*units, dataclasses.replace(last, limit=limit)] if limit else units
 
 
-def _units(found: Sources, config: CorpusConfig) -> Iterator[Unit]:
+def _units(text_sources: Sources, config: CorpusConfig) -> Iterator[Unit]:
     group: list[Piece] = []
     size = 0
-    for source in found.files:
+    for source in text_sources.files:
         for piece in formats.pieces(source.path, source.name, source.kind, config):
             if group and size + piece.size > config.shard_bytes:
                 yield Unit(tuple(group))

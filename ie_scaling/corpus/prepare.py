@@ -46,11 +46,11 @@ def prepare(config: CorpusConfig) -> dict[str, Any]:
     """
     directory = Path(config.directory)
     if not _is_done(config):
-        found, units = _checked(config)
+        text_sources, units = _checked(config)
         is_new = not (directory / "config.json").exists()
         with workdir.opened(directory, _resolved(config), inputs=inputs_of(config)):
             try:
-                _write(config, found, units, directory)
+                _write(config, text_sources, units, directory)
             except ValueError:
                 if is_new:
                     _discard(directory)
@@ -68,14 +68,14 @@ def check(config: CorpusConfig) -> list[str]:
     """
     if _is_done(config):
         return manifest.load_sealed(config.directory)["warnings"]
-    found, units = _checked(config)
+    text_sources, units = _checked(config)
     n_bytes = 0
     for _, text in () if config.max_bytes else documents.read_all(units, config):
         n_bytes += len(text or "")
         if n_bytes > CHECKED_BYTES:
             say(f"text={config.text!r}: read without an error up to {CHECKED_BYTES / 1e9:.0f} GB, and no further")
             break
-    warnings = found.warnings(config.text)
+    warnings = text_sources.warnings(config.text)
     if config.tokenizer not in ("bpe", "byte"):
         return [*warnings, *made_tokenizer.round_trip_of(config, units).warnings()]
     if config.tokenizer == "bpe" and config.tokenizer_bytes <= TRAINED_BYTES:
@@ -153,10 +153,10 @@ def _require_same_text(config: CorpusConfig, earlier: Mapping[str, Any]) -> None
     """The text is read only where names, sizes or times of its files are not what they were; it may be gone."""
     if not sources.is_there(config.text):
         return
-    found = sources.find(config)
-    if sources.stamps(found) == earlier.get("text_files"):
+    text_sources = sources.find(config)
+    if sources.stamps(text_sources) == earlier.get("text_files"):
         return
-    now, before = shards.text_sha256(documents.plan(config, found), config), str(earlier.get("text_sha256"))
+    now, before = shards.text_sha256(documents.plan(config, text_sources), config), str(earlier.get("text_sha256"))
     if now != before:
         hashes = f"sha256 {before[:SHORT]}, now {now[:SHORT]}"
         rule = f"choose another directory, or remove {config.directory} to prepare it anew"
@@ -173,21 +173,21 @@ def _checked(config: CorpusConfig) -> tuple[sources.Sources, list[Unit]]:
     workdir.check(directory, _resolved(config), inputs=inputs_of(config))
     if config.tokenizer not in ("bpe", "byte"):
         tokenizer_lib.load(Path(config.tokenizer), config.end_of_text)
-    found = sources.find(config)
-    units = documents.plan(config, found)
+    text_sources = sources.find(config)
+    units = documents.plan(config, text_sources)
     if (directory / "config.json").exists():
         records.check(directory, len(units))
         made_tokenizer.require_own(directory)
-    return found, units
+    return text_sources, units
 
 
-def _write(config: CorpusConfig, found: sources.Sources, units: Sequence[Unit], directory: Path) -> None:
-    stamps = sources.stamps(found)
-    warnings = found.warnings(config.text)
+def _write(config: CorpusConfig, text_sources: sources.Sources, units: Sequence[Unit], directory: Path) -> None:
+    stamps = sources.stamps(text_sources)
+    warnings = text_sources.warnings(config.text)
     made_tokenizer.make(config, units, directory)
     if config.tokenizer not in ("bpe", "byte"):
         warnings += made_tokenizer.round_trip_of(config, units).warnings()
-    for line in (*(f"warning: {warning}" for warning in warnings), *_left_out(found.describe())):
+    for line in (*(f"warning: {warning}" for warning in warnings), *_left_out(text_sources.describe())):
         say(line)
     encoded: dict[int, shards.Encoded] = {}
     counts: dict[str, np.ndarray] = {}
@@ -197,7 +197,7 @@ def _write(config: CorpusConfig, found: sources.Sources, units: Sequence[Unit], 
         encoded[index] = shards.Encoded(result.record, {})
     of_units = [encoded[index].record for index in range(len(units))]
     value = _manifest(config, of_units, counts, directory)
-    value["files"], value["text_files"], value["block"] = found.describe(), stamps, units[0].block
+    value["files"], value["text_files"], value["block"] = text_sources.describe(), stamps, units[0].block
     value["warnings"] = [*warnings, *_replaced(value)]
     files.write_json(directory / MANIFEST, manifest.seal(value))
     _tidy(directory, value)

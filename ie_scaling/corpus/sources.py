@@ -53,16 +53,16 @@ class Sources:
     def warnings(self, text: str) -> list[str]:
         """What is usable but suspicious: text files among tables, and what is there but is no file."""
         plain = [source.name for source in self.files if source.kind.form == Form.TEXT]
-        found = []
+        warnings = []
         if 0 < len(plain) < len(self.files):
             kinds_read = " and ".join(f"{count:,} of {form}" for form, count in self.describe()["read"].items())
-            found.append(f"text={text!r}: files of several kinds are read together ({kinds_read}, as {plain[0]!r})")
+            warnings.append(f"text={text!r}: files of several kinds are read together ({kinds_read}, as {plain[0]!r})")
         if marked := [name for name in plain if name.lower().endswith(MARKED_ENDINGS)]:
-            found.append(f"text={text!r}: {len(marked):,} read as plain text with all that is in it ({marked[0]!r})")
+            warnings.append(f"text={text!r}: {len(marked):,} read as plain text with all that is in it ({marked[0]!r})")
         for reason in (NO_FILE, FOLDER_LINK):
             if names := self.left_out.get(reason):
-                found.append(f"text={text!r}: {len(names):,} left out, as each is {reason} ({sorted(names)[0]!r})")
-        return found
+                warnings.append(f"text={text!r}: {len(names):,} left out, as each is {reason} ({sorted(names)[0]!r})")
+        return warnings
 
 
 def find(config: CorpusConfig) -> Sources:
@@ -99,15 +99,15 @@ def hash_of(name: str) -> int:
     return int.from_bytes(hashlib.sha256(data).digest()[:8], "big")
 
 
-def stamps(found: Sources) -> dict[str, Any]:
+def stamps(text_sources: Sources) -> dict[str, Any]:
     """What shows cheaply whether the files are still the same: hashes of their names, sizes and times of change."""
     digest, n_bytes = hashlib.sha256(), 0
-    for source in found.files:
+    for source in text_sources.files:
         with kinds.naming(source.path, "unreadable file"):
             stat = source.path.stat()
         n_bytes += stat.st_size
         digest.update(f"{source.name!r} {stat.st_size} {stat.st_mtime_ns}\n".encode())
-    return {"n_files": len(found.files), "n_bytes": n_bytes, "stamps_sha256": digest.hexdigest()}
+    return {"n_files": len(text_sources.files), "n_bytes": n_bytes, "stamps_sha256": digest.hexdigest()}
 
 
 def _in_folder(root: Path, config: CorpusConfig) -> Sources:
@@ -117,15 +117,15 @@ def _in_folder(root: Path, config: CorpusConfig) -> Sources:
     if about and any(kinds.ending_form(name) for name in names if name not in about):
         left_out[ABOUT_DATA] = about
         names = [name for name in names if not _is_about(name)]
-    found = []
+    files = []
     for name in sorted(names, key=hash_of):
         try:
-            found.append(Source(root / name, name, kinds.recognize(root / name)))
+            files.append(Source(root / name, name, kinds.recognize(root / name)))
         except kinds.NotText:
             if config.binary_files == "error":
                 raise
             left_out.setdefault(BINARY, []).append(name)
-    return Sources(tuple(found), {reason: tuple(names) for reason, names in left_out.items()})
+    return Sources(tuple(files), {reason: tuple(names) for reason, names in left_out.items()})
 
 
 def _is_about(name: str) -> bool:

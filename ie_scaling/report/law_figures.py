@@ -124,16 +124,16 @@ def calibration(quantities: Mapping[str, Mapping[str, Any]]) -> Figure:
     return figure
 
 
-def prior_checks(found: Mapping[str, Any]) -> Figure:
+def prior_checks(checks: Mapping[str, Any]) -> Figure:
     """A panel a check: the 90 % interval that the priors alone give, and the posterior's, within it where all is well.
 
-    `found` is `prior_predictive` of certificate.json.
+    `checks` is `prior_predictive` of certificate.json.
     """
-    names = [name for name, entry in found.items() if isinstance(entry, Mapping)]
+    names = [name for name, entry in checks.items() if isinstance(entry, Mapping)]
     figure = Figure(figsize=(3.1 * len(names), 1.7), dpi=120, layout="constrained")
     for axes, name in zip(figure.subplots(1, len(names), squeeze=False, sharey=True)[0], names, strict=True):
         for place, (kind, color) in enumerate((("prior", COLORS[5]), ("posterior", COLORS[0]))):
-            entry = found[name][kind]
+            entry = checks[name][kind]
             reach = [[entry["median"] - entry["lo90"]], [entry["hi90"] - entry["median"]]]
             axes.errorbar([entry["median"]], [place], xerr=reach, fmt="o", color=color, markersize=4, capsize=2)
         axes.spines[["top", "right"]].set_visible(False)
@@ -145,16 +145,16 @@ def prior_checks(found: Mapping[str, Any]) -> Figure:
     return figure
 
 
-def families(found: Mapping[str, Any]) -> Figure:
+def families(pooled: Mapping[str, Any]) -> Figure:
     """A panel a shape parameter: its 90 % interval in every family, and what the families have in common.
 
-    `found` is pool.json.
+    `pooled` is pool.json.
     """
-    names = list(found["common"])
-    labels = [*found["families"], "in common"]
+    names = list(pooled["common"])
+    labels = [*pooled["families"], "in common"]
     figure = Figure(figsize=(3.0 * len(names), 1.0 + 0.35 * len(labels)), dpi=120, layout="constrained")
     for axes, name in zip(figure.subplots(1, len(names), squeeze=False, sharey=True)[0], names, strict=True):
-        entries = [entry["intervals"][name] for entry in found["families"].values()] + [found["common"][name]]
+        entries = [entry["intervals"][name] for entry in pooled["families"].values()] + [pooled["common"][name]]
         for place, entry in enumerate(entries):
             reach = [[entry["median"] - entry["lo90"]], [entry["hi90"] - entry["median"]]]
             color = "black" if place == len(entries) - 1 else COLORS[place % len(COLORS)]

@@ -124,58 +124,58 @@ def _weights(fields: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _differences(fields: dict[str, Any], dialect: hf.Dialect, a: Architecture) -> tuple[str, ...]:
-    found = list(dialect.differs)
-    found += [words for name, default, odd, words in dialect.flags if flag(fields, name, default) == odd]
+    differences = list(dialect.differs)
+    differences += [words for name, default, odd, words in dialect.flags if flag(fields, name, default) == odd]
     name, default = dialect.activation
     activation = default if fields.get(name) is None else fields[name]
     if not isinstance(activation, str) or not activation.isidentifier():
         raise InputError(f"{name}={shown(activation)}: must be the name of an activation")
     if not dialect.gated or activation not in ("silu", "swish"):
-        found.append(hf.other_mlp(dialect.gated, activation))
-    found += _rotary_differences(fields, dialect) + _window_differences(fields, dialect, a.n_layers)
+        differences.append(hf.other_mlp(dialect.gated, activation))
+    differences += _rotary_differences(fields, dialect) + _window_differences(fields, dialect, a.n_layers)
     if any(number(fields, (f"{part}_logit_softcapping",), 0, 0, LARGEST) for part in ("attn", "final")):
-        found.append(hf.SOFTCAPS)
+        differences.append(hf.SOFTCAPS)
     scale = number(fields, ("query_pre_attn_scalar",), a.d_head, 0, LARGEST)
     if scale != a.d_head:
-        found.append(f"attention scaled by 1/√{scale:g}")
+        differences.append(f"attention scaled by 1/√{scale:g}")
     if number(fields, ("clip_qkv",), 0, 0, LARGEST):
-        found.append("clipped queries, keys and values")
-    return tuple(found)
+        differences.append("clipped queries, keys and values")
+    return tuple(differences)
 
 
 def _rotary_differences(fields: dict[str, Any], dialect: hf.Dialect) -> list[str]:
     if not dialect.rotary:
         return []
-    found, rope = [], _rope(fields)
+    differences, rope = [], _rope(fields)
     share = number(fields | rope, ("partial_rotary_factor", "rotary_pct"), dialect.rotary_share, 0, 1)
     if share != 1:
-        found.append(hf.partial_rotary(share))
+        differences.append(hf.partial_rotary(share))
     kind = rope.get("rope_type", rope.get("type"))
     if kind is not None and not isinstance(kind, str):
         raise InputError(f"rope_type={shown(kind)}: must be a name")
     if kind not in (None, "default", "mrope"):
-        found.append(hf.RESCALED_ROTARY)
+        differences.append(hf.RESCALED_ROTARY)
     if "mrope_section" in rope:
-        found.append(hf.THREE_PART_ROTARY)
+        differences.append(hf.THREE_PART_ROTARY)
     if rope.get("llama_4_scaling_beta"):
-        found.append(hf.POSITION_SCALE)
-    return found
+        differences.append(hf.POSITION_SCALE)
+    return differences
 
 
 def _window_differences(fields: dict[str, Any], dialect: hf.Dialect, n_layers: int) -> list[str]:
     """Attention to a part of the past, by sliding_window, layer_types and attention_chunk_size."""
-    some, found = dialect.window_in == "some", []
+    some, differences = dialect.window_in == "some", []
     types = fields.get("layer_types")
     if dialect.known and "no_rope_layers" in dialect.known and isinstance(types, list):
         types = ["sliding_attention" if kind == "chunked_attention" else kind for kind in types]  # Llama 4 names chunks
     slides = None if types is None else others.check_layer_types(types, n_layers)
     if slides is not False and (window := _window(fields, dialect)):
-        found.append(hf.sliding_window(window, some or slides is True))
+        differences.append(hf.sliding_window(window, some or slides is True))
     elif slides:
-        found.append("sliding or chunked attention in some layers")
+        differences.append("sliding or chunked attention in some layers")
     if fields.get("attention_chunk_size") is not None:
-        found.append(f"attention in chunks of {count(fields, 'attention_chunk_size'):,} tokens in some layers")
-    return found
+        differences.append(f"attention in chunks of {count(fields, 'attention_chunk_size'):,} tokens in some layers")
+    return differences
 
 
 def _rope(fields: dict[str, Any]) -> dict[str, Any]:

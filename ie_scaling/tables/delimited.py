@@ -122,8 +122,8 @@ def _delimiter(path: Path, text: str) -> str:
         return possible[0] if possible else usual
     regular = [delimiter for delimiter in possible if _is_regular(text, delimiter)]
     if len(regular) > 1:
-        found = " or ".join(DELIMITERS[delimiter] for delimiter in regular)
-        raise InputError(f"{path}: its columns may be separated by {found}; quote the values that hold the others")
+        separators = " or ".join(DELIMITERS[delimiter] for delimiter in regular)
+        raise InputError(f"{path}: its columns may be separated by {separators}; quote the values that hold the others")
     return regular[0] if regular else max(possible, key=lambda delimiter: (widths[delimiter], delimiter == usual))
 
 
@@ -148,21 +148,21 @@ def _header_and_rows(path: Path, text: str, delimiter: str) -> tuple[list[str], 
     Raises:
       InputError: no header, a row of another width, broken quotes.
     """
-    found: list[list[str]] = []
+    rows: list[list[str]] = []
     line = 0
     try:
         for line, values in _records(text, delimiter):
-            found.append(values)
-            if len(values) != len(found[0]):
+            rows.append(values)
+            if len(values) != len(rows[0]):
                 raise InputError(
-                    f"{path}: row {len(found) - 1} (line {line}): {_other_width(found[0], values, delimiter)}"
+                    f"{path}: row {len(rows) - 1} (line {line}): {_other_width(rows[0], values, delimiter)}"
                 )
     except csv.Error as error:
-        where = f"row {len(found)} (after line {line})" if found else "the header"
+        where = f"row {len(rows)} (after line {line})" if rows else "the header"
         raise InputError(f"{path}: {where}: broken quotes or a value too long ({_first_line(error)})") from None
-    if not found:
+    if not rows:
         raise InputError(f"{path}: cannot be read: the file has no header")
-    return found[0], found[1:]
+    return rows[0], rows[1:]
 
 
 def _other_width(header: list[str], values: list[str], delimiter: str) -> str:

@@ -66,7 +66,7 @@ class Checkpoints:
     @property
     def steps(self) -> list[int]:
         """Steps of which there is a checkpoint, ascending."""
-        return [found.step for found in self._orbax.checkpoints]
+        return [entry.step for entry in self._orbax.checkpoints]
 
     def due(self, step: int) -> bool:
         """Whether it is time to save, `step` steps being done."""
@@ -122,33 +122,33 @@ class Checkpoints:
           InputError: every checkpoint that can be read is of another step, run or corpus.
         """
         try:
-            found, skipped = self._newest(like)
+            restored, skipped = self._newest(like)
         except InputError:
             self._put_back()
             raise
         _say_skipped(skipped)
         self._set_aside(skipped)
-        return found
+        return restored
 
     def _newest(self, like: TrainState) -> tuple[tuple[TrainState, int] | None, dict[int, str]]:
         """The newest whole checkpoint, and why others are not used, by their steps."""
         metadata = {step: self._metadata(step) for step in self.steps}
         bad = {step: "is broken (its metadata)" for step, said in metadata.items() if "fingerprint" not in said}
         strange = {step: reason for step, said in metadata.items() if (reason := self._strangeness(step, said))}
-        found = None
+        restored = None
         for step in sorted(metadata.keys() - bad.keys() - strange.keys(), reverse=True):
             try:
-                found = self._restore(step, like), step
+                restored = self._restore(step, like), step
                 break
             except _Strange as error:
                 strange[step] = str(error)
             except Exception as error:  # what is broken shows itself in many classes
                 bad[step] = f"is broken ({_reason(error)})"
-        if found is None and strange:
+        if restored is None and strange:
             step, reason = max(strange.items())
             rule = "none is this run's; put the right ones back, or remove them to start anew"
             raise InputError(f"{self._directory}: the checkpoint at step {step} {reason}; {rule}")
-        return found, bad | strange
+        return restored, bad | strange
 
     def _strangeness(self, step: int, metadata: Mapping[str, Any]) -> str:
         """What the metadata of the checkpoint at `step` say against it; "" for nothing, as where there are none."""
@@ -160,18 +160,18 @@ class Checkpoints:
     def _metadata(self, step: int) -> Mapping[str, Any]:
         """The custom metadata, empty where they cannot be read: then it is broken, or of a user's own making."""
         try:
-            found = self._orbax.metadata(step).custom_metadata
+            metadata = self._orbax.metadata(step).custom_metadata
         except Exception:  # what is broken shows itself in many classes
             return {}
-        return found if isinstance(found, Mapping) else {}
+        return metadata if isinstance(metadata, Mapping) else {}
 
     def _restore(self, step: int, like: TrainState) -> TrainState:
         state = TrainState(**self._orbax.load(step, _as_tree(like)))
         metadata = self._metadata(step)
         expected = metadata["fingerprint"]
-        found = fingerprint(state)
-        wrong = [name for name, value in expected.items() if found.get(name) != value]
-        if wrong or found.keys() != expected.keys():
+        actual = fingerprint(state)
+        wrong = [name for name, value in expected.items() if actual.get(name) != value]
+        if wrong or actual.keys() != expected.keys():
             raise ValueError(f"{wrong[0] if wrong else 'its tree'} is not what was saved")
         at = int(jax.device_get(state.step))
         if at != step and (self._identity is not None or "step" not in metadata):

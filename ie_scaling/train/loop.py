@@ -186,12 +186,12 @@ def _naming_good_checkpoint(
 def _begin(config: TrainConfig, program: step.Program, saved: checkpoint.Checkpoints) -> tuple[step.TrainState, int]:
     """The state to start from and the steps already done."""
     key = jax.random.key(config.seed)
-    found = None
+    restored = None
     if saved.steps:
-        found = saved.restore_newest(checkpoint.abstract(jax.eval_shape(program.init, key), program.shardings))
-    if found is None:
+        restored = saved.restore_newest(checkpoint.abstract(jax.eval_shape(program.init, key), program.shardings))
+    if restored is None:
         return program.init(key), 0
-    state, first = found
+    state, first = restored
     say(f"{config.run_id}: resumed at step {first} of {config.n_steps}")
     return state, first
 

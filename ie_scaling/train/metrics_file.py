@@ -44,19 +44,19 @@ def read(directory: Path) -> MetricsFile:
         raise InputError(f"{path}: must be a file of JSON lines; move it away, and the command goes on")
     lines = path.read_bytes().decode("utf-8", errors="replace").split("\n")
     cut_off = lines.pop().strip("\0 \r")
-    found: list[tuple[dict[str, Any], str]] = []
+    entries: list[tuple[dict[str, Any], str]] = []
     bad = []
     for number, line in enumerate(lines, start=1):
         entry = _entry(line)
-        if entry is not None and (not found or entry["step"] > found[-1][0]["step"]):
-            found.append((entry, line))
+        if entry is not None and (not entries or entry["step"] > entries[-1][0]["step"]):
+            entries.append((entry, line))
         else:
             bad.append(number)
     last = _entry(cut_off) if cut_off else None
-    if last is not None and (not found or last["step"] > found[-1][0]["step"]):
-        found.append((last, cut_off))
+    if last is not None and (not entries or last["step"] > entries[-1][0]["step"]):
+        entries.append((last, cut_off))
     damage = f"{path}: {len(bad)} of {len(lines)} lines are no metrics, the first line {bad[0]}" if bad else ""
-    return MetricsFile(tuple(entry for entry, _ in found), tuple(line for _, line in found), damage)
+    return MetricsFile(tuple(entry for entry, _ in entries), tuple(line for _, line in entries), damage)
 
 
 def keep_damaged(directory: Path, damage: str) -> None:

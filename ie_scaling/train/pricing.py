@@ -87,8 +87,8 @@ def find_device(name: str) -> tuple[str, Device] | None:
 
 def peak_flops_per_s(runtime: RuntimeConfig) -> float | None:
     """Dense bfloat16 peak of the whole mesh; None where the device is unknown."""
-    found = find_device(runtime.price.device)
-    return None if found is None else found[1].flops_per_s * runtime.mesh.n_devices
+    match = find_device(runtime.price.device)
+    return None if match is None else match[1].flops_per_s * runtime.mesh.n_devices
 
 
 def price(config: TrainConfig) -> dict[str, Any]:
@@ -99,8 +99,8 @@ def price(config: TrainConfig) -> dict[str, Any]:
     """
     a, runtime = config.architecture, config.runtime
     flops = accounting.training_flops(a, config.n_trained_tokens, config.recipe.sequence_length)
-    found = find_device(runtime.price.device)
-    name, memory = ("", None) if found is None else (found[0], found[1].memory_bytes)
+    match = find_device(runtime.price.device)
+    name, memory = ("", None) if match is None else (match[0], match[1].memory_bytes)
     peak = peak_flops_per_s(runtime)
     parameters = parameter_bytes(a, runtime.mesh)
     parts = {

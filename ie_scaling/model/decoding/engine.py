@@ -200,10 +200,10 @@ class Engine:
         """What XLA allots on each device for a request: weights, cache and temporaries; None where it does not say."""
         sizes = []
         for program in (self.compiled_prefill, self.compiled_decode):
-            found = None if program is None else program.memory_analysis()
-            if found is not None:
-                held = found.argument_size_in_bytes + found.output_size_in_bytes - found.alias_size_in_bytes
-                sizes.append(held + found.temp_size_in_bytes)
+            memory = None if program is None else program.memory_analysis()
+            if memory is not None:
+                live = memory.argument_size_in_bytes + memory.output_size_in_bytes - memory.alias_size_in_bytes
+                sizes.append(live + memory.temp_size_in_bytes)
         return max(sizes, default=None)
 
     def prefill(self, token_BT: jax.Array, cache: KVCache, key: jax.Array) -> tuple[jax.Array, KVCache]:
