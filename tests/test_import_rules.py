@@ -28,6 +28,7 @@ TABLE = {
     "latency_law": GROUND | {"inference", "latency.config"},
     "laws": GROUND | {"inference"},
     "search": GROUND | {"inference", "laws", "latency_law"},
+    "api": GROUND | {"inference", "laws", "latency_law", "search"},
     "interop": GROUND | {"model"},
     "report": GROUND | {"laws", "latency_law", "search"},
     "study": GROUND | {"inference", "model", "corpus", "train", "latency", "latency_law", "laws", "search", "report"},

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ie_scaling import accounting, workload
+from ie_scaling.errors import InputError
 from ie_scaling.workload import Case
 
 RANGES = (
@@ -133,16 +134,16 @@ def place_of(devices: Sequence[Device], device_kind: str, dtype: str, mode: str)
     """Where among `devices` this one stands.
 
     Raises:
-      ValueError: none is of that kind, or none of that kind was timed in this dtype and mode.
+      InputError: none is of that kind, or none of that kind was timed in this dtype and mode.
     """
     kinds = list(dict.fromkeys(device.device_kind for device in devices))
     if device_kind not in kinds:
-        raise ValueError(f"device_kind={device_kind!r}: was not fitted; fitted are {', '.join(kinds)}")
+        raise InputError(f"device_kind={device_kind!r}: was not fitted; fitted are {', '.join(kinds)}")
     for place, device in enumerate(devices):
         if (device.device_kind, device.dtype, device.mode) == (device_kind, dtype, mode):
             return place
     known = ", ".join(f"{d.dtype} {d.mode}" for d in devices if d.device_kind == device_kind)
-    raise ValueError(f"dtype={dtype!r}, mode={mode!r}: was not fitted for {device_kind}; fitted are {known}")
+    raise InputError(f"dtype={dtype!r}, mode={mode!r}: was not fitted for {device_kind}; fitted are {known}")
 
 
 def features_of(cases: Sequence[Case], devices: Sequence[Device]) -> Features:

@@ -112,9 +112,9 @@ class LatencyPosterior:
           ValueError: no cases, an unknown level, or a device, dtype or mode that was not fitted.
         """
         if not len(cases):
-            raise ValueError("predict: needs at least one case")
+            raise InputError("predict: needs at least one case")
         if level not in LEVELS:
-            raise ValueError(f"level={level!r}: must be one of {', '.join(LEVELS)}")
+            raise InputError(f"level={level!r}: must be one of {', '.join(LEVELS)}")
         kind = self.resolve_kind(device_kind)
         place_A = np.array(
             [law_features.place_of(self.devices, kind, case.workload.dtype, case.workload.mode) for case in cases]
@@ -147,7 +147,7 @@ class LatencyPosterior:
         """
         kinds = list(dict.fromkeys(device.device_kind for device in self.devices))
         if not device_kind and len(kinds) > 1:
-            raise ValueError(f"device_kind='': several were fitted, name one of {', '.join(kinds)}")
+            raise InputError(f"device_kind='': several were fitted, name one of {', '.join(kinds)}")
         return device_kind or kinds[0]
 
     def _log_times(self, cases: Sequence[Case], place_A: np.ndarray, speed_2WA: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from ie_scaling import accounting
 from ie_scaling.architecture import Architecture
+from ie_scaling.errors import InputError
 from ie_scaling.inference import reach
 from ie_scaling.latency_law import features as law_features
 from ie_scaling.latency_law.config import RequestConfig
@@ -47,7 +48,7 @@ def resolve(
     for field in ("dtype", "mode"):
         known = sorted({getattr(device, field) for device in devices})
         if not getattr(request, field) and len(known) > 1:
-            raise ValueError(f"{field}='': several were fitted for {kind}, name one of {', '.join(known)}")
+            raise InputError(f"{field}='': several were fitted for {kind}, name one of {', '.join(known)}")
         chosen[field] = getattr(request, field) or known[0]
     load = request.resolve_workload(chosen["dtype"], chosen["mode"])
     return kind, [Case(a, load) for a in architectures]

@@ -75,8 +75,16 @@ def load(config: FitConfig) -> Inputs:
     Raises:
       ValueError: one line that names field or file, row, column and rule.
     """
+    return load_rows(config, run_source.open_runs(config.runs, config.columns))
+
+
+def load_rows(config: FitConfig, runs: RunSource) -> Inputs:
+    """The law and the rows of a run table that is open already, checked as `load` does.
+
+    Raises:
+      InputError: one line that names field or table, row, column and rule.
+    """
     law = forms.get_law(config.law, config.tie, config.count)
-    runs = run_source.open_runs(config.runs, config.columns)
     fitted_index = runs.filter(config.where)
     fitted = reading.observe(runs, fitted_index)
     fitted.require(law.needs, law.name)

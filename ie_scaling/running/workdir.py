@@ -47,14 +47,15 @@ def opened(
     """
     with _made(directory), holding.locked(directory):
         check(directory, config, may_change, inputs, may_hold)
-        is_new, unfinished = not (directory / "config.json").exists(), _unfinished(config, inputs)
+        is_new = not (directory / "config.json").exists()
+        found = unfinished(inputs, bool(config.get("allow_unfinished")))
         with _undone(directory, is_new):
             (directory / "DONE").unlink(missing_ok=True)
             _tidy(directory)
             files.write_json(directory / "config.json", config)
             if inputs:
                 files.write_json(directory / "inputs.json", identity.digests_of(inputs))
-            _record(directory / "unfinished.json", unfinished)
+            _record(directory / "unfinished.json", found)
             files.write_json(directory / "environment.json", environment.describe())
             yield directory
             files.write_text(directory / "DONE", "")
@@ -69,7 +70,7 @@ def is_done(
       InputError: it holds those of another one; or it holds none, and what is to be read is not finished itself.
     """
     if not is_finished(directory):
-        _unfinished(config, inputs)
+        unfinished(inputs, bool(config.get("allow_unfinished")))
         return False
     identity.match_config(directory, config, may_change)
     identity.match_inputs(directory, inputs)
@@ -142,15 +143,15 @@ def require_done(directory: str | Path, allow_unfinished: bool = False) -> list[
     raise InputError(f"{unfinished}; run its command again to finish it, or set --config.allow_unfinished=True")
 
 
-def _unfinished(config: Mapping[str, Any], inputs: Inputs | None) -> list[str]:
+def unfinished(inputs: Inputs | None, is_allowed: bool) -> list[str]:
     """Warnings about inputs that lie in a work directory without DONE, such as a sweep's runs.csv half way.
 
     Raises:
-      InputError: there is one, and the configuration does not allow it.
+      InputError: there is one, and that is not allowed.
     """
     folders = dict.fromkeys(value.parent for value in (inputs or {}).values() if isinstance(value, Path))
     ours = [folder for folder in folders if folder.is_dir() and identity.experiment_of(_whole(folder)) is not None]
-    return [warning for folder in ours for warning in require_done(folder, bool(config.get("allow_unfinished")))]
+    return [warning for folder in ours for warning in require_done(folder, is_allowed)]
 
 
 def _whole(directory: Path) -> Path:

@@ -36,7 +36,18 @@ class Belief:
         names = run_table.split_paths(fits)
         if len({Path(name).resolve() for name in names}) < len(names):
             raise InputError(f"fit={reprlib.repr(fits)}: names a directory twice; each law is stacked once")
-        posteriors = tuple(posterior_lib.load_fit(name) for name in names)
+        return cls.of([posterior_lib.load_fit(name) for name in names])
+
+    @classmethod
+    def of(cls, posteriors: Sequence[Posterior]) -> "Belief":
+        """From one posterior, or several, which are stacked.
+
+        Raises:
+          InputError: none, or several that were not fitted to the same rows.
+        """
+        if not posteriors:
+            raise InputError("posterior: none; give at least one")
+        posteriors = tuple(posteriors)
         return cls(posteriors, stacking.stack(posteriors) if len(posteriors) > 1 else None)
 
     @property

@@ -1,0 +1,271 @@
+"""The calls from Python: read a run table, fit a law, rank shapes, select one, predict latencies, load a fit.
+
+Each runs what the command of its name runs, with the same fields, defaults and rules, and gives the same numbers.
+Nothing is printed but progress, on stderr (none with progress=False); what is to be said against a result is in its
+`warnings` (of a DataFrame, in `.attrs["warnings"]`). Bad input raises InputError, one line.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ie_scaling.api import fits, given
+from ie_scaling.api.answers import Decision, LatencyFit, PointFit, PosteriorFit
+from ie_scaling.api.shapes import NamedShapes, Shape
+from ie_scaling.errors import InputError
+from ie_scaling.latency_law import predict
+from ie_scaling.latency_law.config import PredictLatencyConfig
+from ie_scaling.latency_law.posterior import LatencyPosterior
+from ie_scaling.laws.bayes.posterior import Posterior
+from ie_scaling.laws.config import FitConfig
+from ie_scaling.running import diagnostic
+from ie_scaling.running import progress as progress_lib
+from ie_scaling.search import by_law, ranked, selection
+from ie_scaling.search.belief import Belief
+from ie_scaling.search.config import RankConfig, SelectConfig
+from ie_scaling.search.space import Space
+
+Table = pd.DataFrame | str | Path
+Fit = PosteriorFit | Posterior | str | Path
+
+
+def read_runs(path: Table, columns: str | Mapping[str, Any] = "", where: str = "") -> pd.DataFrame:
+    """A run table, checked: a row a trained model or checkpoint; numbers as float64, text "" where blank.
+
+    Columns are those of docs/run_table.md (n_params_total, n_tokens, loss in nats per token …), others as they are.
+    `.attrs` has `remarks`, what was assumed, and `warnings`, what is suspicious.
+
+    Args:
+      path: a CSV or Parquet file, several with commas between them, or a DataFrame.
+      columns: a map from these column names to the table's own.
+      where: a row filter (docs/row_filters.md).
+
+    Example: `rows = ies.read_runs("mine.csv", columns={"n_params_total": "N", "n_tokens": "D", "loss": "val/loss"})`
+
+    Raises:
+      InputError: naming file, row, column, value and rule.
+    """
+    runs = given.open_rows(path, given.column_map(columns))
+    rows = runs.judge(runs.filter(given.text("where", where)))
+    rows.frame.attrs = {"source": runs.name, "remarks": list(rows.remarks), "warnings": list(rows.warnings)}
+    return rows.frame
+
+
+def fit(
+    rows: Table,
+    law: str = "effective",
+    *,
+    method: str = "bayes",
+    tie: str = "",
+    count: str = "",
+    where: str = "",
+    columns: str | Mapping[str, Any] = "",
+    objective: str = "huber_log",
+    huber_delta: float = 1e-3,
+    n_starts: int = 64,
+    n_bootstrap: int = 0,
+    resample: str = "model",
+    nuts: Mapping[str, Any] | None = None,
+    allow_unfinished: bool = False,
+    seed: int = 0,
+    progress: bool = True,
+) -> PointFit | PosteriorFit:
+    """One law fitted to a run table, as `configs/fit.py` does it (its help says more of the fields).
+
+    Args:
+      rows: a DataFrame, such as of `read_runs`, or the path of a run table.
+      law: `effective`, `chinchilla`, `aspect_ratio` … (docs/choosing_a_law.md); `tie` and `count` "" for its own.
+      method: `least_squares` gives a PointFit (with `n_bootstrap` a PosteriorFit of so many refits), `bayes` a
+        PosteriorFit of NUTS draws, `both` one that has the PointFit as its `point`.
+      where: a row filter.
+      nuts: fields of NutsConfig, such as {"n_chains": 4, "n_warmup": 1000, "n_samples": 1000}.
+      progress: whether progress is shown on stderr.
+
+    Example: `posterior = ies.fit("data/bian2025.csv", law="effective", seed=1)`
+
+    Raises:
+      InputError: a bad field, or rows that are bad for this law.
+      FloatingPointError: no start of least squares gave a finite objective.
+    """
+    name = given.FRAME if isinstance(rows, pd.DataFrame) else given.text("rows", rows)
+    values: dict[str, Any] = {"runs": name, "law": law, "method": method, "tie": tie, "count": count, "where": where}
+    values |= {
+        "columns": given.column_map(columns),
+        "objective": objective,
+        "huber_delta": huber_delta,
+        "n_starts": n_starts,
+    }
+    values |= {"n_bootstrap": n_bootstrap, "resample": resample, "nuts": nuts or {}, "seed": seed}
+    config = given.build(FitConfig, "fit", values)
+    runs = given.open_rows(rows, config.columns, allow_unfinished)
+    with progress_lib.shown(progress):
+        return fits.fit(config, runs, given.earlier(rows, "source", runs.name), given.earlier(rows, "warnings", ()))
+
+
+def rank(
+    posterior: Fit | Sequence[Fit],
+    shapes: Shape | Iterable[Shape] = (),
+    n_tokens: float = 3e10,
+    *,
+    grid: Mapping[str, Any] | None = None,
+    level: str = "shape",
+    top_k: int = 6,
+    n_listed: int = 1000,
+    n_compared: int = 50,
+    seed: int = 0,
+    progress: bool = True,
+) -> pd.DataFrame:
+    """Shapes by expected regret at `n_tokens` tokens, the chosen one first: the columns of ranking.csv, by name.
+
+    Losses and regrets are in nats per token. `.attrs` has `answer`, a sentence; `warnings`; `notes`, how public models
+    differ from the shapes of their names; and of several laws `by_law`, how the answer depends on the law.
+
+    Args:
+      posterior: of `fit` or `load`, or a fit directory; several, of the same rows, are stacked.
+      shapes: architectures, their names, public models or paths of a config.json.
+      grid: fields of GridConfig, such as {"n_params": 1e9}: all shapes of that size too.
+      level: `law`, `shape` or `new_run` (see `PosteriorFit.losses`).
+
+    Example: `ies.rank(posterior, ["pythia-160m", "d768-n12-h12-k12-c64-f2048-v50432"], n_tokens=30e9)`
+
+    Raises:
+      InputError: no candidates, a bad field, or a feature that the law needs and shapes lack.
+    """
+    belief, named = Belief.of(given.posteriors(posterior)), NamedShapes.of(shapes)
+    values: dict[str, Any] = {
+        "candidates": [shape.name for shape in named.architectures],
+        "grid": grid or {},
+        "n_tokens": n_tokens,
+    }
+    values |= {"level": level, "top_k": top_k, "n_listed": n_listed, "n_compared": n_compared, "seed": seed}
+    config = given.build(RankConfig, "rank", values)
+    space = Space.of(config.candidates, config.grid)
+    for each in belief.posteriors:
+        each.require(space.take(np.arange(1)).features(config.n_tokens))
+    with progress_lib.shown(progress):
+        table, answer = ranked.rank(config, belief, space)
+    found = ranked.diagnose(belief, space, space.features(config.n_tokens))
+    attributes: dict[Any, Any] = {"answer": ranked.describe(answer, table), "notes": list(named.notes)}
+    if belief.stack is not None:
+        laws = by_law.compare(config, belief, space, answer["best"])
+        found += by_law.at_odds(laws, answer["best"])
+        attributes["by_law"] = laws.to_dict("records")
+    table = given.by_name(table, named)
+    table.attrs = attributes | {"warnings": diagnostic.lines(found)}
+    return table
+
+
+def select(
+    posterior: Fit,
+    latency: Table | LatencyFit | LatencyPosterior,
+    candidates: Shape | Iterable[Shape] = (),
+    *,
+    n_tokens: float,
+    where: str = "",
+    grid: Mapping[str, Any] | None = None,
+    request: Mapping[str, Any] | None = None,
+    max_params: float | None = None,
+    latency_metric: str = "e2e_s",
+    max_latency_s: float | None = None,
+    max_latency_ratio: float | None = None,
+    min_p_feasible: float = 0.9,
+    level: str = "shape",
+    top_k: int = 3,
+    seed: int = 0,
+) -> Decision:
+    """The shape of least expected regret at `n_tokens` tokens among those that are fast enough.
+
+    Args:
+      posterior: of `fit` or `load`, or a fit directory.
+      latency: a latency table (a DataFrame or its path), of which `where` chooses rows and `candidates` shapes (all by
+        default); or a latency law (of `load`, or its directory), for the `candidates` and those of `grid`.
+      grid, request: fields of GridConfig and RequestConfig; they need a latency law.
+      max_latency_s, max_latency_ratio: the bound on `latency_metric` (`e2e_s`, `ttft_s`, `tpot_s`), in seconds or in
+        medians of the fastest candidate; at most one of them.
+      min_p_feasible: with what probability the bound must be met.
+
+    Example: `ies.select(posterior, "latency.csv", n_tokens=30e9, where="batch == 1", max_latency_ratio=1.5)`
+
+    Raises:
+      InputError: no candidates, one without a latency, a bound that none meets, or a bad field.
+    """
+    own, named = given.posterior(posterior), NamedShapes.of(candidates, "candidates")
+    source, rows = given.read_latency(latency)
+    values: dict[str, Any] = {
+        "latency": source,
+        "candidates": [shape.name for shape in named.architectures],
+        "n_tokens": n_tokens,
+    }
+    values |= {"where": where, "grid": grid or {}, "request": request or {}, "max_params": max_params}
+    values |= {"latency_metric": latency_metric, "max_latency_s": max_latency_s, "top_k": top_k, "seed": seed}
+    values |= {"max_latency_ratio": max_latency_ratio, "min_p_feasible": min_p_feasible, "level": level}
+    config = given.build(SelectConfig, "select", values)
+    chosen = selection.candidates_by(config, own.n_draws, rows)
+    table, facts, _ = selection.select(config, own, chosen)
+    best = int(table["recommended"].to_numpy(bool).argmax())
+    return Decision(
+        recommended=named.name_of(facts["recommended"]),
+        architecture=chosen.architectures[best],
+        table=given.by_name(table, named),
+        facts=facts | {"notes": list(named.notes)},
+    )
+
+
+def predict_latency(
+    latency: LatencyFit | LatencyPosterior | str | Path,
+    shapes: Shape | Iterable[Shape],
+    *,
+    workload: str = "short",
+    batch: int = 1,
+    prompt_tokens: int | None = None,
+    new_tokens: int | None = None,
+    device_kind: str = "",
+    dtype: str = "",
+    mode: str = "",
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Times of shapes under one workload, timed or not: the columns of predicted_latency.csv, a row a shape by name.
+
+    Medians of TTFT, TPOT, E2E (seconds) and tokens/s with 90 % intervals of what another benchmark would find;
+    `.attrs` has `warnings` (a failed gate, shapes far from what was timed) and `notes`.
+
+    Args:
+      latency: a latency law of `load`, or the directory of `configs/fit_latency.py`.
+      shapes: architectures, their names, public models or paths of a config.json.
+      workload: names the lengths; `prompt_tokens` and `new_tokens` override them.
+      device_kind, dtype, mode: "" for the only one that was fitted.
+
+    Example: `ies.predict_latency("runs/fit_latency", ["pythia-160m"], batch=8)[["e2e_s", "e2e_s_hi90"]]`
+
+    Raises:
+      InputError: no shapes, or a device, dtype or mode that was not fitted.
+    """
+    source, law = given.read_latency(latency)
+    if not isinstance(law, LatencyPosterior):
+        raise InputError(f"latency={source!r}: must be a latency law, of load or a directory of configs/fit_latency.py")
+    named = NamedShapes.of(shapes)
+    values: dict[str, Any] = {
+        "architectures": [shape.name for shape in named.architectures],
+        "workload": workload,
+        "batch": batch,
+    }
+    values |= {"prompt_tokens": prompt_tokens, "new_tokens": new_tokens, "device_kind": device_kind, "dtype": dtype}
+    config = given.build(PredictLatencyConfig, "predict_latency", values | {"mode": mode, "seed": seed})
+    kind, cases = predict.resolve(config, named.architectures, law)
+    table = predict.tabulate(law, kind, cases, config.seed).set_axis(pd.Index(named.names, name="shape"))
+    table.attrs = {"warnings": diagnostic.lines(predict.diagnose(law, cases, kind)), "notes": list(named.notes)}
+    return table
+
+
+def load(directory: str | Path, allow_unfinished: bool = False) -> PosteriorFit | LatencyFit:
+    """The posterior (or bootstrap) of a finished directory of `configs/fit.py`, or the latency law of `fit_latency`'s.
+
+    Example: `posterior = ies.load("runs/quickstart/fit/effective")`
+
+    Raises:
+      InputError: no such directory, one without DONE (unless `allow_unfinished`), or without a posterior.
+    """
+    return given.load(directory, allow_unfinished)
