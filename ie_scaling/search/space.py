@@ -1,7 +1,6 @@
 """Candidate shapes: those that are named, and grids of all shapes of one size."""
 
 import dataclasses
-import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -94,19 +93,21 @@ def enumerate_grid(grid: GridConfig) -> list[Architecture]:
       InputError: no shape comes within the tolerance, or too many do.
     """
     target = grid.n_params or 0.0
-    depths = [(one, _depths(one, grid, target)) for one in _one_layer_shapes(grid)]
-    n_shapes = sum(len(each) for _, each in depths)
+    ones = list(_one_layer_shapes(grid))
+    depths = _depths(ones, grid, target)
+    n_shapes = sum(map(len, depths))
     if n_shapes > MOST_SHAPES:
         raise InputError(
             f"grid.n_params={target:g}: {n_shapes:,} shapes come within {100 * grid.tolerance:g} % of it, more than "
             f"{MOST_SHAPES:,}; raise width_step, or narrow aspect_ratios or tolerance"
         )
-    shapes = [dataclasses.replace(one, n_layers=n_layers) for one, each in depths for n_layers in each]
+    pairs = zip(ones, depths, strict=True)
+    shapes = [dataclasses.replace(one, n_layers=n_layers) for one, each in pairs for n_layers in each]
     if not shapes:
         raise InputError(f"grid.n_params={target:g}: no shape comes within {100 * grid.tolerance:g} % of it")
     if not grid.equal_size:
         return shapes
-    return list(dict.fromkeys(_equalize(shape, grid, target) for shape in shapes))
+    return list(dict.fromkeys(_equalize(shapes, grid, target)))
 
 
 def _one_layer_shapes(grid: GridConfig) -> Iterator[Architecture]:
@@ -128,18 +129,21 @@ def _one_layer_shapes(grid: GridConfig) -> Iterator[Architecture]:
                     )
 
 
-def _depths(one: Architecture, grid: GridConfig, target: float) -> range:
-    """Depths at which this layer, repeated, comes within the tolerance and the aspect ratios."""
-    d_model, (low, high) = one.d_model, grid.aspect_ratios
-    layer = accounting.count_layer_parameters(one)
-    rest = accounting.count_parameters(one) - layer
-    middle, most = (target - rest) / layer, grid.tolerance * target / layer
-    first = max(1, math.ceil(d_model / high), math.ceil(middle - most))
-    return range(first, min(math.floor(d_model / low), math.floor(middle + most)) + 1)
+def _depths(ones: Sequence[Architecture], grid: GridConfig, target: float) -> list[range]:
+    """Depths at which each layer, repeated, comes within the tolerance and the aspect ratios."""
+    shape, (low, high) = Shape.of(ones), grid.aspect_ratios
+    layer_A = accounting.count_layer_parameters(shape)
+    middle_A = (target - (accounting.count_parameters(shape) - layer_A)) / layer_A
+    most_A = grid.tolerance * target / layer_A
+    first_A = np.maximum(np.ceil(shape.d_model / high), np.ceil(middle_A - most_A)).clip(min=1)
+    last_A = np.minimum(np.floor(shape.d_model / low), np.floor(middle_A + most_A))
+    return [range(int(first), int(last) + 1) for first, last in zip(first_A, last_A, strict=True)]
 
 
-def _equalize(shape: Architecture, grid: GridConfig, target: float) -> Architecture:
-    """The shape with the d_ff that brings its size nearest to the target."""
-    step = shape.n_layers * shape.mlp.parameters_per_d_ff * grid.d_ff_step
-    n_steps = round((target - accounting.count_parameters(shape)) / step)
-    return dataclasses.replace(shape, d_ff=max(grid.d_ff_step, shape.d_ff + n_steps * grid.d_ff_step))
+def _equalize(shapes: Sequence[Architecture], grid: GridConfig, target: float) -> list[Architecture]:
+    """The shapes, each with the d_ff that brings its size nearest to the target."""
+    shape, step = Shape.of(shapes), grid.d_ff_step
+    missing_A = target - accounting.count_parameters(shape)
+    n_steps_A = np.round(missing_A / (shape.n_layers * shape.mlp.parameters_per_d_ff * step))
+    d_ff_A = (shape.d_ff + n_steps_A * step).clip(min=step)
+    return [dataclasses.replace(a, d_ff=int(d_ff)) for a, d_ff in zip(shapes, d_ff_A, strict=True)]

@@ -32,6 +32,21 @@ def test_without_equal_size_the_shapes_are_those_of_the_mlp_ratio():
     assert np.ptp(sizes) > 0.05 * 1.5e9
 
 
+def test_a_grid_has_every_depth_within_its_bounds_and_no_other():
+    grid = GridConfig(n_params=2e7, tolerance=0.1, width_step=128, d_head=64, vocab_size=4096, equal_size=False)
+    found = space.enumerate_grid(grid)
+    low, high = grid.aspect_ratios
+    by_force = [
+        shape
+        for one in dict.fromkeys(dataclasses.replace(a, n_layers=1) for a in found)
+        for shape in (dataclasses.replace(one, n_layers=n) for n in range(1, 200))
+        if low <= shape.aspect_ratio <= high
+        and abs(accounting.count_parameters(shape) - grid.n_params) <= grid.tolerance * grid.n_params
+    ]
+    assert len(found) > 10
+    assert set(found) == set(by_force)
+
+
 def test_losses_of_a_grid_are_those_at_its_size_exactly():
     names = ("d2048-n24-h16-k16-c128-f5632-v50432",)
     both = Space.of(names, GRID)

@@ -97,15 +97,9 @@ def _is_name(model_id: str) -> bool:
 
 def _fields_of(architectures: Sequence[Architecture]) -> np.ndarray:
     """FIELDS of candidates, [A, F]."""
-    rows = [
-        [
-            *(getattr(a, name) for name in SHAPE_FIELDS),
-            accounting.count_parameters(a),
-            accounting.count_non_embedding_parameters(a),
-        ]
-        for a in architectures
-    ]
-    return np.array(rows, np.float64).reshape(len(rows), len(FIELDS))
+    shape = Shape.of(architectures)
+    counts = accounting.count_parameters(shape), accounting.count_non_embedding_parameters(shape)
+    return np.stack([*(getattr(shape, name) for name in SHAPE_FIELDS), *counts], axis=1)
 
 
 def _same(model_F: np.ndarray, values_AF: np.ndarray) -> np.ndarray:
