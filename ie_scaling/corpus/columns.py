@@ -1,4 +1,4 @@
-"""Documents in a column of text: Parquet by row groups, Arrow files and streams by record batches."""
+"""Documents in a text column of Parquet (by row group) or Arrow files and streams (by record batch)."""
 
 import contextlib
 from collections.abc import Generator, Iterator

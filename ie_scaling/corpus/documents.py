@@ -1,4 +1,4 @@
-"""The documents of a corpus as units of work, in an order that depends on nothing but the corpus."""
+"""The documents of a corpus as units of work, in an order that depends on the corpus alone."""
 
 import dataclasses
 import itertools

@@ -1,4 +1,4 @@
-"""All units of a corpus to shards: in this process or in several, with progress by the bytes of text."""
+"""Encoding all units of a corpus into shards, in one process or several, with progress in bytes of text."""
 
 import functools
 from collections.abc import Callable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Files to documents: how a file of each form is cut into pieces of work, and how a piece gives its documents."""
+"""File formats: how a file of each format is split into units of work, and the documents of a unit."""
 
 import dataclasses
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Documents in JSON: a line each, or the items of an array; read as a stream, whatever the size of the file."""
+"""Documents in JSON lines or a JSON array, read as a stream."""
 
 import codecs
 import json

@@ -1,4 +1,4 @@
-"""What a file of a corpus is, by its first bytes and its name: text, JSON, Parquet or Arrow; the rest is refused."""
+"""File type of a corpus file, by its first bytes and name: text, JSON, Parquet or Arrow; others are refused."""
 
 import contextlib
 import dataclasses

@@ -1,4 +1,4 @@
-"""The tokenizer.json of a corpus in the making: a record beside it says what made it, so that no other is used."""
+"""The tokenizer.json of an unfinished corpus, with a record of what it was trained on, so that no other is used."""
 
 import glob
 import hashlib

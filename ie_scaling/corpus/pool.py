@@ -1,4 +1,4 @@
-"""Work over processes: results as they come, nothing left behind when it is broken off."""
+"""A process pool: results as they come, no process left behind on interruption."""
 
 import contextlib
 import multiprocessing

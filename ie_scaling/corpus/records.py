@@ -1,4 +1,4 @@
-"""What preparing has written in a corpus's directory: a record of each unit of work, and only what these list is ours.
+"""Records of what was written to a corpus directory, one for each unit of work; only files they list are ours.
 
 shards/00003.json is written before any shard of unit 3, names each shard before that is written, and in the end says
 what they hold. So whatever breaks off, the next start knows its own files, and touches no other.

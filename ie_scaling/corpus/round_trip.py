@@ -1,4 +1,4 @@
-"""How much of a text a tokenizer loses: a sample is encoded and decoded, and compared with what it was."""
+"""Round trip of a tokenizer: a sample of the text is encoded, decoded and compared, to see how much is lost."""
 
 import dataclasses
 import json

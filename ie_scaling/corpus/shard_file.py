@@ -1,4 +1,4 @@
-"""One shard of token ids on disk: mapped into memory, and compared with what the manifest says of it."""
+"""One shard of token ids on disk: memory-mapped, and checked against the manifest."""
 
 import dataclasses
 import hashlib

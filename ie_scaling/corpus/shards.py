@@ -1,4 +1,4 @@
-"""A unit of documents to shards of token ids on disk: whole or not at all, and used again after an interruption."""
+"""Writing a unit of documents as shards of token ids: atomic, and reused after an interruption."""
 
 import dataclasses
 import functools

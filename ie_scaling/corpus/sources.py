@@ -1,4 +1,4 @@
-"""The files of a corpus: which are read, in which order, and which are left out and why."""
+"""The files of a corpus: which are read, in which order, and which are left out for what reason."""
 
 import dataclasses
 import hashlib

@@ -1,4 +1,4 @@
-"""Tokenizers: byte-pair trained here, bytes, or any tokenizer.json; all end as one kind of file."""
+"""Tokenizers: byte-pair trained here, bytes, or any tokenizer.json; all saved as a tokenizer.json."""
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Bytes to text: UTF-8 under a policy, text files in stretches of whole lines, and a count of what was not as it is."""
+"""Decoding bytes as UTF-8 under a policy, text files in stretches of whole lines, with a count of replacements."""
 
 import collections
 from collections.abc import Iterator

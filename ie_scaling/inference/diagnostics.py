@@ -1,4 +1,4 @@
-"""Whether chains have converged: rank-normalised R-hat, bulk and tail ESS, E-BFMI, and the gate made of them.
+"""Whether chains have converged: rank-normalized R-hat, bulk and tail ESS, E-BFMI, and the gate made of them.
 
 Vehtari, Gelman, Simpson, Carpenter, Bürkner 2021 (1903.08008) for R-hat and ESS; Betancourt 1604.00695 for E-BFMI.
 Arrays are [C, S, ...]: chains, draws, then any number of quantities at once.

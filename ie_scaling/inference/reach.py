@@ -1,4 +1,4 @@
-"""How far a question lies outside the data that a model was fitted to."""
+"""Extrapolation: how far a prediction lies outside the data that a model was fitted to."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Products that learn fast on XLA's CPU backend, and are plain ones on any other."""
+"""Matrix products whose gradients are fast on XLA's CPU backend, and plain ones on any other."""
 
 import functools
 import math

@@ -1,4 +1,4 @@
-"""Figures of the latency law beside what was timed."""
+"""Figures of the latency law beside measured latencies."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""Figures of laws beside the runs they were fitted to, after those of the papers."""
+"""Figures of laws beside the runs that they were fitted to, after the papers' figures."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any

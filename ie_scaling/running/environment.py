@@ -1,4 +1,4 @@
-"""Where code runs: versions, processor, devices and revision, by which a figure is told from another machine's."""
+"""The environment of a result: versions, processor, devices and git revision."""
 
 import contextlib
 import importlib.metadata

@@ -1,4 +1,4 @@
-"""Whether a directory can be had, and who holds it: its .lock, and what may stand in the way of making it."""
+"""The lock of a directory, and what may prevent making the directory."""
 
 import contextlib
 import fcntl

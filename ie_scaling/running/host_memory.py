@@ -1,4 +1,4 @@
-"""Keep what is freed: large blocks that glibc would hand back to the system after every training step."""
+"""glibc malloc settings that let XLA's buffers be reused, not returned to the system after every training step."""
 
 import ctypes
 import platform

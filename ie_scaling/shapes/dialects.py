@@ -1,4 +1,4 @@
-"""How the Hugging Face configs of each model_type give a shape, and what such a model has that this decoder lacks."""
+"""How the config of each Hugging Face model_type maps to a shape, and how such a model differs from this decoder."""
 
 import dataclasses
 

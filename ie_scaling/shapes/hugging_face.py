@@ -1,4 +1,4 @@
-"""The shape in a Hugging Face config.json, and what its model has that this decoder does otherwise."""
+"""The shape in a Hugging Face config.json, and how its model differs from this decoder."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""The shapes of named public models: where each was checked, and what it has that this decoder does otherwise."""
+"""The shapes of named public models: their sources, and how each differs from this decoder."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""What the cells of a latency table say of one another: the impossible is refused, the suspicious remarked on."""
+"""Consistency of a latency table's cells: the impossible is refused, the suspicious warned of."""
 
 import re
 from collections.abc import Callable, Sequence

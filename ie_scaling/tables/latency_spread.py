@@ -1,4 +1,4 @@
-"""How much one shape's requests vary, and how well their median is known: no better than the count of a row says.
+"""Spread of a shape's requests and standard error of their median, given how many were timed.
 
 The log of a request's latency is taken as normal with standard deviation s. A row's percentiles estimate it by
 

@@ -1,4 +1,4 @@
-"""One run table with its columns mapped to the run table's names: as it was read, and its rows once judged."""
+"""One run table with its columns mapped to the run table's names, before and after its rows are checked."""
 
 import dataclasses
 import math

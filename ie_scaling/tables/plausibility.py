@@ -1,4 +1,4 @@
-"""What a run table's numbers can hardly be: parameters in millions, tokens in billions, perplexities for losses."""
+"""Plausibility of a run table's numbers: parameters in millions, tokens in billions, perplexities as losses."""
 
 import math
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Run tables as they are read: columns mapped, rows filtered, and only then the cells of the chosen rows judged."""
+"""Reading run tables: columns mapped, rows filtered, and only then the cells of the chosen rows checked."""
 
 import dataclasses
 import itertools

@@ -1,4 +1,4 @@
-"""Checkpoints of a run: Orbax saves of the state with a fingerprint, by which a broken one is known when it is read."""
+"""Checkpoints of a run: Orbax saves of the state, with a fingerprint that detects damage when they are read."""
 
 import contextlib
 import logging

@@ -1,4 +1,4 @@
-"""Processes that train one model together: who takes part, who writes, and how they agree."""
+"""Multi-process training: initialization, the writing process, and agreement between processes."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""What is said of a run while it goes on: metrics.jsonl, TensorBoard, W&B, a profile; and when its loss is not well."""
+"""Run metrics (metrics.jsonl, TensorBoard, W&B), profiling, and detection of loss spikes."""
 
 import contextlib
 import importlib.util

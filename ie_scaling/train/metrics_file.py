@@ -1,4 +1,4 @@
-"""Reading metrics.jsonl back: the entries of a run's logged steps, and what else the file holds."""
+"""Reading metrics.jsonl: the entries of a run's logged steps, and what is damaged."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""What training will cost before it starts: operations, bytes on each device, hours; and the peak that MFU refers to.
+"""Cost of a training run before it starts: FLOPs, bytes on each device, hours; and the peak that MFU refers to.
 
 B sequences of T positions on one device at a time; M, F, V widths of model, MLP and vocabulary, H and K heads of width
 C; e bytes an element of the compute type; X devices along the tensor axis. Widths split over X are meant as a device's

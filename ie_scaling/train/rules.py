@@ -1,4 +1,4 @@
-"""Rules that many fields of a training run share: bounds of whole numbers, and names that directories can have."""
+"""Rules shared by fields of a training run: bounds of integers, and valid directory names."""
 
 from collections.abc import Iterable
 from pathlib import PurePosixPath

@@ -1,4 +1,4 @@
-"""What a run and its checkpoints came from: the configuration, and the content of the corpora."""
+"""Identity of a run and its checkpoints: the configuration and the content of the corpora."""
 
 import dataclasses
 import hashlib

@@ -1,4 +1,4 @@
-"""How a run is run, not what it computes: devices, memory, checkpoints, logs (no JAX here).
+"""Runtime of a run, which does not change what it computes: devices, memory, checkpoints, logs (no JAX here).
 
 Nothing here changes what is trained beyond the order of floating-point sums, so all of it may change when a run is
 taken up again.

@@ -1,4 +1,4 @@
-"""How matrices lie when several vectors go through them at once on a CPU: which way round, and how far apart rows are.
+"""CPU weight layout for batched matrix-vector products: orientation of the matrices, and the stride of their rows.
 
 Processors differ: of two kinds tried, one multiplied 8 to 32 vectors a quarter faster with the inputs contiguous, the
 other 1.2 to 1.8 times as fast with the outputs contiguous. So that is measured, once a process. Rows that lie a
