@@ -224,8 +224,8 @@ def describe_quantities(
         point = {name: np.array([value]) for name, value in fitted.params.items()}
         for name, value in quantities.compute(law, fitted.reference, point, question).items():
             described[name] = {"estimate": float(value[0])}
-    for name, values in (draws.groups["quantities"] if draws is not None else {}).items():
-        described[str(name)] = {"estimate": None} | described.get(str(name), {}) | summarise_draws(values.to_numpy())
+    for name, values in (draws.quantities if draws is not None else {}).items():
+        described[name] = {"estimate": None} | described.get(name, {}) | summarise_draws(values)
     if law.shape_parts and "optimal_aspect_ratio" not in described and described:
         low, high = quantities.ASPECT_RATIOS[[0, -1]]
         note = f"none from {low:g} to {high:g}: under this fit the loss is least at an end"

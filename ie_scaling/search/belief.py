@@ -10,8 +10,8 @@ import numpy as np
 
 from ie_scaling.architecture import Architecture
 from ie_scaling.errors import InputError
+from ie_scaling.laws.bayes import leave_out, stacking
 from ie_scaling.laws.bayes import posterior as posterior_lib
-from ie_scaling.laws.bayes import stacking
 from ie_scaling.laws.bayes.posterior import Posterior
 from ie_scaling.laws.bayes.predictive import Identity, Predictive
 from ie_scaling.laws.observations import Features
@@ -98,7 +98,7 @@ class Belief:
             Diagnostic(
                 Kind.LAW,
                 f"law {posterior.law.name}",
-                f"{count} of {n_models} models have Pareto k above {stacking.RELIABLE_K:g} when left out; its stacking "
+                f"{count} of {n_models} models have Pareto k above {leave_out.RELIABLE_K:g} when left out; its stacking "
                 "weight rests on too few draws",
             )
             for posterior, count in zip(self.posteriors, self.stack.n_unreliable_K, strict=True)

@@ -116,12 +116,12 @@ def _range(feature: Feature, values: np.ndarray) -> str:
 
 def far_outside(posterior: Posterior, features: Features) -> list[str]:
     """Warnings that say how far the candidates lie beyond the rows that were fitted."""
-    data = posterior.groups.get("constant_data")
-    if data is None:
+    rows = posterior.fitted_features
+    if rows is None:
         return []
     warnings = []
     for name, far in (("n_total", FAR), ("n_tokens", FAR), ("aspect_ratio", FAR / 2)):
-        fitted = data[name].to_numpy()
+        fitted = getattr(rows, name)
         if not np.isnan(fitted).any():
             warnings += reach.beyond(name, fitted, getattr(features, name), far)
     return warnings

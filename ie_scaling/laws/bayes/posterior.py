@@ -40,6 +40,15 @@ LEVELS = ("law", "shape", "new_run")
 MANY = 4096
 
 
+@dataclasses.dataclass(frozen=True)
+class FittedRows:
+    """The rows that a posterior was fitted to: features and ln loss of each, and its model, an index."""
+
+    features: Features
+    log_loss_R: np.ndarray
+    model_R: np.ndarray
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Posterior:
     """Draws of a law, from NUTS or from the bootstrap.
@@ -176,6 +185,38 @@ class Posterior:
             tuple(self.model_ids[model] for model in models) if models else architecture.name
             for architecture, models in zip(architectures, matches, strict=True)
         ]
+
+    @functools.cached_property
+    def rows(self) -> FittedRows:
+        """The rows that were fitted.
+
+        Raises:
+          InputError: a file without them.
+        """
+        if "constant_data" not in self.groups or "observed_data" not in self.groups:
+            raise InputError(f"law {self.law.name!r}: its file lacks the fitted rows, fit it again")
+        model_R = np.array(
+            [self._number[name] for name in self.groups["constant_data"]["model"].to_numpy().astype(str)]
+        )
+        log_loss_R = self.groups["observed_data"]["log_loss"].to_numpy()
+        features = self.fitted_features
+        assert features is not None
+        return FittedRows(features, log_loss_R, model_R.astype(np.int32))
+
+    @property
+    def fitted_features(self) -> Features | None:
+        """What is known of the fitted rows, NaN for what is not; None of a file without them."""
+        data = self.groups.get("constant_data")
+        if data is None:
+            return None
+        blank = np.full(data.sizes["run"], np.nan)
+        fields = [field.name for field in dataclasses.fields(Features)]
+        return Features(**{name: data[name].to_numpy() if name in data else blank for name in fields})
+
+    @property
+    def quantities(self) -> dict[str, np.ndarray]:
+        """What the law implies, by name, each [C, S]; empty where none was asked for."""
+        return {str(name): values.to_numpy() for name, values in self.groups.get("quantities", {}).items()}
 
     @functools.cached_property
     def fitted_shapes(self) -> FittedShapes:

@@ -12,7 +12,7 @@ from scipy import stats
 from ie_scaling.inference import scoring
 from ie_scaling.inference.config import NutsConfig
 from ie_scaling.laws import bayes
-from ie_scaling.laws.bayes import assemble, quantities, stacking
+from ie_scaling.laws.bayes import assemble, leave_out, quantities
 from ie_scaling.laws.bayes.posterior import Posterior
 from ie_scaling.laws.config import CertifyConfig, CompareLawsConfig
 from ie_scaling.laws.evidence import calibration, cross_validation, prior_checks, sensitivity
@@ -104,17 +104,16 @@ def short(posterior: Posterior, seed: int) -> dict[str, Any]:
     than one time in a hundred, were models independent; where the prior decides a quantity that is asked of the law;
     or where a loss lies outside the central 99.8 % of what the priors allow.
     """
-    left_out = stacking.leave_models_out(posterior, seed)
+    left_out = leave_out.leave_models_out(posterior, seed)
     n_models = len(posterior.model_ids)
     sensitive = sensitivity.of(posterior)
-    asked = [str(name) for name in posterior.groups.get("quantities", {})]
     coverage = {f"coverage{level}": left_out.coverage(level / 100) for level in (50, 90)}
     failures = [f"convergence: {failure}" for failure in posterior.failures]
     if _improbable(coverage["coverage90"], n_models, 0.01):
         failures.append(f"models left out: 90 % intervals cover {100 * coverage['coverage90']:.0f} % of their rows")
     failures += [
         f"sensitivity: {sensitive[name]['verdict']} on {name} (prior {sensitive[name]['prior']:.2f})"
-        for name in asked
+        for name in posterior.quantities
         if sensitive[name]["verdict"] != "ok"
     ]
     allowed = prior_checks.predict(posterior, seed)

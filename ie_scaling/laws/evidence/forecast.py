@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import special, stats
 
-from ie_scaling.laws.bayes import stacking
+from ie_scaling.laws.bayes import leave_out, stacking
 from ie_scaling.laws.bayes.posterior import Posterior
 from ie_scaling.laws.least_squares.solver import LeastSquaresFit
 from ie_scaling.laws.observations import Observations
@@ -28,7 +28,7 @@ def of_posterior(posterior: Posterior, asked: Observations, seed: int) -> Foreca
     names = [asked.model_ids[model] for model in asked.model_R]
     log_loss_WR = posterior.log_losses(asked.features, "new_run", seed, model_ids=names)
     every_row = np.arange(len(asked), dtype=np.int32)
-    log_density_WR = stacking.log_likelihood(posterior, asked.features, asked.log_loss_R, every_row)
+    log_density_WR = leave_out.log_likelihood(posterior, asked.features, asked.log_loss_R, every_row)
     mean_R = special.logsumexp(log_density_WR, axis=0) - np.log(len(log_density_WR))
     return Forecast(loss_WR=np.exp(log_loss_WR), log_density_R=mean_R - asked.log_loss_R)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ie_scaling.laws.bayes import noise, stacking
+from ie_scaling.laws.bayes import noise
 from ie_scaling.laws.bayes.posterior import Posterior, summarise
 from ie_scaling.laws.observations import Features
 from ie_scaling.laws.proportions import Family
@@ -22,7 +22,8 @@ def predict(posterior: Posterior, seed: int) -> dict[str, Any]:
     proportions, in per cent of the loss: what ten times the parameters, or the tokens, gain, and what four times
     the aspect ratio costs.
     """
-    features, log_loss_R, model_R = stacking.data_of(posterior)
+    rows = posterior.rows
+    features, log_loss_R, model_R = rows.features, rows.log_loss_R, rows.model_R
     blank = _prior_of(posterior)
     names = [f"another {model}" for model in model_R]
     loss_WR = np.exp(blank.log_losses(features, "new_run", seed, model_ids=names))

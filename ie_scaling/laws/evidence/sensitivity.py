@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ie_scaling.laws.bayes import stacking
+from ie_scaling.laws.bayes import leave_out
 from ie_scaling.laws.bayes.posterior import Posterior
 
 THRESHOLD = 0.05
@@ -28,11 +28,8 @@ def of(posterior: Posterior) -> dict[str, dict[str, Any]]:
     log_prior_W = np.sum([values.to_numpy() for values in posterior.groups["log_prior"].values()], axis=0).reshape(-1)
     log_likelihood_W = posterior.groups["sample_stats"]["lp"].to_numpy().reshape(-1) - log_prior_W
     weights = {kind: _weights(each) for kind, each in (("prior", log_prior_W), ("likelihood", log_likelihood_W))}
-    values = dict(posterior.draws)
-    if "quantities" in posterior.groups:
-        values |= {str(name): draws.to_numpy() for name, draws in posterior.groups["quantities"].items()}
     found = {}
-    for name, draws in values.items():
+    for name, draws in (posterior.draws | posterior.quantities).items():
         entry = {kind: sensitivity(draws.reshape(-1), each) for kind, each in weights.items()}
         found[name] = entry | {"verdict": _verdict(entry["prior"], entry["likelihood"])}
     return found
@@ -68,7 +65,7 @@ def _one_sided(draws_W: np.ndarray, weight_W: np.ndarray) -> float:
 def _weights(log_density_W: np.ndarray) -> list[np.ndarray]:
     """Smoothed, normalised weights of each power."""
     raw = np.stack([(power - 1) * log_density_W for power in POWERS])
-    return list(np.exp(stacking.smooth(raw - raw.max(axis=1, keepdims=True))[0]))
+    return list(np.exp(leave_out.smooth(raw - raw.max(axis=1, keepdims=True))[0]))
 
 
 def _verdict(prior: float, likelihood: float) -> str:
