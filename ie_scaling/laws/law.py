@@ -15,6 +15,8 @@ from ie_scaling.laws.observations import Features, Reference
 
 Params = Mapping[str, Any]  # scalars by name; arrays of draws where only `derived` reads them
 SHAPE_FEATURES = frozenset({"d_model", "n_layers", "aspect_ratio", "mlp_attention_ratio", "query_group"})
+FLOOR, COEFFICIENT, EXPONENT = "floor", "coefficient", "exponent"  # roles of a summand's parameters
+COUNT = "count"  # and of what an embedding parameter counts for
 EDGE = 0.2  # how far from 0 and 1 the coordinate of a `unit` parameter bends
 OMEGA = {"total": 1.0, "non_embedding": 0.0}
 COUNT_NEEDS = {
@@ -31,7 +33,10 @@ class Parameter:
     The coordinate is ln(value) for `positive`, the value itself for `real`, and for `unit` the value itself in the
     middle but bent near 0 and 1 (a logit would make a banana of the posterior of a small ω). `typical` is the
     prior's middle in the parameter's own units, times the reference quantity named in `per` where there is one.
-    Least squares keeps the coordinate within `reach` of the centre.
+    Least squares keeps the coordinate within `reach` of the center.
+
+    `role` says what the parameter is to its term: the FLOOR of the loss, the COEFFICIENT or the EXPONENT of a power,
+    COUNT for ω, "" for anything else. No other code may ask for a parameter by its name or position.
     """
 
     name: str
@@ -40,6 +45,7 @@ class Parameter:
     spread: float
     per: str = ""
     reach: float = 12.0
+    role: str = ""
 
     def center(self, reference: Reference) -> float:
         """The prior's middle as a free coordinate."""
@@ -72,13 +78,18 @@ class Term:
     """A summand or a factor: its parameters, the features it reads, its value and its raw coefficients.
 
     `value(params, features, N, reference)` is an array like N; `derive(params, reference)` gives the coefficients as
-    the literature prints them.
+    the literature prints them. `reads_count` says that the value depends on N.
     """
 
     parameters: tuple[Parameter, ...]
     needs: tuple[str, ...]
     value: Callable[[Params, Features, jax.Array, Reference], jax.Array]
     derive: Callable[[Params, Reference], dict[str, Any]] = lambda p, reference: {}
+    reads_count: bool = False
+
+    def name_of(self, role: str) -> str | None:
+        """The name of its parameter of this role; None without one."""
+        return next((parameter.name for parameter in self.parameters if parameter.role == role), None)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,7 +132,26 @@ class Law:
     @property
     def needs_no_count(self) -> bool:
         """Whether N itself stands nowhere in the law, so that ways of counting it do not differ."""
-        return "A_ref" not in self.names
+        return not any(part.reads_count for part in (*self.terms, *self.factors))
+
+    @property
+    def size_powers(self) -> tuple[Term, ...]:
+        """The summands that are powers of N."""
+        return tuple(term for term in self.terms if term.reads_count and term.name_of(EXPONENT))
+
+    @property
+    def token_powers(self) -> tuple[Term, ...]:
+        """The summands that are powers of D."""
+        return tuple(term for term in self.terms if "n_tokens" in term.needs and term.name_of(EXPONENT))
+
+    @property
+    def places(self) -> dict[str, int]:
+        """Where each parameter stands among the free ones; one that a tie sets, where its leader does."""
+        return self.with_ties({name: place for place, name in enumerate(self.names)})
+
+    def places_of(self, role: str) -> list[int]:
+        """Where the free parameters of this role stand."""
+        return [place for place, parameter in enumerate(self.parameters) if parameter.role == role]
 
     @property
     def shape_parts(self) -> tuple[Term, ...]:
@@ -153,7 +183,7 @@ class Law:
             return features.n_total
         if self.count == "non_embedding":
             return features.n_non_embedding
-        return features.n_non_embedding + params["omega"] * features.n_embedding
+        return features.n_non_embedding + params[OMEGA_PARAMETER.name] * features.n_embedding
 
     def log_loss(self, params: Params, features: Features, reference: Reference) -> jax.Array:
         """ln L̂ in ln(nats per token) of each row; scalar params, pure and differentiable."""
@@ -175,4 +205,4 @@ class Law:
         return p
 
 
-OMEGA_PARAMETER = Parameter("omega", "unit", 0.5, 0.4, reach=3.3)
+OMEGA_PARAMETER = Parameter("omega", "unit", 0.5, 0.4, reach=3.3, role=COUNT)

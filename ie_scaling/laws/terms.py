@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from ie_scaling.laws.law import Parameter, Params, Term
+from ie_scaling.laws.law import COEFFICIENT, EXPONENT, FLOOR, Parameter, Params, Term
 from ie_scaling.laws.observations import Features, Reference
 
 
@@ -25,31 +25,36 @@ def _positive(name: str, typical: float, spread: float, per: str = "", reach: fl
     return Parameter(name, "positive", typical, spread, per, reach)
 
 
+def _coefficient(name: str, typical: float) -> Parameter:
+    return Parameter(name, "positive", typical, 1.0, "L0", role=COEFFICIENT)
+
+
 def _exponent(name: str) -> Parameter:
-    return _positive(name, 0.4, 0.5, reach=4.0)
+    return Parameter(name, "positive", 0.4, 0.5, reach=4.0, role=EXPONENT)
 
 
-E_TERM = Term((_positive("E", 0.5, 0.5, "L0"),), (), lambda p, x, N, ref: p["E"])
+E_TERM = Term((Parameter("E", "positive", 0.5, 0.5, "L0", role=FLOOR),), (), lambda p, x, N, ref: p["E"])
 N_TERM = Term(
-    (_positive("A_ref", 0.2, 1.0, "L0"), _exponent("alpha")),
+    (_coefficient("A_ref", 0.2), _exponent("alpha")),
     (),
     lambda p, x, N, ref: p["A_ref"] * _power(N, ref.N0, -p["alpha"]),
     lambda p, ref: {"A": p["A_ref"] * ref.N0 ** p["alpha"]},
+    reads_count=True,
 )
 D_TERM = Term(
-    (_positive("B_ref", 0.2, 1.0, "L0"), _exponent("beta")),
+    (_coefficient("B_ref", 0.2), _exponent("beta")),
     ("n_tokens",),
     lambda p, x, N, ref: p["B_ref"] * _power(x.n_tokens, ref.D0, -p["beta"]),
     lambda p, ref: {"B": p["B_ref"] * ref.D0 ** p["beta"]},
 )
 WIDTH_TERM = Term(
-    (_positive("A_d_ref", 0.05, 1.0, "L0"), _exponent("a")),
+    (_coefficient("A_d_ref", 0.05), _exponent("a")),
     ("d_model",),
     lambda p, x, N, ref: p["A_d_ref"] * _power(x.d_model, ref.d0, -p["a"]),
     lambda p, ref: {"A_d": p["A_d_ref"] * ref.d0 ** p["a"]},
 )
 DEPTH_TERM = Term(
-    (_positive("A_n_ref", 0.05, 1.0, "L0"), _exponent("b")),
+    (_coefficient("A_n_ref", 0.05), _exponent("b")),
     ("n_layers",),
     lambda p, x, N, ref: p["A_n_ref"] * _power(x.n_layers, ref.n0, -p["b"]),
     lambda p, ref: {"A_n": p["A_n_ref"] * ref.n0 ** p["b"]},
@@ -71,6 +76,7 @@ MOVING_WITH_N_FACTOR = Term(
     lambda p, x, N, ref: (
         1 + p["kappa"] * ((jnp.log(x.aspect_ratio) - jnp.log(p["R_star"])) - p["slope_N"] * jnp.log(N / ref.N0)) ** 2
     ),
+    reads_count=True,
 )
 MOVING_WITH_D_FACTOR = Term(
     (*INTERIOR_FACTOR.parameters, Parameter("slope_D", "real", 0.0, 0.3)),

@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatterSciNotation, NullFormatter
 
+from ie_scaling.laws import forms
 from ie_scaling.laws.least_squares.solver import LeastSquaresFit
 from ie_scaling.laws.observations import Observations
 from ie_scaling.laws.proportions import Family
@@ -150,6 +151,8 @@ def families(pooled: Mapping[str, Any]) -> Figure:
 
     `pooled` is pool.json.
     """
+    law = forms.get_law(pooled["law"], pooled["tie"], pooled["count"])
+    positive = {parameter.name for parameter in law.parameters if parameter.support == "positive"}
     names = list(pooled["common"])
     labels = [*pooled["families"], "in common"]
     figure = Figure(figsize=(3.0 * len(names), 1.0 + 0.35 * len(labels)), dpi=120, layout="constrained")
@@ -159,7 +162,7 @@ def families(pooled: Mapping[str, Any]) -> Figure:
             reach = [[entry["median"] - entry["lo90"]], [entry["hi90"] - entry["median"]]]
             color = "black" if place == len(entries) - 1 else COLORS[place % len(COLORS)]
             axes.errorbar([entry["median"]], [place], xerr=reach, fmt="o", color=color, markersize=4, capsize=2)
-        if name in ("kappa", "R_star"):
+        if name in positive:
             axes.set_xscale("log")
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(alpha=0.25, linewidth=0.6)

@@ -98,8 +98,8 @@ class Belief:
             Diagnostic(
                 Kind.LAW,
                 f"law {posterior.law.name}",
-                f"{count} of {n_models} models have Pareto k above {leave_out.RELIABLE_K:g} when left out; its stacking "
-                "weight rests on too few draws",
+                f"{count} of {n_models} models have Pareto k above {leave_out.RELIABLE_K:g} when left out; its "
+                "stacking weight rests on too few draws",
             )
             for posterior, count in zip(self.posteriors, self.stack.n_unreliable_K, strict=True)
             if count

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ie_scaling.laws.law import Law
+from ie_scaling.laws.law import COEFFICIENT, COUNT, EXPONENT, FLOOR, Law
 from ie_scaling.laws.problem import Problem
 
 
@@ -60,13 +60,13 @@ def gauss_newton(problem: Problem, y_P: jax.Array, sd: jax.Array | float) -> jax
 
 
 def _powers(law: Law) -> dict[int, int | None]:
-    """Where each summand's positive coefficient stands, with where its exponent does; E, without one, comes first."""
-    place = law.with_ties({name: i for i, name in enumerate(law.names)})
-    found: dict[int, int | None] = {}
+    """Where each summand's positive coefficient stands, with where its exponent does; the floor, without one, first."""
+    places = law.places
+    found: dict[int, int | None] = dict.fromkeys(law.places_of(FLOOR))
     for term in law.terms:
-        if term.parameters and term.parameters[0].support == "positive":
-            coefficient, *exponent = (place[parameter.name] for parameter in term.parameters)
-            found[coefficient] = exponent[0] if exponent else None
+        coefficient, exponent = term.name_of(COEFFICIENT), term.name_of(EXPONENT)
+        if coefficient is not None:
+            found[places[coefficient]] = places[exponent] if exponent is not None else None
     return found if len(found) > 1 else {}
 
 
@@ -77,10 +77,13 @@ def _log_exponent(columns: list[jax.Array], place: int | None) -> jax.Array | fl
 def _shift_to_own_size(problem: Problem, columns: list[jax.Array], sign: int) -> None:
     """Exchange ln A_ref and ln A' in `columns`: where ω is free, the rows' mean size moves with it."""
     law, features = problem.law, problem.features
-    if law.count != "effective" or "A_ref" not in law.names:
+    counts = law.places_of(COUNT)
+    if not counts or not law.size_powers:
         return
-    place = law.with_ties({name: i for i, name in enumerate(law.names)})
-    omega = law.parameters[place["omega"]].from_free(columns[place["omega"]])
+    omega = law.parameters[counts[0]].from_free(columns[counts[0]])
     n_params = jnp.asarray(features.n_non_embedding) + omega[..., None] * jnp.asarray(features.n_embedding)
     log_size = jnp.log(n_params).mean(axis=-1) - np.log(problem.reference.N0)
-    columns[place["A_ref"]] = columns[place["A_ref"]] + sign * jnp.exp(columns[place["alpha"]]) * log_size
+    places = law.places
+    for term in law.size_powers:
+        coefficient, exponent = (places[term.name_of(role) or ""] for role in (COEFFICIENT, EXPONENT))
+        columns[coefficient] = columns[coefficient] + sign * jnp.exp(columns[exponent]) * log_size

@@ -26,7 +26,7 @@ from numpyro.infer.util import log_density
 from ie_scaling.inference import diagnostics, nuts
 from ie_scaling.inference.config import NutsConfig
 from ie_scaling.laws.bayes import effects, noise, sampler
-from ie_scaling.laws.law import Law
+from ie_scaling.laws.law import COUNT, Law
 from ie_scaling.laws.least_squares import solver
 from ie_scaling.laws.observations import Observations, Reference
 from ie_scaling.laws.problem import Problem, pose
@@ -50,8 +50,9 @@ def shared_places(law: Law) -> np.ndarray:
     Raises:
       ValueError: a law without any.
     """
-    shape = {parameter.name for part in law.shape_parts for parameter in part.parameters} | {"omega"}
-    places = np.array([i for i, name in enumerate(law.names) if name in shape], int)
+    shape = {parameter.name for part in law.shape_parts for parameter in part.parameters}
+    is_shared = [parameter.name in shape or parameter.role == COUNT for parameter in law.parameters]
+    places = np.flatnonzero(is_shared)
     if not len(places):
         raise ValueError(f"law={law.name!r}: has no shape parameter that families could share")
     return places

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ie_scaling.inference import numerics
-from ie_scaling.laws.law import Law
+from ie_scaling.laws.law import FLOOR, Law
 from ie_scaling.laws.least_squares import newton
 from ie_scaling.laws.observations import Features, Reference
 from ie_scaling.laws.problem import Problem
@@ -84,12 +84,11 @@ def _schedule(delta_S: Sequence[float], max_steps_S: Sequence[int], n_rows: int)
 
 
 def bounds(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
-    """The box of free coordinates: within each parameter's reach, and E at most the smallest loss."""
+    """The box of free coordinates: within each parameter's reach, and a floor at most the smallest loss."""
     law, center_P = problem.law, problem.prior[0]
     reach_P = np.array([p.reach for p in law.parameters])
     high_P = center_P + reach_P
-    if "E" in law.names:
-        high_P[law.names.index("E")] = np.min(problem.log_loss_R)
+    high_P[law.places_of(FLOOR)] = np.min(problem.log_loss_R)
     return center_P - reach_P, high_P
 
 

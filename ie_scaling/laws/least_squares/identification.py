@@ -1,13 +1,14 @@
 """What a design cannot tell: which parameters of a law are left open by the rows, and why."""
 
 import functools
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from ie_scaling.inference import numerics
-from ie_scaling.laws.law import Law, Term
+from ie_scaling.laws.law import COEFFICIENT, EXPONENT, FLOOR, Law, Term
 from ie_scaling.laws.observations import Features, Reference
 from ie_scaling.laws.problem import Problem
 
@@ -45,28 +46,34 @@ def design_gaps(law: Law, features: Features) -> tuple[str, ...]:
     log_n = np.log(features.n_non_embedding if law.count == "non_embedding" else features.n_total)
     log_d = np.log(features.n_tokens)
     messages = []
-    if "A_ref" in law.names and _spread(log_d, log_n) < MIN_SPREAD:
+    if law.size_powers and _spread(log_d, log_n) < MIN_SPREAD:
         ratio = np.exp(np.mean(log_d - log_n))
-        exponents = [name for name in ("alpha", "beta") if name in law.names]
         cause = (
             f"tokens are {ratio:.3g} × parameters throughout"
             if np.std(log_d - log_n) < MIN_SPREAD
             else ("tokens follow parameters throughout")
         )
-        messages.append(f"A_ref, B_ref{''.join(f', {name}' for name in exponents)}: {cause}")
+        powers = (*law.size_powers, *law.token_powers)
+        messages.append(f"{_free_names(law, COEFFICIENT, powers)}, {_free_names(law, EXPONENT, powers)}: {cause}")
     n_budgets = len(np.unique(np.round(log_d, 2)))
-    if n_budgets < 3 and "beta" in law.names:
-        messages.append(
-            f"E, B_ref, beta: only {n_budgets} token count{'s' * (n_budgets > 1)}, three are needed for a curve"
-        )
+    exponents = _free_names(law, EXPONENT, law.token_powers)
+    if n_budgets < 3 and exponents:
+        names = [_free_names(law, FLOOR, law.terms), _free_names(law, COEFFICIENT, law.token_powers), exponents]
+        counts = f"{n_budgets} token count{'s' * (n_budgets > 1)}"
+        messages.append(f"{', '.join(filter(None, names))}: only {counts}, three are needed for a curve")
     for part in law.shape_parts:
         names = ", ".join(parameter.name for parameter in part.parameters if parameter.name in law.names)
         feature, values = _shape_feature(part, features)
         if np.ptp(values) < SAME:
             messages.append(f"{names}: {feature} is {np.exp(values[0]):.3g} throughout")
-        elif "A_ref" in law.names and _spread(values, log_n, log_d) < MIN_SPREAD:
+        elif law.size_powers and _spread(values, log_n, log_d) < MIN_SPREAD:
             messages.append(f"{names}: {feature} follows parameters and tokens throughout")
     return tuple(messages)
+
+
+def _free_names(law: Law, role: str, terms: Sequence[Term]) -> str:
+    """The free parameters of this role in these terms, with commas between."""
+    return ", ".join(name for term in terms if (name := term.name_of(role)) in law.names)
 
 
 def _shape_feature(part: Term, features: Features) -> tuple[str, np.ndarray]:

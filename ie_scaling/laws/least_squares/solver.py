@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ie_scaling.inference import numerics
-from ie_scaling.laws.law import Law
+from ie_scaling.laws.law import FLOOR, Law
 from ie_scaling.laws.least_squares import descent, identification
 from ie_scaling.laws.observations import Features, Reference
 from ie_scaling.laws.problem import Problem
@@ -122,8 +122,7 @@ def fit_subsets(fitted: LeastSquaresFit, kept_WR: np.ndarray, *, n_starts: int =
     starts_NP = np.concatenate([fitted.z_P[None], descent.draw_starts(problem, n_starts - 1, seed)])
     n_subsets = len(kept_WR)
     high_WP = np.repeat(high_P[None], n_subsets, axis=0)
-    if "E" in law.names:
-        high_WP[:, law.names.index("E")] = np.where(kept_WR, problem.log_loss_R, np.inf).min(axis=1)
+    high_WP[:, law.places_of(FLOOR)] = np.where(kept_WR, problem.log_loss_R, np.inf).min(axis=1)[:, None]
     found = descent.minimise(
         law,
         descent.Data.of(problem),
