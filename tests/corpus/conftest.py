@@ -24,7 +24,7 @@ def write_documents(folder, kind, texts):
         for number, text in enumerate(texts):
             (path / f"{number:04d}.txt").write_text(text, newline="")
     elif kind.endswith(".gz"):
-        path.write_bytes(gzip.compress(lines))
+        path.write_bytes(gzip.compress(lines, mtime=0))
     elif kind.endswith(".zst"):
         path.write_bytes(pa.compress(lines, codec="zstd", asbytes=True))
     elif kind.endswith(".parquet"):

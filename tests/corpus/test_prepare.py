@@ -102,7 +102,7 @@ def test_tokens_do_not_depend_on_how_the_corpus_is_cut(config, tmp_path):
 
 def test_a_large_unit_is_written_in_several_shards(config, tmp_path):
     lines = "".join(json.dumps({"text": text}) + "\n" for text in TEXTS * 9)
-    (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(lines.encode()))
+    (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(lines.encode(), mtime=0))
     config = dataclasses.replace(config, text=str(tmp_path / "a.jsonl.gz"), shard_bytes=2000)
     names = [shard["file"] for shard in prepare.prepare(config)["splits"]["train"]["shards"]]
     assert names[:2] == ["shards/train-00000-000.npy", "shards/train-00000-001.npy"]
@@ -194,7 +194,7 @@ def bad_corpora(folder):
     """Name -> what is said of it. Some show at once, some only when most of the corpus has been encoded."""
     good = "".join(json.dumps({"text": text}) + "\n" for text in TEXTS).encode()
     (folder / "empty").mkdir()
-    (folder / "cut.jsonl.gz").write_bytes(gzip.compress(good)[:-9])
+    (folder / "cut.jsonl.gz").write_bytes(gzip.compress(good, mtime=0)[:-9])
     (folder / "late.jsonl").write_bytes(good + b'{"txt": "b"}\n')
     write_documents(folder, "a.parquet", TEXTS)
     (folder / "a.parquet").write_bytes((folder / "a.parquet").read_bytes()[:-20])

@@ -52,8 +52,8 @@ def refusal(folder: Path, content: str | bytes, name: str = "runs.csv") -> str:
         ("runs.csv", "sep=;\r\n" + GOOD.replace(",", ";")),
         ("runs.tsv", GOOD.replace(",", "\t")),
         ("runs.tsv", GOOD),
-        ("runs.csv.gz", gzip.compress(GOOD.encode())),
-        ("runs.tsv.gz", gzip.compress(GOOD.replace(",", "\t").encode())),
+        ("runs.csv.gz", gzip.compress(GOOD.encode(), mtime=0)),
+        ("runs.tsv.gz", gzip.compress(GOOD.replace(",", "\t").encode(), mtime=0)),
         ("runs.csv", GOOD.replace(",", ";").replace(".5", ",5").replace(".25", ",25")),
     ],
 )
@@ -94,7 +94,7 @@ def test_an_index_column_without_a_name_is_kept_under_one(tmp_path):
         (GOOD.encode("utf-16"), ["UTF-16"]),
         (GOOD.encode("utf-16-le"), ["NUL", "UTF-16?"]),
         (GOOD.replace("a,", "é,").encode("latin-1"), ["not UTF-8", "0xe9", "line 2"]),
-        (gzip.compress(GOOD.encode()), ["gzip", "end its name in .gz"]),
+        (gzip.compress(GOOD.encode(), mtime=0), ["gzip", "end its name in .gz"]),
         (b"PK\x03\x04" + bytes(20), ["zip archive or a spreadsheet"]),
         (b"PAR1" + bytes(20), ["is Parquet"]),
         (b"\x28\xb5\x2f\xfd" + bytes(20), ["zstd"]),
@@ -122,7 +122,7 @@ def test_the_cases_from_the_field():
 
 
 def test_a_broken_or_vast_gzip_is_one_line(tmp_path, monkeypatch):
-    whole = gzip.compress(GOOD.encode() * 100)
+    whole = gzip.compress(GOOD.encode() * 100, mtime=0)
     assert "cannot be read" in refusal(tmp_path, whole[:-20], "runs.csv.gz")
     assert "cannot be read" in refusal(tmp_path, whole[:20] + b"\x55\x55\x55" + whole[23:], "runs.csv.gz")
     assert "cannot be read" in refusal(tmp_path, GOOD, "runs.csv.gz")
