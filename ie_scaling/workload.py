@@ -2,11 +2,10 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from ie_scaling import accounting
 from ie_scaling.architecture import Architecture, Shape
-from ie_scaling.parts import Broadcasts
 from ie_scaling.running.config import require
 
 DTYPE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
@@ -16,16 +15,13 @@ LENGTHS = {"short": (64, 64), "bian2025": (128, 256), "bian2025b": (4096, 1024)}
 """Named (prompt_tokens, new_tokens): B25's and B25b's workloads, and a short one for a quick look."""
 
 
-Size = TypeVar("Size", bound=Broadcasts)
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class Request(Generic[Size]):
-    """The sizes of one request as numbers, or of many as arrays that broadcast; not validated."""
+class _Sizes:
+    """What follows from a request's sizes, be they numbers or arrays."""
 
-    batch: Size
-    prompt_tokens: Size
-    new_tokens: Size
+    batch: Any
+    prompt_tokens: Any
+    new_tokens: Any
 
     @property
     def n_prompt_tokens(self) -> Any:
@@ -37,45 +33,29 @@ class Request(Generic[Size]):
         """Positions that one decode step attends to, its own included, averaged over the request's steps."""
         return self.prompt_tokens + self.new_tokens / 2
 
-    @property
-    def whole_context(self) -> Any:
-        """The mean context as a whole number of positions, for FLOPs."""
-        return round(self.mean_context)
-
-    @property
-    def element_bytes(self) -> Any:
-        """Bytes an element of weights and cache."""
-        raise NotImplementedError
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class Requests(Request[Any]):
+class Requests(_Sizes):
     """The sizes of A requests as float64 arrays, [A]."""
 
-    bytes_A: Any
+    element_bytes: Any
 
     @classmethod
     def of(cls, workloads: "Sequence[Workload]") -> "Requests":
         """Those of these workloads."""
         import numpy as np  # here, as presets do without it
 
-        names = ("batch", "prompt_tokens", "new_tokens", "element_bytes")
-        batch, prompt, new, size = (np.array([getattr(load, name) for load in workloads], float) for name in names)
-        return cls(batch=batch, prompt_tokens=prompt, new_tokens=new, bytes_A=size)
+        names = [field.name for field in dataclasses.fields(cls)]
+        return cls(**{name: np.array([getattr(load, name) for load in workloads], np.float64) for name in names})
 
     @property
     def whole_context(self) -> Any:
-        """As of one request."""
+        """The mean contexts as whole numbers of positions."""
         return self.mean_context.round()
-
-    @property
-    def element_bytes(self) -> Any:
-        """Bytes an element."""
-        return self.bytes_A
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Workload(Request[int]):
+class Workload(_Sizes):
     """One request of fixed length: `batch` prompts of `prompt_tokens`, each continued by `new_tokens`.
 
     `mode` is "loop" (all new tokens inside one jit) or "step" (one dispatch a token). `temperature` 0 is greedy; above
@@ -114,6 +94,11 @@ class Workload(Request[int]):
         return self.cache_room or self._needed
 
     @property
+    def whole_context(self) -> int:
+        """The mean context as a whole number of positions."""
+        return round(self.mean_context)
+
+    @property
     def element_bytes(self) -> int:
         """Bytes an element of the dtype."""
         return DTYPE_BYTES[self.dtype]
@@ -139,64 +124,64 @@ def arrays_of(cases: Sequence[Case]) -> tuple[Shape[Any], Requests]:
     return Shape.of([case.architecture for case in cases]), Requests.of([case.workload for case in cases])
 
 
-def step_bytes(a: Shape[Any], load: Request[Any]) -> Any:
+def step_bytes(a: Shape[Any], load: Workload | Requests) -> Any:
     """Bytes that one decode step must move: each weight once, the cache it attends to, one new cache entry."""
     return step_weight_bytes(a, load) + step_cache_bytes(a, load)
 
 
-def step_weight_bytes(a: Shape[Any], load: Request[Any]) -> Any:
+def step_weight_bytes(a: Shape[Any], load: Workload | Requests) -> Any:
     """Those of the weights; of an untied input embedding only the rows looked up are read."""
     return _read_bytes(a, load, load.batch)
 
 
-def step_cache_bytes(a: Shape[Any], load: Request[Any]) -> Any:
+def step_cache_bytes(a: Shape[Any], load: Workload | Requests) -> Any:
     """Those of the cache, at the request's mean context."""
     return load.batch * load.mean_context * accounting.kv_cache_bytes_per_token(a, load.element_bytes)
 
 
-def step_flops(a: Shape[Any], load: Request[Any]) -> Any:
+def step_flops(a: Shape[Any], load: Workload | Requests) -> Any:
     """FLOPs of one decode step of the whole batch at the request's mean context."""
     return step_matrix_flops(a, load) + step_attention_flops(a, load)
 
 
-def step_matrix_flops(a: Shape[Any], load: Request[Any]) -> Any:
+def step_matrix_flops(a: Shape[Any], load: Workload | Requests) -> Any:
     """Those of products with weights."""
     return load.batch * accounting.forward_flops_per_token(a, 0)
 
 
-def step_attention_flops(a: Shape[Any], load: Request[Any]) -> Any:
+def step_attention_flops(a: Shape[Any], load: Workload | Requests) -> Any:
     """Those of attending to the mean context."""
     return load.batch * (a.n_layers * a.attention.attending_flops(load.whole_context))
 
 
-def prefill_bytes(a: Shape[Any], load: Request[Any]) -> Any:
+def prefill_bytes(a: Shape[Any], load: Workload | Requests) -> Any:
     """Bytes that the prompts must move: each weight once, their embeddings, the cache they leave."""
     n_tokens, cached = load.n_prompt_tokens, accounting.kv_cache_bytes_per_token(a, load.element_bytes)
     return _read_bytes(a, load, n_tokens) + n_tokens * cached
 
 
-def prefill_flops(a: Shape[Any], load: Request[Any]) -> Any:
+def prefill_flops(a: Shape[Any], load: Workload | Requests) -> Any:
     """FLOPs of the prompts: logits at the last position alone, causal attention without its masked half."""
     layers = prefill_matrix_flops(a, load) + prefill_attention_flops(a, load)
     return layers + load.batch * a.embedding.unembedding_flops
 
 
-def prefill_matrix_flops(a: Shape[Any], load: Request[Any]) -> Any:
+def prefill_matrix_flops(a: Shape[Any], load: Workload | Requests) -> Any:
     """Those of products with the weights of layers."""
     return load.n_prompt_tokens * (2 * accounting.count_non_embedding_parameters(a))
 
 
-def prefill_attention_flops(a: Shape[Any], load: Request[Any]) -> Any:
+def prefill_attention_flops(a: Shape[Any], load: Workload | Requests) -> Any:
     """Those of attending to the prompt."""
     return load.n_prompt_tokens * (a.n_layers * a.attention.causal_attending_flops(load.prompt_tokens))
 
 
-def request_flops(a: Shape[Any], load: Request[Any]) -> Any:
+def request_flops(a: Shape[Any], load: Workload | Requests) -> Any:
     """FLOPs of a whole request, prompt included."""
     return prefill_flops(a, load) + (load.new_tokens - 1) * step_flops(a, load)
 
 
-def _read_bytes(a: Shape[Any], load: Request[Any], n_tokens: Any) -> Any:
+def _read_bytes(a: Shape[Any], load: Workload | Requests, n_tokens: Any) -> Any:
     """Of the weights, once, and the embeddings of so many tokens."""
     read = accounting.count_parameters(a) - a.embedding.rows_only_parameters + n_tokens * a.d_model
     return read * load.element_bytes
