@@ -6,7 +6,8 @@
 
 Cost: a minute or so on two CPU cores. Leaves reproduction.csv, reproduction.md and figures/; with --strict a value
 that is not reproduced makes it exit 1. Expect all to pass: B25 is arXiv 2501.18107, B24 2404.10102, G24 2403.08540,
-B25b 2510.18245, Gemstones 2502.06857; `exploratory` rows are this project's own first fits.
+B25b 2510.18245, Gemstones 2502.06857; `exploratory` rows are this project's own first fits
+(docs/laws.md).
 """
 
 from ie_scaling.laws.config import ReproduceConfig
