@@ -18,6 +18,10 @@ PROGRAMS = sorted(
 LINK = re.compile(r"\]\(([^)\s#]+)(?:#[^)]*)?\)")
 NAMED_PAGE = re.compile(r"\b(?:docs|results|data)/[\w/-]+\.(?:md|csv|json|png)\b")
 ARXIV = re.compile(r"\b\d{4}\.\d{5}\b")
+BRITISH = re.compile(
+    r"\b(?:centre|colour|neighbour|behaviour|favour|licence|(?:optim|summar|normal|minim|maxim|real|quant|organ)is(?:e|ed|er|ing|ation))",
+    re.IGNORECASE,
+)
 TAG = re.compile(r"\[([A-Z][A-Za-z]*\d\d[a-z]?)\]")
 
 
@@ -56,3 +60,9 @@ def test_every_result_is_described() -> None:
     described = (ROOT / "results" / "README.md").read_text(encoding="utf-8")
     names = {path.name for path in (ROOT / "results").iterdir()} - {"README.md"}
     assert sorted(name for name in names if not re.search(rf"[| ]{re.escape(name)}[ ,]", described)) == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_pages_are_spelled_the_american_way(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    assert BRITISH.findall(text) == []
