@@ -9,12 +9,14 @@ import numpy as np
 import pandas as pd
 
 from ie_scaling import accounting
-from ie_scaling.architecture import SHAPE_FIELDS, Architecture
+from ie_scaling.architecture import Architecture
 from ie_scaling.errors import InputError
 from ie_scaling.tables import cells, numbers
 
-ARCHITECTURE_COLUMNS = tuple(field.name for field in dataclasses.fields(Architecture))
-FLAGS = ("tied_embeddings", "qk_norm")
+TYPES = {field.name: field.type for field in dataclasses.fields(Architecture)}
+ARCHITECTURE_COLUMNS = tuple(TYPES)
+FLAGS = tuple(name for name, kind in TYPES.items() if kind is bool)
+WHOLES = tuple(name for name, kind in TYPES.items() if kind is int)
 TRUE = frozenset({"true", "t", "yes", "y", "1", "1.0", "wahr", "vrai"})  # as spreadsheets and trackers write them
 FALSE = frozenset({"false", "f", "no", "n", "0", "0.0", "falsch", "faux"})
 
@@ -57,7 +59,7 @@ def read_architectures(path: Path, frame: pd.DataFrame) -> tuple[pd.DataFrame, l
     Raises:
       InputError: a cell, or a row whose cells make no architecture.
     """
-    columns = {field: whole(path, frame, field) for field in SHAPE_FIELDS}
+    columns = {field: whole(path, frame, field) for field in WHOLES}
     columns |= {field: booleans(path, frame, field) for field in FLAGS}
     frame = frame.assign(**columns, rope_base=cells.positive(path, frame, "rope_base", required=True))
     return frame, architectures_of(frame, path)
@@ -78,7 +80,7 @@ def architectures_of(frame: pd.DataFrame, path: Path | str = "table") -> list[Ar
 def _architecture(row: dict[Any, Any], place: str) -> Architecture:
     flags = {field: bool(row[field]) if isinstance(row[field], np.bool_) else row[field] for field in FLAGS}
     try:
-        return Architecture.from_fields(row | {field: int(row[field]) for field in SHAPE_FIELDS} | flags)
+        return Architecture.from_fields(row | {field: int(row[field]) for field in WHOLES} | flags)
     except ValueError as error:
         raise InputError(f"{place}: {error}") from None
 
