@@ -16,7 +16,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ie_scaling.api.calls import fit, load, predict_latency, rank, read_runs, select
+    from ie_scaling.api.calls import fit, load, predict_latency, rank, select
+    from ie_scaling.api.rows import read_runs
     from ie_scaling.architecture import Architecture
     from ie_scaling.errors import InputError
 
@@ -33,7 +34,7 @@ __all__ = [
     "read_runs",
     "select",
 ]
-_HOMES = {"Architecture": "ie_scaling.architecture", "InputError": "ie_scaling.errors"}  # others are in api.calls
+_HOMES = {"Architecture": "architecture", "InputError": "errors", "read_runs": "api.rows"}  # others are in api.calls
 
 
 def _version() -> str:
@@ -50,7 +51,7 @@ if not TYPE_CHECKING:  # which would hide from type checkers what the modules ho
     def __getattr__(name: str) -> Any:
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        home = _HOMES.get(name, "ie_scaling.api.calls")
+        home = f"ie_scaling.{_HOMES.get(name, 'api.calls')}"
         value = _version() if name == "__version__" else getattr(importlib.import_module(home), name)
         globals()[name] = value
         return value

@@ -24,6 +24,10 @@ def test_importing_the_package_loads_neither_jax_nor_pandas():
     assert not loaded_by("import ie_scaling as ies\ndir(ies)\nies.InputError, ies.Architecture") & set(HEAVY)
 
 
+def test_reading_a_table_loads_no_jax():
+    assert not loaded_by("import ie_scaling as ies\nies.read_runs('data/bian2025.csv')") & {"jax", "flax", "numpyro"}
+
+
 def test_every_public_name_is_there_and_documented():
     for name in ies.__all__:
         assert name in dir(ies)

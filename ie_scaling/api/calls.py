@@ -1,4 +1,4 @@
-"""The calls from Python: read a run table, fit a law, rank shapes, select one, predict latencies, load a fit.
+"""The calls from Python but `rows.read_runs`: fit a law, rank shapes, select one, predict latencies, load a fit.
 
 Each runs what the command of its name runs, with the same fields, defaults and rules, and gives the same numbers.
 Nothing is printed but progress, on stderr (none with progress=False); what is to be said against a result is in its
@@ -12,8 +12,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ie_scaling.api import fits, given
-from ie_scaling.api.answers import Decision, LatencyFit, PointFit, PosteriorFit
+from ie_scaling.api import fields, fits, given
+from ie_scaling.api import rows as row_lib
+from ie_scaling.api.answers import Decision, LatencyFit
+from ie_scaling.api.loss_fits import PointFit, PosteriorFit
+from ie_scaling.api.rows import Table
 from ie_scaling.api.shapes import NamedShapes, Shape
 from ie_scaling.errors import InputError
 from ie_scaling.latency_law import predict
@@ -28,30 +31,7 @@ from ie_scaling.search.belief import Belief
 from ie_scaling.search.config import RankConfig, SelectConfig
 from ie_scaling.search.space import Space
 
-Table = pd.DataFrame | str | Path
 Fit = PosteriorFit | Posterior | str | Path
-
-
-def read_runs(path: Table, columns: str | Mapping[str, Any] = "", where: str = "") -> pd.DataFrame:
-    """A run table, checked: a row a trained model or checkpoint; numbers as float64, text "" where blank.
-
-    Columns are those of docs/run_table.md (n_params_total, n_tokens, loss in nats per token …), others as they are.
-    `.attrs` has `remarks`, what was assumed, and `warnings`, what is suspicious.
-
-    Args:
-      path: a CSV or Parquet file, several with commas between them, or a DataFrame.
-      columns: a map from these column names to the table's own.
-      where: a row filter (docs/row_filters.md).
-
-    Example: `rows = ies.read_runs("mine.csv", columns={"n_params_total": "N", "n_tokens": "D", "loss": "val/loss"})`
-
-    Raises:
-      InputError: naming file, row, column, value and rule.
-    """
-    runs = given.open_rows(path, given.column_map(columns))
-    rows = runs.judge(runs.filter(given.text("where", where)))
-    rows.frame.attrs = {"source": runs.name, "remarks": list(rows.remarks), "warnings": list(rows.warnings)}
-    return rows.frame
 
 
 def fit(
@@ -90,19 +70,19 @@ def fit(
       InputError: a bad field, or rows that are bad for this law.
       FloatingPointError: no start of least squares gave a finite objective.
     """
-    name = given.FRAME if isinstance(rows, pd.DataFrame) else given.text("rows", rows)
+    name = row_lib.FRAME if isinstance(rows, pd.DataFrame) else fields.text("rows", rows)
     values: dict[str, Any] = {"runs": name, "law": law, "method": method, "tie": tie, "count": count, "where": where}
     values |= {
-        "columns": given.column_map(columns),
+        "columns": fields.column_map(columns),
         "objective": objective,
         "huber_delta": huber_delta,
         "n_starts": n_starts,
     }
-    values |= {"n_bootstrap": n_bootstrap, "resample": resample, "nuts": nuts or {}, "seed": seed}
-    config = given.build(FitConfig, "fit", values)
-    runs = given.open_rows(rows, config.columns, allow_unfinished)
-    with progress_lib.shown(progress):
-        return fits.fit(config, runs, given.earlier(rows, "source", runs.name), given.earlier(rows, "warnings", ()))
+    values |= {"n_bootstrap": n_bootstrap, "resample": resample, "nuts": fields.group("nuts", nuts), "seed": seed}
+    config = fields.build(FitConfig, "fit", values)
+    runs = row_lib.open_rows(rows, config.columns, fields.flag("allow_unfinished", allow_unfinished))
+    with progress_lib.shown(fields.flag("progress", progress)):
+        return fits.fit(config, runs, row_lib.earlier(rows, "source", runs.name), row_lib.earlier(rows, "warnings", ()))
 
 
 def rank(
@@ -137,15 +117,15 @@ def rank(
     belief, named = Belief.of(given.posteriors(posterior)), NamedShapes.of(shapes)
     values: dict[str, Any] = {
         "candidates": [shape.name for shape in named.architectures],
-        "grid": grid or {},
+        "grid": fields.group("grid", grid),
         "n_tokens": n_tokens,
     }
     values |= {"level": level, "top_k": top_k, "n_listed": n_listed, "n_compared": n_compared, "seed": seed}
-    config = given.build(RankConfig, "rank", values)
+    config = fields.build(RankConfig, "rank", values)
     space = Space.of(config.candidates, config.grid)
     for each in belief.posteriors:
         each.require(space.take(np.arange(1)).features(config.n_tokens))
-    with progress_lib.shown(progress):
+    with progress_lib.shown(fields.flag("progress", progress)):
         table, answer = ranked.rank(config, belief, space)
     found = ranked.diagnose(belief, space, space.features(config.n_tokens))
     attributes: dict[Any, Any] = {"answer": ranked.describe(answer, table), "notes": list(named.notes)}
@@ -199,10 +179,11 @@ def select(
         "candidates": [shape.name for shape in named.architectures],
         "n_tokens": n_tokens,
     }
-    values |= {"where": where, "grid": grid or {}, "request": request or {}, "max_params": max_params}
-    values |= {"latency_metric": latency_metric, "max_latency_s": max_latency_s, "top_k": top_k, "seed": seed}
-    values |= {"max_latency_ratio": max_latency_ratio, "min_p_feasible": min_p_feasible, "level": level}
-    config = given.build(SelectConfig, "select", values)
+    values |= {"where": where, "grid": fields.group("grid", grid), "request": fields.group("request", request)}
+    values |= {"max_params": max_params, "min_p_feasible": min_p_feasible, "level": level, "top_k": top_k}
+    values |= {"latency_metric": latency_metric, "max_latency_s": max_latency_s, "seed": seed}
+    values |= {"max_latency_ratio": max_latency_ratio}
+    config = fields.build(SelectConfig, "select", values)
     chosen = selection.candidates_by(config, own.n_draws, rows)
     table, facts, _ = selection.select(config, own, chosen)
     best = int(table["recommended"].to_numpy(bool).argmax())
@@ -253,7 +234,7 @@ def predict_latency(
         "batch": batch,
     }
     values |= {"prompt_tokens": prompt_tokens, "new_tokens": new_tokens, "device_kind": device_kind, "dtype": dtype}
-    config = given.build(PredictLatencyConfig, "predict_latency", values | {"mode": mode, "seed": seed})
+    config = fields.build(PredictLatencyConfig, "predict_latency", values | {"mode": mode, "seed": seed})
     kind, cases = predict.resolve(config, named.architectures, law)
     table = predict.tabulate(law, kind, cases, config.seed).set_axis(pd.Index(named.names, name="shape"))
     table.attrs = {"warnings": diagnostic.lines(predict.diagnose(law, cases, kind)), "notes": list(named.notes)}
@@ -268,4 +249,4 @@ def load(directory: str | Path, allow_unfinished: bool = False) -> PosteriorFit 
     Raises:
       InputError: no such directory, one without DONE (unless `allow_unfinished`), or without a posterior.
     """
-    return given.load(directory, allow_unfinished)
+    return given.load(directory, fields.flag("allow_unfinished", allow_unfinished))

@@ -5,6 +5,8 @@ import html
 
 import pandas as pd
 
+INTERVAL = {"mean": "mean", "lo90": "90 % from", "hi90": "to"}  # columns of a summary that are shown, and as what
+
 
 @dataclasses.dataclass(frozen=True)
 class Summary:

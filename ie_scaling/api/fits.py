@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 
-from ie_scaling.api.answers import PointFit, PosteriorFit
+from ie_scaling.api.loss_fits import PointFit, PosteriorFit
 from ie_scaling.laws import bayes, fitting, problem
 from ie_scaling.laws.bayes import assemble, quantities, sampler
 from ie_scaling.laws.bayes.posterior import Posterior

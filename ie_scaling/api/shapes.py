@@ -31,6 +31,8 @@ class NamedShapes:
           InputError: something that is no shape, by its place in the list.
         """
         given = [shapes] if isinstance(shapes, str | Path | Architecture) else shapes
+        if isinstance(given, np.ndarray):
+            given = np.atleast_1d(given).tolist()
         if not isinstance(given, Iterable):
             raise InputError(f"{field}={short(shapes)}: must be a shape, its name, or a list of them")
         names, architectures = [], []

@@ -9,7 +9,8 @@ import pytest
 import ie_scaling as ies
 from experiments import rank as verb_rank
 from experiments import select as verb_select
-from ie_scaling.api.answers import LatencyFit, PosteriorFit
+from ie_scaling.api.answers import LatencyFit
+from ie_scaling.api.loss_fits import PosteriorFit
 from ie_scaling.errors import InputError
 from ie_scaling.inference.config import NutsConfig
 from ie_scaling.latency_law import predict
