@@ -8,8 +8,9 @@ worktree` in a temporary folder and removed again unless --keep. Each side runs 
 once, on inputs copied from this repository's data/ and results/, so that a change of data is no change of results. A
 job done for the same source is not repeated when started again with the same --workdir.
 
-Cost: about five minutes for all jobs on two quiet cores; `corpus`, `least_squares` and `rank` are quick. Prints one
-line for each field that is not equal bit for bit (one a file for those on one side only) and writes comparison.csv.
+Cost: a quarter of an hour for all jobs on two cores that others use too (not measured on quiet ones), half of it
+`contest`, `certify` and `reproduce`; `corpus`, `least_squares` and `rank` are quick. Prints one line for each
+field that is not equal bit for bit (one a file for those on one side only) and writes comparison.csv.
 Exit status: 0 nothing differs (equal, within 1e-9, or on one side only), 1 something differs, 2 bad arguments.
 
 Expected differences:
