@@ -142,7 +142,7 @@ class PosteriorFit(Shown):
         )
 
     def save(self, path: str | Path) -> None:
-        """Write the netCDF file that ArviZ and `load` read."""
+        """Write the netCDF file that ArviZ reads: draws, their convergence, rows; not what the certificate says."""
         self.posterior.save(Path(path))
 
     def describe(self) -> Summary:
