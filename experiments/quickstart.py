@@ -12,15 +12,17 @@ from pathlib import Path
 
 import pandas as pd
 
-from experiments import select
+from experiments import fit, select
 from ie_scaling.architecture import Architecture
 from ie_scaling.corpus import prepare
 from ie_scaling.corpus.config import CorpusConfig
 from ie_scaling.latency import benchmark
 from ie_scaling.latency.config import TimeDecodeConfig
-from ie_scaling.laws import fitting, forms
+from ie_scaling.laws import forms
+from ie_scaling.laws.config import FitConfig
 from ie_scaling.running import config as config_lib
 from ie_scaling.running import diagnostic, files, identity, runner, stopping, workdir
+from ie_scaling.running.diagnostic import Kind
 from ie_scaling.running.progress import say
 from ie_scaling.search import selection
 from ie_scaling.search.candidate_latency import Bound
@@ -68,10 +70,10 @@ def run(config: Config, directory: Path) -> list[str]:
     if not workdir.is_done(directory, resolved, inputs=inputs_of(config)):
         with workdir.opened(directory, resolved, inputs=inputs_of(config)):
             failures = _run_stages(config, directory)
-            files.write_json(directory / "diagnostics.json", {"failures": failures})
+            diagnostic.write(directory, diagnostic.each(Kind.STAGE, failures))
     elif workdir.is_finished(directory / "corpus"):
         prepare.check(_text(config, directory))  # of another text it is another study
-    return files.read_json(directory / "diagnostics.json")["failures"]
+    return diagnostic.lines(diagnostic.read(directory))
 
 
 def check(config: Config, directory: Path) -> list[str]:
@@ -137,10 +139,14 @@ def _fit(config: Config, directory: Path) -> list[str]:
         context = multiprocessing.get_context("spawn")
         ignore = (signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; this process ends the others
         with concurrent.futures.ProcessPoolExecutor(config.n_parallel, context, signal.signal, ignore) as pool:
-            found = list(pool.map(fitting.run, fits, places))
+            found = list(pool.map(_fit_one, fits, places))
     else:
-        found = [fitting.run(fit, place) for fit, place in zip(fits, places, strict=True)]
+        found = [_fit_one(each, place) for each, place in zip(fits, places, strict=True)]
     return [failure for failures in found for failure in failures]
+
+
+def _fit_one(config: FitConfig, directory: Path) -> list[str]:
+    return diagnostic.lines(runner.run(fit, config, directory))
 
 
 def _select(config: Config, law: str, directory: Path) -> list[str]:

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 import ie_scaling as ies
+from experiments import fit as verb_fit
 from experiments import rank as verb_rank
 from experiments import select as verb_select
 from ie_scaling.api.answers import LatencyFit
@@ -15,10 +16,10 @@ from ie_scaling.errors import InputError
 from ie_scaling.inference.config import NutsConfig
 from ie_scaling.latency_law import predict
 from ie_scaling.latency_law.config import PredictLatencyConfig
-from ie_scaling.laws import fitting, forms
+from ie_scaling.laws import forms
 from ie_scaling.laws.bayes import posterior as posterior_lib
 from ie_scaling.laws.config import FitConfig
-from ie_scaling.running import files
+from ie_scaling.running import files, runner
 from ie_scaling.search.config import RankConfig, SelectConfig
 from ie_scaling.tables import cells
 from tests.latency_law import small_posterior as small_latency
@@ -66,7 +67,7 @@ def test_rows_are_read_with_remarks_and_warnings(tmp_path):
 
 def test_least_squares_is_that_of_the_command(table, tmp_path, capsys):
     config = FitConfig(runs=str(table), law="chinchilla", method="least_squares", n_starts=8)
-    fitting.run(config, tmp_path / "fit")
+    runner.run(verb_fit, config, tmp_path / "fit")
     written = files.read_json(tmp_path / "fit" / "fit.json")
     capsys.readouterr()
     for rows in (table, ies.read_runs(table)):
@@ -86,7 +87,7 @@ def test_a_posterior_and_a_bootstrap_are_those_of_the_command(table, tmp_path):
     """Draw for draw, and with the same failures as a fit directory gives."""
     nuts = NutsConfig(**QUICK)
     config = FitConfig(runs=str(table), law="chinchilla", method="both", n_starts=8, n_bootstrap=20, nuts=nuts)
-    fitting.run(config, tmp_path / "fit")
+    runner.run(verb_fit, config, tmp_path / "fit")
     saved = posterior_lib.load_fit(tmp_path / "fit")
     fitted = ies.fit(ies.read_runs(table), "chinchilla", method="both", n_starts=8, n_bootstrap=20, nuts=QUICK)
     for name, values in saved.draws.items():

@@ -16,7 +16,8 @@ from ie_scaling.latency.config import TimeDecodeConfig
 from ie_scaling.laws.bayes import posterior
 from ie_scaling.laws.config import FitConfig
 from ie_scaling.running import config as config_lib
-from ie_scaling.running import files, workdir
+from ie_scaling.running import diagnostic, workdir
+from ie_scaling.running.diagnostic import Kind
 from ie_scaling.search.config import SelectConfig
 from ie_scaling.study.config import StudyConfig
 from ie_scaling.tables import cells, latency_table
@@ -111,7 +112,7 @@ def test_a_finished_study_of_another_text_is_refused(config, tmp_path, text_fold
     resolved = {"experiment": "quickstart"} | config_lib.to_plain(config)
     with workdir.opened(tmp_path / "study", resolved) as directory:
         prepare.prepare(dataclasses.replace(config.recipe.corpus, directory=str(directory / "corpus")))
-        files.write_json(directory / "diagnostics.json", {"failures": ["one"]})
+        diagnostic.write(directory, diagnostic.each(Kind.STAGE, ["one"]))
     assert quickstart.run(config, tmp_path / "study") == ["one"]
     (folder / "00.txt").write_text("another text " * 1000)
     with pytest.raises(InputError, match=r"is not what .* was made from"):

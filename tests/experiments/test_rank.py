@@ -9,6 +9,7 @@ import pytest
 from experiments import rank
 from ie_scaling.errors import InputError
 from ie_scaling.running import diagnostic, files, runner, workdir
+from ie_scaling.running.diagnostic import Diagnostic, Kind
 from ie_scaling.search import ranked
 from ie_scaling.search.config import GridConfig
 from tests.search import small_fit
@@ -41,20 +42,18 @@ def test_the_best_of_the_grid_is_near_the_optimum(fit, tmp_path):
     assert "P(best)" in ranked.describe(answer, table)
 
 
-@pytest.mark.parametrize("name", ["diagnostics.json", "certificate.json"])
-def test_a_failed_certificate_reaches_the_answer(fit, tmp_path, name):
-    lines = {"diagnostics.json": "certificate effective: models left out: 90 % intervals cover 40 % of their rows"}
-    line = lines.get(name, "models left out: 90 % intervals cover 40 % of their rows")
-    files.write_json(tmp_path / "fit" / name, {"passed": False, "failures": [line, "convergence: R-hat 1.2 of E"]})
+def test_a_failed_certificate_reaches_the_answer(fit, tmp_path):
+    failed = Diagnostic(Kind.CERTIFICATE, "certificate effective", "models left out: 90 % intervals cover 40 %")
+    diagnostic.write(tmp_path / "fit", [failed, Diagnostic(Kind.CONVERGENCE, "bayes effective", "R-hat 1.2 of E")])
     warnings = run(fit, tmp_path / "out")
-    said = [warning for warning in warnings if "certificate" in warning or "convergence" in warning]
-    assert said == ["law effective: certificate: models left out: 90 % intervals cover 40 % of their rows"]
+    said = [warning for warning in warnings if "certificate" in warning or "R-hat" in warning]
+    assert said == ["law effective: certificate: models left out: 90 % intervals cover 40 %"]
     assert files.read_json(tmp_path / "out" / "rank.json")["warnings"] == warnings
 
 
 def test_what_is_no_diagnostics_is_refused(fit, tmp_path):
-    files.write_json(tmp_path / "fit" / "diagnostics.json", {"failures": [1]})
-    with pytest.raises(InputError, match=r"diagnostics\.json: failures must be a list of lines"):
+    files.write_json(tmp_path / "fit" / "diagnostics.json", {"diagnostics": [1]})
+    with pytest.raises(InputError, match=r"diagnostics\.json: 1 is no diagnostic"):
         run(fit, tmp_path / "out")
 
 

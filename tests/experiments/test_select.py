@@ -21,6 +21,7 @@ from ie_scaling.laws import forms
 from ie_scaling.laws.bayes import posterior
 from ie_scaling.laws.observations import Reference
 from ie_scaling.running import diagnostic, files, runner
+from ie_scaling.running.diagnostic import Diagnostic, Kind
 from ie_scaling.search import selection
 from ie_scaling.search.config import GridConfig, SelectConfig
 from ie_scaling.tables import cells, latency_table
@@ -259,7 +260,8 @@ def test_as_many_candidates_as_memory_holds(inputs, law, tmp_path, monkeypatch):
 
 
 def test_a_failed_certificate_reaches_the_selection(inputs, tmp_path):
-    files.write_json(tmp_path / "fit" / "certificate.json", {"failures": ["priors: 9 % of the losses lie outside"]})
+    failed = Diagnostic(Kind.CERTIFICATE, "certificate effective", "priors: 9 % of the losses lie outside")
+    diagnostic.write(tmp_path / "fit", [failed])
     failures = run(inputs, tmp_path / "out")
     assert failures[:2] == [
         "law effective: R-hat 1.2 of E is above 1.01",

@@ -181,30 +181,13 @@ def _fit(rng, values, grid, folder) -> str:
 
 
 def _beside(rng, values, grid, folder) -> str:
-    """diagnostics.json or certificate.json of another form."""
-    name = rng.choice(("diagnostics.json", "certificate.json", "config.json"))
-    content = rng.choice(
-        (
-            *(
-                "",
-                "{",
-                "[]",
-                "null",
-                "3",
-                '{"failures": null}',
-                '{"failures": 3}',
-                '{"failures": [1]}',
-                '{"failures": {}}',
-            ),
-            *(
-                '{"failures": ["a\\nb"]}',
-                '{"failures": []}',
-                json.dumps({"failures": ["x" * 99] * 99}),
-                "\ufeff[]",
-                "\0",
-            ),
-        )
-    )
+    """diagnostics.json of another form, or a config.json beside the posterior."""
+    name = rng.choice(("diagnostics.json", "diagnostics.json", "config.json"))
+    good = {"kind": "certificate", "subject": "certificate effective", "message": "m"}
+    lists = ([1], [{}], [[]], [good | {"kind": 3}], [good | {"kind": "?"}], [good | {"message": "a\nb"}], [good, good])
+    lists += ([], None, 3, {}, "x", [good | {"more": ""}], [{"kind": "table"}], [good | {"message": "x" * 9999}] * 99)
+    others = ("", "{", "[]", "null", "3", '{"failures": ["old"]}', "\ufeff[]", "\0", "[" * 5000)
+    content = rng.choice((*others, *(json.dumps({"diagnostics": each}) for each in lists)))
     (folder / "fit" / name).write_text(content)
     return f"{name} {content!r:.40}"
 

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from experiments import certify, pool
+from experiments import certify, fit, pool
 from ie_scaling.errors import InputError
 from ie_scaling.laws import fitting, forms
 from ie_scaling.laws.config import CertifyConfig, CompareConfig, CompareLawsConfig, FitConfig, PoolConfig
 from ie_scaling.laws.evidence import contest, cross_validation
 from ie_scaling.laws.observations import Observations
-from ie_scaling.running import files
+from ie_scaling.running import diagnostic, files, runner
+from ie_scaling.running.diagnostic import Kind
 from ie_scaling.tables import cells
 from tests.laws.simulated import simulate
 
@@ -22,12 +23,12 @@ QUICK = FitConfig(law="chinchilla", method="least_squares", n_starts=4)
 
 def test_warnings_stand_beside_the_fit_and_in_its_files(tmp_path):
     config = dataclasses.replace(QUICK, runs=str(CASES / "millions_and_billions.csv"))
-    warnings = fitting.run(config, tmp_path / "fit")
+    warnings = diagnostic.lines(runner.run(fit, config, tmp_path / "fit"))
     assert ["looks like millions" in warnings[0], "looks like billions" in warnings[1]] == [True, True]
-    assert files.read_json(tmp_path / "fit" / "diagnostics.json")["warnings"] == warnings
-    fit = files.read_json(tmp_path / "fit" / "fit.json")
-    assert (fit["warnings"], fit["status"]) == (warnings, "converged")
-    assert fitting.run(config, tmp_path / "fit") == warnings  # read, not refitted
+    assert {entry.kind for entry in diagnostic.read(tmp_path / "fit") if entry.is_warning} == {Kind.TABLE}
+    found = files.read_json(tmp_path / "fit" / "fit.json")
+    assert (found["warnings"], found["status"]) == (warnings, "converged")
+    assert diagnostic.lines(runner.run(fit, config, tmp_path / "fit")) == warnings  # read, not refitted
 
 
 def test_a_bootstrap_over_few_models_says_so(tmp_path):
@@ -43,8 +44,8 @@ def test_a_bootstrap_over_few_models_says_so(tmp_path):
 
 def test_every_verb_reads_under_the_map():
     path = str(CASES / "C_N_D_loss.csv")
-    fit = dataclasses.replace(QUICK, runs=path, columns=COLUMNS, where="N < 4e8", holdout="D > 2e9")
-    inputs = fitting.load(fit)
+    chosen = dataclasses.replace(QUICK, runs=path, columns=COLUMNS, where="N < 4e8", holdout="D > 2e9")
+    inputs = fitting.load(chosen)
     assert (len(inputs.fitted), len(inputs.holdout or ()), inputs.n_in_table) == (16, 6, 24)
     laws = {"laws": ("chinchilla:free:total",), "baseline": "chinchilla:free:total"}
     compared = cross_validation.load(CompareLawsConfig(tables=(path,), columns=COLUMNS, **laws))
@@ -55,7 +56,7 @@ def test_every_verb_reads_under_the_map():
     assert len(contested[0].rows) == 24
     rows = certify.load(CertifyConfig(runs=path, columns=COLUMNS, law="chinchilla")).rows
     assert len(rows) == 24
-    for config in (fit, CertifyConfig(runs=path, columns="{'n_tokens': 'E'}", law="chinchilla")):
+    for config in (chosen, CertifyConfig(runs=path, columns="{'n_tokens': 'E'}", law="chinchilla")):
         with pytest.raises(InputError, match="has no column"):
             load = fitting.load if isinstance(config, FitConfig) else certify.load
             load(dataclasses.replace(config, columns="{'n_tokens': 'E'}"))

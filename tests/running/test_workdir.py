@@ -309,8 +309,8 @@ def test_every_verb_that_reads_files_says_which(tmp_path):
         "reproduce": ("data", {}, 4),
         "fit_latency": ("tables", {"tables": "a.csv"}, 1),
         "predict_latency": ("fit", {"fit": "runs/x"}, 2),
-        "rank": ("fit", {"fit": "x,y"}, 8),
-        "select": ("fit", {"fit": "x", "latency": "latency.csv"}, 5),
+        "rank": ("fit", {"fit": "x,y"}, 6),
+        "select": ("fit", {"fit": "x", "latency": "latency.csv"}, 4),
         "time_decode": ("architectures", {}, 0),
     }
     for verb, (field, values, n_files) in reads.items():

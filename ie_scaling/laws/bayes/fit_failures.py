@@ -1,40 +1,31 @@
 """What a fit directory says has failed, besides the convergence gate that its draws carry themselves."""
 
-import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
-from ie_scaling.errors import InputError
-from ie_scaling.running import files
+from ie_scaling.running import diagnostic
+from ie_scaling.running.diagnostic import Diagnostic, Kind
 
-SAID_BY_THE_DRAWS = ("bayes ", "convergence", "certificate: convergence")
-OF_ANOTHER = "least squares "  # not what a posterior's draws rest on
-_CERTIFICATE = re.compile(r"certificate \S+: ")
+# Not of draws: what was assumed, and another method. Convergence is carried by the draws themselves.
+OTHERS = (Kind.ASSUMPTION, Kind.LEAST_SQUARES, Kind.CONVERGENCE)
 
 
-def read(directory: Path, own: Sequence[str]) -> tuple[str, ...]:
-    """One-liners of diagnostics.json and certificate.json, each once; `own` are those that the draws carry.
+def read(directory: Path) -> tuple[str, ...]:
+    """A line for each diagnostic that bears on a fit's draws, each once; none without diagnostics.json.
 
     Raises:
       InputError: a file that is not what `configs/fit.py` writes.
     """
-    found = []
-    for name, prefix in (("diagnostics.json", ""), ("certificate.json", "certificate: ")):
-        if (directory / name).is_file():
-            found += [prefix + _CERTIFICATE.sub("certificate: ", failure) for failure in _failures(directory / name)]
-    others = [failure for failure in found if not failure.startswith((*SAID_BY_THE_DRAWS, OF_ANOTHER))]
-    return tuple(dict.fromkeys(failure for failure in others if failure not in own))
+    if not (directory / diagnostic.FILE_NAME).is_file():
+        return ()
+    return of_draws(diagnostic.read(directory))
 
 
-def _failures(path: Path) -> list[str]:
-    content: Any = files.read_json(path)
-    if not isinstance(content, dict):
-        raise InputError(f"{path}: must hold failures by name; fit again")
-    lines = []
-    for kind in ("failures", "warnings"):  # warnings are about the table that was fitted
-        found = content.get(kind, [])
-        if not isinstance(found, list) or not all(isinstance(line, str) for line in found):
-            raise InputError(f"{path}: {kind} must be a list of lines; fit again")
-        lines += [" ".join(line.split()) for line in found]
-    return lines
+def of_draws(found: Iterable[Diagnostic]) -> tuple[str, ...]:
+    """A line for each diagnostic that bears on draws, each once."""
+    return tuple(dict.fromkeys(_line(entry) for entry in found if entry.kind not in OTHERS))
+
+
+def _line(entry: Diagnostic) -> str:
+    """Without the name of the law, which whoever reads the draws says himself."""
+    return f"certificate: {entry.message}" if entry.kind is Kind.CERTIFICATE else str(entry)

@@ -279,7 +279,7 @@ def load(path: str | Path, law: str = "") -> Posterior:
     return Posterior(**posterior_file.read(Path(path), law))
 
 
-FILES = ("posterior.nc", "bootstrap.nc", "certificate.json", "diagnostics.json")  # what is read of a fit
+FILES = ("posterior.nc", "bootstrap.nc", "diagnostics.json")  # what is read of a fit
 
 
 def load_fit(directory: str | Path, law: str = "") -> Posterior:
@@ -292,7 +292,7 @@ def load_fit(directory: str | Path, law: str = "") -> Posterior:
     """
     path = posterior_file.choose(Path(directory))
     posterior = load(path, law or posterior_file.law_asked(path.parent))
-    return dataclasses.replace(posterior, fit_failures=fit_failures.read(Path(directory), posterior.failures))
+    return dataclasses.replace(posterior, fit_failures=fit_failures.read(Path(directory)))
 
 
 def summarise(values: np.ndarray) -> dict[str, float]:

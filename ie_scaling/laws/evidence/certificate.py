@@ -4,6 +4,7 @@ Every Bayesian fit gets the short one, of what its draws alone can say: coverage
 the priors decide, and whether the priors allow for the losses at all.
 """
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -87,7 +88,7 @@ def of_all_rows(law: Law, rows: Observations, seed: int) -> dict[str, Any]:
     """The short certificate of the law fitted to all rows."""
     posterior = _posterior(law, rows, seed, f"fit {law.name}")
     assemble.add_quantities(posterior, quantities.ask(rows))
-    return short(posterior, seed)
+    return short(posterior, seed).answer
 
 
 def _posterior(law: Law, rows: Observations, seed: int, label: str) -> Posterior:
@@ -97,8 +98,16 @@ def _posterior(law: Law, rows: Observations, seed: int, label: str) -> Posterior
         return bayes.fit(pose(law, rows), nuts, seed, progress.advance)
 
 
-def short(posterior: Posterior, seed: int) -> dict[str, Any]:
-    """The short certificate of a fit, JSON-ready.
+@dataclasses.dataclass(frozen=True)
+class ShortCertificate:
+    """What failed besides convergence, which draws carry themselves, and certificate.json, which has both."""
+
+    failures: list[str]
+    answer: dict[str, Any]
+
+
+def short(posterior: Posterior, seed: int) -> ShortCertificate:
+    """The short certificate of a fit.
 
     It fails where 90 % intervals of models left out (by importance sampling) cover a share that 90 % would give less
     than one time in a hundred, were models independent; where the prior decides a quantity that is asked of the law;
@@ -108,7 +117,7 @@ def short(posterior: Posterior, seed: int) -> dict[str, Any]:
     n_models = len(posterior.model_ids)
     sensitive = sensitivity.of(posterior)
     coverage = {f"coverage{level}": left_out.coverage(level / 100) for level in (50, 90)}
-    failures = [f"convergence: {failure}" for failure in posterior.failures]
+    convergence, failures = [f"convergence: {failure}" for failure in posterior.failures], []
     if _improbable(coverage["coverage90"], n_models, 0.01):
         failures.append(f"models left out: 90 % intervals cover {100 * coverage['coverage90']:.0f} % of their rows")
     failures += [
@@ -119,14 +128,15 @@ def short(posterior: Posterior, seed: int) -> dict[str, Any]:
     allowed = prior_checks.predict(posterior, seed)
     if outside := 100 * allowed["share_outside"]:
         failures.append(f"priors: {outside:.0f} % of the losses lie outside the 99.8 % they allow")
-    return {
+    answer = {
         "kind": "short",
-        "passed": not failures,
-        "failures": failures,
+        "passed": not (convergence or failures),
+        "failures": convergence + failures,
         "models_left_out": coverage | {"n_models": n_models, "high_pareto_k": left_out.n_unreliable},
         "prior_predictive": allowed,
         "sensitivity": sensitive,
     }
+    return ShortCertificate(failures, answer)
 
 
 def roll_forward(law: Law, rows: Observations, seed: int) -> dict[str, Any]:

@@ -98,10 +98,11 @@ def test_a_model_named_as_an_architecture_is_that_one_and_no_other():
 @pytest.mark.slow
 def test_the_probability_of_the_best_of_six_shapes(tmp_path):
     """Law `effective` on 76 rows: 0.97 at level shape and 0.83 for a new run; with strangers' effects 0.91 and 0.77."""
-    from ie_scaling.laws import fitting
+    from experiments import fit
     from ie_scaling.laws.config import FitConfig
+    from ie_scaling.running import runner
 
-    fitting.run(FitConfig(runs=str(DATA / "bian2025.csv"), method="bayes"), tmp_path / "fit")
+    runner.run(fit, FitConfig(runs=str(DATA / "bian2025.csv"), method="bayes"), tmp_path / "fit")
     made = posterior.load_fit(tmp_path / "fit")
     for level, expected in (("shape", 0.97), ("new_run", 0.83)):
         losses_of = made.losses_of(features_of(SIX, 3e10), level, 0, made.identify(SIX))

@@ -46,7 +46,7 @@ def posterior(fit_directory):
 
 
 def test_the_short_certificate_of_a_good_fit(posterior):
-    found = certificate.short(posterior, 0)
+    found = certificate.short(posterior, 0).answer
     assert found["passed"] == (not found["failures"])
     assert not [failure for failure in found["failures"] if failure.startswith(("models", "priors"))]
     assert 0.3 < found["models_left_out"]["coverage50"] < 0.75
@@ -61,7 +61,7 @@ def test_the_short_certificate_of_a_good_fit(posterior):
 def test_a_model_far_off_and_losses_beyond_the_priors_fail(posterior):
     groups = dict(posterior.groups)
     groups["observed_data"] = groups["observed_data"] + np.log(100.0)
-    found = certificate.short(dataclasses.replace(posterior, groups=groups), 0)
+    found = certificate.short(dataclasses.replace(posterior, groups=groups), 0).answer
     assert any(failure.startswith("models left out: 90 % intervals cover 0 %") for failure in found["failures"])
     assert any(failure.startswith("priors: 100 %") for failure in found["failures"])
 

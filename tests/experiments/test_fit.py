@@ -7,13 +7,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ie_scaling.laws import fitting, forms
+from experiments import fit
+from ie_scaling.laws import forms
 from ie_scaling.laws.bayes import posterior
 from ie_scaling.laws.config import FitConfig
 from ie_scaling.running import config as config_lib
-from ie_scaling.running import files
+from ie_scaling.running import diagnostic, files, runner
 from ie_scaling.tables import cells
 from tests.laws.simulated import TRUTH, simulate
+
+
+def run(config, directory):
+    """The warnings."""
+    return diagnostic.lines(runner.run(fit, config, directory))
 
 
 def test_the_report_fills_in_the_checklist(fit_directory, fit_config):
@@ -46,7 +52,7 @@ def test_mixed_sources_are_flagged(tmp_path):
         cells.write_table(tmp_path / f"{name}.csv", frame.assign(source=name))
     runs = f"{tmp_path}/one.csv,{tmp_path}/two.csv"
     config = FitConfig(runs=runs, law="chinchilla", method="least_squares", n_starts=4)
-    failures = fitting.run(config, tmp_path / "fit")
+    failures = run(config, tmp_path / "fit")
     assert any(failure.startswith("source: one, two share one law") for failure in failures)
     assert len(files.read_json(tmp_path / "fit" / "fit.json")["runs_sha256"].split(",")) == 2
 
@@ -54,23 +60,23 @@ def test_mixed_sources_are_flagged(tmp_path):
 def test_files(fit_directory, fit_config):
     assert {path.name for path in fit_directory.iterdir() if path.name[0] != "."} == {
         *("config.json", "inputs.json", "environment.json", "DONE", "fit.json", "predictions.csv", "diagnostics.json"),
-        *("posterior.nc", "bootstrap.nc", "fit_report.json", "fit_report.md", "certificate.json"),
+        *("posterior.nc", "bootstrap.nc", "fit_report.json", "fit_report.md", "certificate.json", "figures"),
     }
     assert files.read_json(fit_directory / "config.json") == {"experiment": "fit"} | config_lib.to_plain(fit_config)
 
 
 def test_fit_json(fit_directory):
-    fit = files.read_json(fit_directory / "fit.json")
+    said = files.read_json(fit_directory / "fit.json")
     expected = {"law", "tie", "count", "method", "params", "objective", "grad_norm", "status", "n_rows", "metrics"}
-    assert expected <= set(fit)
-    assert (fit["law"], fit["tie"], fit["count"]) == ("chinchilla", "free", "total")
-    assert (fit["status"], fit["n_rows"]) == ("converged", 30)
-    assert fit["params"]["alpha"] == pytest.approx(TRUTH["alpha"], abs=0.1)
-    assert fit["metrics"]["fit"]["n"] == 30
-    assert fit["metrics"]["holdout"]["n"] == 10
-    assert fit["metrics"]["all"]["n"] == 40
-    assert fit["metrics"]["fit"]["r2"] > 0.95
-    assert fit["gate"]["passed"]
+    assert expected <= set(said)
+    assert (said["law"], said["tie"], said["count"]) == ("chinchilla", "free", "total")
+    assert (said["status"], said["n_rows"]) == ("converged", 30)
+    assert said["params"]["alpha"] == pytest.approx(TRUTH["alpha"], abs=0.1)
+    assert said["metrics"]["fit"]["n"] == 30
+    assert said["metrics"]["holdout"]["n"] == 10
+    assert said["metrics"]["all"]["n"] == 40
+    assert said["metrics"]["fit"]["r2"] > 0.95
+    assert said["gate"]["passed"]
 
 
 def test_predictions_cover_the_rows(fit_directory):
@@ -83,15 +89,15 @@ def test_predictions_cover_the_rows(fit_directory):
 
 
 def test_a_finished_fit_is_read(fit_directory, fit_config, monkeypatch):
-    monkeypatch.setattr(fitting, "load", None)  # would fail if it were called
-    failures = fitting.run(fit_config, fit_directory)
-    assert failures == files.read_json(fit_directory / "diagnostics.json")["failures"]
+    monkeypatch.setattr(fit, "load", None)  # would fail if it were called
+    failures = run(fit_config, fit_directory)
+    assert failures == diagnostic.lines(diagnostic.read(fit_directory))
     assert all(failure.startswith("certificate chinchilla: sensitivity") for failure in failures)  # of 30 rows
 
 
 def test_another_configuration_in_its_place_is_refused(fit_directory, fit_config):
     with pytest.raises(ValueError, match="started with seed=0, now 1"):
-        fitting.run(dataclasses.replace(fit_config, seed=1), fit_directory)
+        run(dataclasses.replace(fit_config, seed=1), fit_directory)
 
 
 def test_as_published_with_held_out_rows(tmp_path):
@@ -102,16 +108,16 @@ def test_as_published_with_held_out_rows(tmp_path):
         method="least_squares",
         objective="squared",
     )
-    assert fitting.run(config, tmp_path / "fit") == []
-    fit = files.read_json(tmp_path / "fit" / "fit.json")
-    assert f"{fit['metrics']['all']['r2']:.4f} {fit['metrics']['holdout']['r2']:.4f}" == "0.9982 0.9975"
+    assert run(config, tmp_path / "fit") == []
+    said = files.read_json(tmp_path / "fit" / "fit.json")
+    assert f"{said['metrics']['all']['r2']:.4f} {said['metrics']['holdout']['r2']:.4f}" == "0.9982 0.9975"
     assert pd.read_csv(tmp_path / "fit" / "predictions.csv")["lo90"].isna().all()
     assert not (tmp_path / "fit" / "posterior.nc").exists()
 
 
 def test_what_is_not_identified_is_a_failure(tmp_path):
     config = FitConfig(where="fit_set.str.contains('fig8')", law="chinchilla", method="least_squares", n_starts=4)
-    failures = fitting.run(config, tmp_path / "fit")
+    failures = run(config, tmp_path / "fit")
     assert len(failures) == 1
     assert failures[0].startswith(
         "least squares chinchilla: not_identified (A_ref, B_ref, alpha, beta: tokens are 20.3"
@@ -133,7 +139,7 @@ def test_what_is_not_identified_is_a_failure(tmp_path):
 )
 def test_bad_input_leaves_nothing_behind(tmp_path, changes, message):
     with pytest.raises(ValueError, match=message):
-        fitting.run(dataclasses.replace(FitConfig(), **changes), tmp_path / "fit")
+        run(dataclasses.replace(FitConfig(), **changes), tmp_path / "fit")
     assert not (tmp_path / "fit").exists()
 
 
@@ -142,7 +148,7 @@ def test_a_negative_loss_is_named(tmp_path):
     frame.loc[6, "loss"] = -np.float64(1)
     frame.to_csv(tmp_path / "runs.csv", index=False)
     with pytest.raises(ValueError, match=r"runs\.csv: row 7, column loss: .* must be finite and above zero"):
-        fitting.run(FitConfig(runs=str(tmp_path / "runs.csv")), tmp_path / "fit")
+        run(FitConfig(runs=str(tmp_path / "runs.csv")), tmp_path / "fit")
 
 
 def test_held_out_rows_that_are_fitted_are_warned_of(tmp_path):
@@ -150,7 +156,7 @@ def test_held_out_rows_that_are_fitted_are_warned_of(tmp_path):
     table.to_csv(tmp_path / "all.csv", index=False)
     table.tail(6).to_csv(tmp_path / "held.csv", index=False)
     config = FitConfig(runs=str(tmp_path / "all.csv"), holdout=str(tmp_path / "held.csv"), law="chinchilla")
-    (warning,) = fitting.load(config).warnings
+    (warning,) = fit.load(config).warnings
     assert "6 of 6 held-out rows have the size, tokens and loss of a fitted row" in warning
-    (warning,) = fitting.load(dataclasses.replace(config, where="n_params_total < 1e9")).warnings
+    (warning,) = fit.load(dataclasses.replace(config, where="n_params_total < 1e9")).warnings
     assert "2 of 6 held-out rows" in warning

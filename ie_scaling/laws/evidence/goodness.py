@@ -1,0 +1,77 @@
+"""How well a fit says its rows and those held out: predictions with intervals, metrics, and the law's quantities."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ie_scaling.inference import scoring
+from ie_scaling.laws.bayes import quantities
+from ie_scaling.laws.bayes.posterior import Posterior
+from ie_scaling.laws.bayes.posterior import summarise as summarise_draws
+from ie_scaling.laws.law import Law
+from ie_scaling.laws.least_squares.solver import LeastSquaresFit
+from ie_scaling.laws.observations import Observations
+
+
+def predict_table(
+    splits: Mapping[str, Observations | None], fitted: LeastSquaresFit | None, draws: Posterior | None, seed: int
+) -> pd.DataFrame:
+    """run_id, loss, prediction, lo90, hi90, split and the least-squares prediction of every row.
+
+    With draws of a posterior, the prediction is the median for one more run of that model and the interval its 90 %;
+    with a bootstrap the prediction stays least squares'. Without draws the interval is blank.
+    """
+    tables = []
+    for split, rows in splits.items():
+        if rows is None:
+            continue
+        table = pd.DataFrame({"run_id": rows.run_ids, "loss": rows.loss_R, "prediction": np.nan, "lo90": np.nan})
+        table = table.assign(hi90=np.nan, split=split)
+        if fitted is not None:
+            table["prediction"] = table["least_squares"] = np.exp(fitted.predict(rows.features))
+        if draws is not None:
+            names = [rows.model_ids[model] for model in rows.model_R]
+            log_loss_WR = draws.log_losses(rows.features, "new_run", seed, model_ids=names)
+            low_R, middle_R, high_R = np.exp(np.quantile(log_loss_WR, (0.05, 0.5, 0.95), axis=0))
+            table = table.assign(lo90=low_R, hi90=high_R)
+            if draws.method == "bayes":
+                table["prediction"] = middle_R
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
+
+
+def score(table: pd.DataFrame, column: str) -> dict[str, Any]:
+    """Metrics of the rows fitted, held out (None without any), and all together, as arXiv 2501.18107 reports them."""
+    result: dict[str, Any] = {}
+    for name, rows in (
+        ("fit", table[table["split"] == "fit"]),
+        ("holdout", table[table["split"] == "holdout"]),
+        ("all", table),
+    ):
+        if rows.empty:
+            result[name] = None
+            continue
+        result[name] = dict(scoring.metrics(rows["loss"].to_numpy(), rows[column].to_numpy()))
+        if rows["lo90"].notna().all():
+            result[name]["coverage90"] = scoring.coverage(*(rows[key].to_numpy() for key in ("loss", "lo90", "hi90")))
+    return result
+
+
+def describe_quantities(
+    law: Law, fitted: LeastSquaresFit | None, draws: Posterior | None, question: quantities.Question
+) -> dict[str, Any]:
+    """Each quantity's least-squares estimate (None without one) and, of the draws, its mean, sd and interval."""
+    described: dict[str, Any] = {}
+    if fitted is not None and min(fitted.params.values()) > -np.inf:
+        point = {name: np.array([value]) for name, value in fitted.params.items()}
+        for name, value in quantities.compute(law, fitted.reference, point, question).items():
+            described[name] = {"estimate": float(value[0])}
+    for name, values in (draws.quantities if draws is not None else {}).items():
+        described[name] = {"estimate": None} | described.get(name, {}) | summarise_draws(values)
+    if law.shape_parts and "optimal_aspect_ratio" not in described and described:
+        low, high = quantities.ASPECT_RATIOS[[0, -1]]
+        note = f"none from {low:g} to {high:g}: under this fit the loss is least at an end"
+        described["optimal_aspect_ratio"] = {"estimate": None, "note": note}
+    return described
