@@ -19,7 +19,8 @@ from ie_scaling.model import sharding
 from ie_scaling.model.decoding.engine import Engine, compile_engine
 from ie_scaling.model.decoding.weights import random_weights
 from ie_scaling.running import config as config_lib
-from ie_scaling.running import environment, files, identity, workdir
+from ie_scaling.running import diagnostic, environment, files, identity, workdir
+from ie_scaling.running.diagnostic import Kind
 from ie_scaling.running.progress import Progress
 from ie_scaling.shapes import lookup
 from ie_scaling.tables import cells, latency_table
@@ -49,7 +50,7 @@ def run(config: TimeDecodeConfig, directory: Path) -> list[str]:
         cases = checked_cases(config)
         with workdir.opened(directory, stored, inputs=inputs_of(config)):
             write(directory, time_cases(cases, config))
-    return files.read_json(directory / "diagnostics.json")["failures"]
+    return diagnostic.lines(diagnostic.read(directory))
 
 
 def inputs_of(config: TimeDecodeConfig) -> workdir.Inputs:
@@ -79,7 +80,7 @@ def write(directory: Path, timed: Timed) -> None:
     """latency.csv, samples.jsonl and diagnostics.json."""
     cells.write_table(directory / "latency.csv", timed.rows)
     files.write_text(directory / "samples.jsonl", "".join(json.dumps(sample) + "\n" for sample in timed.samples))
-    files.write_json(directory / "diagnostics.json", {"failures": timed.failures})
+    diagnostic.write(directory, diagnostic.each(Kind.TIMING, timed.failures))
 
 
 def default_dtype() -> str:

@@ -14,7 +14,8 @@ from ie_scaling.latency_law import posterior as latency_law
 from ie_scaling.latency_law import table as law_table
 from ie_scaling.latency_law.config import LatencyLawConfig
 from ie_scaling.running import config as config_lib
-from ie_scaling.running import files, workdir
+from ie_scaling.running import diagnostic, workdir
+from ie_scaling.running.diagnostic import Kind
 from ie_scaling.study.latency_findings import LABELS, LEVEL, Estimate, Finding, percent
 from ie_scaling.study.latency_timings import QUANTILES, Timings
 from ie_scaling.tables import cells, shape_table
@@ -53,9 +54,10 @@ def run(
             draws_WA = {metric: getattr(drawn, f"{metric}_WA") for metric in PREDICTED}
             predictions = compare(held_out, draws_WA)
             cells.write_table(directory / "predictions.csv", predictions)
-            failures = [f"law: {failure}" for failure in posterior.failures] + misses(predictions)
-            files.write_json(directory / "diagnostics.json", {"failures": failures})
-    return files.read_json(directory / "diagnostics.json")["failures"]
+            found = diagnostic.each(Kind.CONVERGENCE, posterior.failures, "law")
+            found += diagnostic.each(Kind.CERTIFICATE, misses(predictions))
+            diagnostic.write(directory, found)
+    return diagnostic.lines(diagnostic.read(directory))
 
 
 def compare(held_out: Timings, draws_WA: dict[str, np.ndarray]) -> pd.DataFrame:
@@ -120,7 +122,7 @@ def judge(predictions: pd.DataFrame, n_resamples: int, seed: int) -> list[Findin
         rows = predictions[predictions["metric"] == metric].sort_values("n_params_total", kind="stable")
         half = len(rows) // 2
         scores = {"all": Score.of(rows, n_resamples, seed)}
-        statement = f"{LABELS[metric]} of {len(rows)} held-out shapes and workloads: {scores['all'].show()}."
+        statement = in_short(metric, scores["all"])
         for name, part in (("smaller", rows.iloc[:half]), ("larger", rows.iloc[half:])):
             if len(rows) > 1:
                 scores[name] = Score.of(part, n_resamples, seed)
@@ -130,6 +132,11 @@ def judge(predictions: pd.DataFrame, n_resamples: int, seed: int) -> list[Findin
         verdict = "as wanted" if not failed else "not as wanted"
         found.append(Finding("held_out", "law", metric, verdict, statement, {"scores": scores}))
     return found
+
+
+def in_short(metric: str, score: Score) -> str:
+    """The first sentence of a statement: coverage and error of all held-out cases."""
+    return f"{LABELS[metric]} of {score.n_cases} held-out shapes and workloads: {score.show()}."
 
 
 def misses(predictions: pd.DataFrame) -> list[str]:

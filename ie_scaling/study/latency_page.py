@@ -111,7 +111,8 @@ def headline(table: pd.DataFrame, found: Sequence[Finding]) -> str:
                 parts.append(f"{LABELS[metric]}: {', '.join(counts)} of {len(verdicts)}")
         if parts:
             lines.append(f"Larger {quantity} for {'; for '.join(parts)}.")
-    lines += [f.statement.split(". ")[0].rstrip(".") + "." for f in found if f.series == "law"][:1]
+    of_law = [f for f in found if f.series == "law"][:1]
+    lines += [latency_law_check.in_short(f.metric, f.numbers["scores"]["all"]) for f in of_law]
     return " ".join(lines)
 
 

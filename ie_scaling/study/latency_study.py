@@ -11,7 +11,8 @@ import pandas as pd
 from ie_scaling.latency import benchmark
 from ie_scaling.latency.config import TimeDecodeConfig
 from ie_scaling.running import config as config_lib
-from ie_scaling.running import environment, files, workdir
+from ie_scaling.running import diagnostic, environment, files, workdir
+from ie_scaling.running.diagnostic import Kind
 from ie_scaling.running.progress import say
 from ie_scaling.study import latency_design, latency_findings, latency_law_check, latency_page
 from ie_scaling.study.latency_config import LatencyStudyConfig
@@ -31,8 +32,8 @@ def run(config: LatencyStudyConfig, directory: Path) -> list[str]:
         sweeps = checked_sweeps(config)
         with workdir.opened(directory, resolved):
             failures = _run_stages(config, sweeps, directory)
-            files.write_json(directory / "diagnostics.json", {"failures": failures})
-    return files.read_json(directory / "diagnostics.json")["failures"]
+            diagnostic.write(directory, diagnostic.each(Kind.STAGE, failures))
+    return diagnostic.lines(diagnostic.read(directory))
 
 
 def checked_sweeps(config: LatencyStudyConfig) -> list[Sweep]:
@@ -97,6 +98,5 @@ def time_sweep(sweep: Sweep, config: TimeDecodeConfig, directory: Path) -> list[
             cells.write_table(directory / "latency.csv", rows)
             lines = "".join(json.dumps(sample) + "\n" for sample in timed.samples)
             files.write_text(directory / "samples.jsonl", lines)
-            failures = [f"{sweep.name}: {failure}" for failure in timed.failures]
-            files.write_json(directory / "diagnostics.json", {"failures": failures})
-    return files.read_json(directory / "diagnostics.json")["failures"]
+            diagnostic.write(directory, diagnostic.each(Kind.TIMING, timed.failures, sweep.name))
+    return diagnostic.lines(diagnostic.read(directory))
