@@ -15,6 +15,7 @@ def chinchilla():
     return ies.fit(DATA / "bian2025.csv", "chinchilla", **OPTIONS)
 
 
+@pytest.mark.slow
 def test_laws_of_the_same_rows_are_stacked(chinchilla):
     other = ies.fit(DATA / "bian2025.csv", "aspect_ratio", tie="free", **OPTIONS)
     table = ies.rank([chinchilla, other], SHAPES, n_tokens=3e10, progress=False)
