@@ -51,5 +51,5 @@ def _point(fitted: Fitted, source: str) -> PointFit:
 
 def _with_failures(draws: Posterior, found: list[Diagnostic], warnings: Sequence[str]) -> Posterior:
     """Draws that say what a fit directory would say of them."""
-    every = [*found, *diagnostic.each(Kind.TABLE, warnings)]
+    every = [*diagnostic.each(Kind.TABLE, warnings), *found]
     return dataclasses.replace(draws, fit_failures=fit_failures.of_draws(every))
