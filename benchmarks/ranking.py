@@ -46,7 +46,7 @@ def main(_) -> None:
     features = features_of(shapes, 3e10)
     features_s = time.perf_counter() - began
     began = time.perf_counter()
-    losses_of = draws.losses_of(features, "shape", 0, [f"#{i}" for i in range(len(shapes))])
+    losses_of = draws.losses(features, level="shape")
     summary = ranking.stream(losses_of, N_DRAWS, len(shapes), 10)
     rank_s = time.perf_counter() - began
     found = {

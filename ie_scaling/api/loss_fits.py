@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -135,8 +136,8 @@ class PosteriorFit(Shown):
         config = fields.build(RankConfig, "losses", {"level": level, "seed": seed})
         features = _features(posterior.law, named, n_tokens)
         identities = posterior.identify(named.architectures)
-        losses_of = posterior.losses_of(features, config.level, config.seed, identities)
-        loss_WA = losses_of(np.arange(posterior.n_draws)).astype(np.float64)
+        options: dict[str, Any] = {"level": config.level, "seed": config.seed, "model_ids": identities}
+        loss_WA = posterior.losses(features, **options).all().astype(np.float64)
         return _losses(loss_WA, ("draw", "shape"), named, features).assign_attrs(
             level=level, warnings=list(self.warnings)
         )

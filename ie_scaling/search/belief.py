@@ -59,11 +59,13 @@ class Belief:
         """Which fitted models each candidate is; all posteriors are of the same models."""
         return self.posteriors[0].identify(architectures)
 
-    def losses_of(
+    def losses(
         self, features: Features, level: str, seed: int, identities: Sequence[Identity]
     ) -> "Predictive | Mixture":
-        """As `Posterior.losses_of`; each law gives draws in proportion to its weight."""
-        parts = [posterior.losses_of(features, level, seed, identities) for posterior in self.posteriors]
+        """As `Posterior.losses`; each law gives draws in proportion to its weight."""
+        parts = [
+            posterior.losses(features, level=level, seed=seed, model_ids=identities) for posterior in self.posteriors
+        ]
         return parts[0] if self.stack is None else Mixture.of(parts, self.posteriors, self.stack, self.n_draws)
 
     def describe(self) -> dict[str, Any]:

@@ -17,7 +17,8 @@ def compare(config: RankConfig, belief: Belief, space: Space, best: str) -> pd.D
     assert stack is not None
     features, rows = space.features(config.n_tokens), []
     for k, posterior in enumerate(belief.posteriors):
-        losses_of = posterior.losses_of(features, config.level, config.seed, posterior.identify(space.architectures))
+        identities = posterior.identify(space.architectures)
+        losses_of = posterior.losses(features, level=config.level, seed=config.seed, model_ids=identities)
         summary = ranking.stream(losses_of, posterior.n_draws, len(names), 1)
         own, chosen = int(summary.expected_regret_A.argmin()), names.index(best)
         rows.append(

@@ -24,7 +24,7 @@ from ie_scaling.tables import shape_table
 def rank(config: RankConfig, belief: Belief, space: Space) -> tuple[pd.DataFrame, dict[str, Any]]:
     """The `n_listed` candidates of least expected regret, the chosen one first, and what there is to say about them."""
     features, identities = space.features(config.n_tokens), belief.identify(space.architectures)
-    losses_of = belief.losses_of(features, config.level, config.seed, identities)
+    losses_of = belief.losses(features, config.level, config.seed, identities)
     every_W = np.arange(belief.n_draws)
     with Progress("rank", belief.n_draws, "draws") as progress:
         summary = ranking.stream(losses_of, belief.n_draws, len(space), config.top_k, progress.advance)
@@ -108,7 +108,7 @@ def _at_every_level(
     """P(best) at each level, the odds against the best, and the tokens that would buy each regret back."""
     columns, features = {}, space.features(config.n_tokens)
     for level in LEVELS:
-        loss_WA = belief.losses_of(features, level, config.seed, identities)(np.arange(belief.n_draws))
+        loss_WA = belief.losses(features, level, config.seed, identities)(np.arange(belief.n_draws))
         columns[f"p_best_{level}"] = ranking.p_best(loss_WA)
         if level == config.level:
             columns["p_beats_best"] = ranking.pairwise(loss_WA)[:, 0]

@@ -1,7 +1,7 @@
 """Ranks of architectures from paired draws of their losses, never from marginal intervals: arrays in, arrays out.
 
 Every function takes loss_WA, W posterior draws of the losses (nats per token) of A architectures in which one row is
-one joint draw, as `Posterior.predict(architectures, n_tokens, level)` gives it, and does not change it:
+one joint draw, as `Posterior.losses(architectures, n_tokens)` gives it, and does not change it:
 
   rank_probabilities(loss_WA, max_rank=None) -> (A, K)   column k is P(rank = k + 1), the lowest loss ranked 1; equal
                                                          losses share their ranks

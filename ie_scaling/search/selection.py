@@ -163,7 +163,7 @@ def select(
     belief, architectures = Belief((posterior,)), candidates.architectures
     features, names = candidates.space.features(config.n_tokens), [a.name for a in architectures]
     identities, every_W = belief.identify(architectures), np.arange(belief.n_draws)
-    losses_of = belief.losses_of(features, config.level, config.seed, identities)
+    losses_of = belief.losses(features, config.level, config.seed, identities)
     log_loss_WA, mean_WA = np.log(losses_of(every_W)), losses_of.means(every_W)
     bound = Bound(config.max_latency_s, config.max_latency_ratio)
     decided = decision.decide(

@@ -30,6 +30,6 @@ def bands(
     embedding = dataclasses.replace(template.embedding, d_model=features.d_model)
     forward = 2 * features.n_non_embedding + embedding.unembedding_flops
     forward = forward + features.n_layers * attention.attending_flops(sequence_length)
-    loss_WA = np.exp(posterior.log_losses(features, level))
+    loss_WA = posterior.losses(features, level=level).all()
     mean, lo, hi = loss_WA.mean(axis=0), *np.quantile(loss_WA, (0.05, 0.95), axis=0)
     return Band(label, features.n_total, mean, lo, hi), Band(label, 3 * n_tokens * forward, mean, lo, hi)

@@ -82,7 +82,8 @@ def test_table(found: Findings, roles: dict[str, str]) -> pd.DataFrame:
     features = features_of(architectures, found.tests["n_tokens"].tolist())
     for law, posterior in found.posteriors.items():
         identities = posterior.identify(architectures)
-        loss_WA = np.exp(posterior.log_losses(features, "new_run", found.config.select.seed, model_ids=identities))
+        options: dict[str, Any] = {"seed": found.config.select.seed, "model_ids": identities}
+        loss_WA = posterior.losses(features, level="new_run", **options).all()
         for index, (name, loss) in enumerate(zip(names, found.tests["loss"], strict=True)):
             lo, hi = np.quantile(loss_WA[:, index], (0.05, 0.95))
             prediction = float(np.median(loss_WA[:, index]))  # a Student-t's exponential has no mean

@@ -61,7 +61,7 @@ def _decision_section(found: Findings) -> page.Section:
     features, heatmaps = features_of(architectures, table["n_tokens"].tolist()), {}
     for law, posterior in found.posteriors.items():
         identities = posterior.identify(architectures)
-        losses_of = posterior.losses_of(features, config.select.level, config.select.seed, identities)
+        losses_of = posterior.losses(features, level=config.select.level, seed=config.select.seed, model_ids=identities)
         chance = ranking.rank_probabilities(losses_of(np.arange(posterior.n_draws)))
         caption = f"Law {law}: P(rank = k) of each candidate by loss, level {config.select.level}, latency ignored."
         heatmaps[f"rank_probability_{law}"] = (figures.rank_heatmap(labels, chance, law), caption)

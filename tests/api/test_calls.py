@@ -108,7 +108,7 @@ def test_losses_are_paired_draws_by_the_callers_names(posterior):
     assert loss_WA.attrs["warnings"] == list(posterior.warnings)
     one = posterior.losses("pythia-160m", n_tokens=[1e9], level="law")
     np.testing.assert_array_equal(one.sel(shape="pythia-160m"), loss_WA.sel(shape="pythia-160m"))
-    own = small_posterior.make().predict([ies.Architecture.parse(SHAPES[0])], 1e9, "law")
+    own = small_posterior.make().losses([ies.Architecture.parse(SHAPES[0])], 1e9, level="law").all()
     np.testing.assert_allclose(loss_WA.sel(shape=SHAPES[0]), own[:, 0], rtol=1e-12)
 
 

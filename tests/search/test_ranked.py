@@ -50,23 +50,13 @@ def test_levels_differ_and_a_trained_shape_keeps_its_own_effect(fit):
 def test_pieces_equal_the_whole(fit, level):
     made = posterior.load_fit(fit.fit)
     shapes = space.enumerate_grid(GRID)
-    losses_of = made.losses_of(features_of(shapes, 1e8), level, 3, [shape.name for shape in shapes])
+    losses_of = made.losses(shapes, 1e8, level=level, seed=3)
     whole = losses_of(np.arange(40))
     np.testing.assert_array_equal(losses_of(np.array([7, 31])), whole[[7, 31]])
     np.testing.assert_array_equal(losses_of(np.array([5]), np.array([2, 9])), whole[5:6, [2, 9]])
     summary = ranking.stream(losses_of, 40, len(shapes), 3)
     np.testing.assert_allclose(summary.expected_regret_A, ranking.expected_regret(whole))
     np.testing.assert_allclose(summary.rank_probability_AK, ranking.rank_probabilities(whole, 3))
-
-
-def test_spread_of_the_pieces_is_that_of_predict(fit):
-    made = posterior.load_fit(fit.fit)
-    shapes = space.enumerate_grid(GRID)[:4]
-    features, names = features_of(shapes, 1e8), [shape.name for shape in shapes]
-    ours = np.log(made.losses_of(features, "new_run", 0, names)(np.arange(600)))
-    theirs = made.log_losses(features, "new_run", 0, model_ids=names)
-    np.testing.assert_allclose(ours.std(axis=0), theirs.std(axis=0), rtol=0.15)
-    np.testing.assert_allclose(ours.mean(axis=0), theirs.mean(axis=0), atol=0.003)
 
 
 def stack_of(weight_K, n_unreliable_K):
@@ -99,7 +89,7 @@ def test_a_mixture_spreads_its_laws_over_its_draws(fit):
     half = np.array([0.25, 0.75])
     stack = stack_of(half, np.array([0, 0]))
     names = space.candidates((), GRID)[:2]
-    losses_of = belief.Belief((first, second), stack).losses_of(features_of(names, 1e8), "law", 0, ["a", "b"])
+    losses_of = belief.Belief((first, second), stack).losses(features_of(names, 1e8), "law", 0, ["a", "b"])
     share_B = [(batch == 1).mean() for batch in np.array_split(losses_of.law_W, 12)]
     np.testing.assert_allclose(share_B, 0.75, atol=0.03)
     loss_WA = losses_of(np.arange(600))

@@ -44,7 +44,7 @@ def latency(seconds):
 
 def decide(shapes, seconds, level, seed):
     space, belief = Space.own_sizes(shapes), Belief((made(),))
-    losses_of = belief.losses_of(space.features(1e8), level, seed, belief.identify(shapes))
+    losses_of = belief.losses(space.features(1e8), level, seed, belief.identify(shapes))
     loss_WA, mean_WA = losses_of(np.arange(400)), losses_of.means(np.arange(400))
     options = {"bound": Bound(), "min_p_feasible": 0.9, "top_k": 2, "seed": seed}
     table = decision.decide(np.log(loss_WA), latency(seconds), mean_WA=mean_WA, **options)
@@ -126,10 +126,10 @@ def test_means_given_the_parameters_are_those_of_very_many_draws(level):
     shapes = [*EQUAL[:1], dataclasses.replace(SHAPE, n_layers=1)]
     belief, space = Belief((made(nu=2.5, sigma=0.05),)), Space.own_sizes(shapes)
     draws = [
-        belief.losses_of(space.features(1e8), level, seed, belief.identify(shapes))(np.arange(400)).mean(axis=0)
+        belief.losses(space.features(1e8), level, seed, belief.identify(shapes))(np.arange(400)).mean(axis=0)
         for seed in range(40)
     ]
-    means = belief.losses_of(space.features(1e8), level, 0, belief.identify(shapes)).means(np.arange(400)).mean(axis=0)
+    means = belief.losses(space.features(1e8), level, 0, belief.identify(shapes)).means(np.arange(400)).mean(axis=0)
     error = np.std(draws, axis=0) / np.sqrt(40)
     assert (np.abs(np.mean(draws, axis=0) - means) <= 4 * error + 1e-12).all()
 

@@ -124,7 +124,7 @@ def _add_data_groups(posterior: Posterior, observations: Observations, seed: int
     nu_CS1 = posterior.draws["nu"][..., None]
     log_density_CSR = scipy.stats.t.logpdf(observations.log_loss_R, nu_CS1, centre_CSR, sigma_CSR)
     names = [observations.model_ids[model] for model in observations.model_R]
-    replicated_WR = posterior.log_losses(observations.features, "new_run", seed, model_ids=names)
+    replicated_WR = np.log(posterior.losses(observations.features, level="new_run", seed=seed, model_ids=names).all())
     per_draw, rows = ("chain", "draw", "run"), {"run": np.array(observations.run_ids, dtype=str)}
     constants = {name: ("run", getattr(observations.features, name)) for name in vars(observations.features)}
     posterior.groups["log_likelihood"] = xr.Dataset({"log_loss": (per_draw, log_density_CSR)}, coords=rows)

@@ -61,7 +61,8 @@ def leave_models_out(posterior: Posterior, seed: int = 0) -> LeaveOut:
     every_row = np.arange(len(log_loss_R), dtype=np.int32)
     log_density_WR = log_likelihood(posterior, features, log_loss_R, every_row)
     row_score_R = special.logsumexp(smoothed_MW[model_R].T + log_density_WR, axis=0)
-    drawn_WR = posterior.log_losses(features, "new_run", seed, model_ids=[f"another {model}" for model in model_R])
+    others = [f"another {model}" for model in model_R]
+    drawn_WR = np.log(posterior.losses(features, level="new_run", seed=seed, model_ids=others).all())
     return LeaveOut(
         model_ids=posterior.model_ids,
         log_score_M=np.bincount(model_R, row_score_R) / np.bincount(model_R),

@@ -2,9 +2,7 @@
 
   load(path)                          the Posterior in a netCDF file: posterior.nc, or bootstrap.nc of the same layout
   load_fit(directory)                 whichever of the two a fit directory's configuration asked for
-  predict(architectures, n_tokens, level, seed)   paired draws of their losses in nats per token, [W, A]
-  log_losses(features, level, seed, model_ids)    the same in ln(nats), of anything with the features of an architecture
-  losses_of(features, level, seed, model_ids)     the same in pieces, for more architectures than memory holds
+  losses(candidates, n_tokens, level, seed)       paired draws of losses in nats per token, in blocks; all() for [W, A]
   token_equivalent(features, log_loss_WA)         tokens that would buy each regret back, as a factor of D, [W, A]
   summary()                           {name: {mean, sd, lo90, median, hi90}}, raw A, B … included
   identify(architectures)             which fitted models each candidate is, by the fields of its shape
@@ -33,7 +31,6 @@ from ie_scaling.laws.bayes import fit_failures, noise, posterior_file, tokens
 from ie_scaling.laws.bayes.fitted_shapes import FittedShapes
 from ie_scaling.laws.bayes.predictive import Identity, Predictive
 from ie_scaling.laws.law import Law
-from ie_scaling.laws.least_squares.solver import predict_draws
 from ie_scaling.laws.observations import Features, Reference, features_of
 
 LEVELS = ("law", "shape", "new_run")
@@ -91,47 +88,58 @@ class Posterior:
         law_draws = {name: self.draws[name] for name in self.law.names}
         return {name: np.asarray(value) for name, value in self.law.derived(law_draws, self.reference).items()}
 
-    def predict(
-        self, architectures: Sequence[Architecture], n_tokens: float | Sequence[float], level: str, seed: int = 0
-    ) -> np.ndarray:
-        """Draws of the losses of architectures trained on `n_tokens` (one number, or one each), nats per token, [W, A].
+    def losses(
+        self,
+        candidates: Sequence[Architecture] | Features,
+        n_tokens: float | Sequence[float] | None = None,
+        *,
+        level: str,
+        seed: int = 0,
+        model_ids: Sequence[Identity] | None = None,
+    ) -> Predictive:
+        """Paired draws of the losses of A candidates in nats per token, in blocks: the one way to predictions.
 
-        A row is one joint draw of all. A shape that was among the fitted models keeps its own effect.
-
-        Raises:
-          InputError: as `log_losses`.
-        """
-        features, identities = features_of(architectures, n_tokens), self.identify(architectures)
-        return np.exp(self.log_losses(features, level, seed, model_ids=identities))
-
-    def log_losses(
-        self, features: Features, level: str, seed: int = 0, model_ids: Sequence[Identity] | None = None
-    ) -> np.ndarray:
-        """Draws of ln loss, [W, A]: a row is one joint draw for all architectures.
+        What is returned takes numbers of draws [w] and positions of candidates (all by default), and gives losses
+        [w, A]: a row is one joint draw of all. A draw is the same in whatever block it is computed. Beyond MANY
+        candidates losses are in float32, within 4e-7 of themselves. A new run's noise is capped at noise.MAX_T scales.
 
         Args:
-          features: A architectures with their tokens, from `features_of`.
+          candidates: architectures, or whatever has features with tokens in them.
+          n_tokens: of architectures, one number or one each.
           level: `law`, `shape` or `new_run`.
           seed: of the fresh effects and of the run noise.
-          model_ids: the model of each architecture, or the models of its shape (`identify`); a fitted one keeps its own
-            effect, several give their mean, equal names share a fresh one.
+          model_ids: the model of each candidate, or the models of its shape; what `identify` says of architectures, and
+            of features that each is a shape of its own, by default. A fitted model keeps its own effect, several give
+            their mean, equal names share a fresh one.
 
         Raises:
-          InputError: an unknown level, no architectures, or a feature the law needs that is blank.
+          InputError: an unknown level, no candidates, or a feature the law needs that is blank.
         """
         if level not in LEVELS:
             raise InputError(f"level={level!r}: must be one of {', '.join(LEVELS)}")
+        if isinstance(candidates, Features):
+            features, identities = candidates, model_ids
+        elif n_tokens is None:
+            raise InputError("losses: n_tokens must be given with architectures")
+        else:
+            features = features_of(candidates, n_tokens)
+            identities = self.identify(candidates) if model_ids is None else model_ids
         self.require(features)
-        with numerics.double_precision():
-            flat = {name: values.reshape(-1) for name, values in self.draws.items()}
-            law_draws = {name: flat[name] for name in self.law.names}
-            log_loss_WA = np.array(predict_draws(self.law, law_draws, features, self.reference))
-        rngs = np.random.default_rng(seed).spawn(2)
-        if level != "law":
-            log_loss_WA += self._effects(len(features), model_ids, rngs[0], flat["tau"])
-        if level == "new_run":
-            log_loss_WA += self.scale_of_runs(features) * rngs[1].standard_t(flat["nu"][:, None], log_loss_WA.shape)
-        return log_loss_WA
+        dtype = np.float32 if len(features) > MANY else np.float64
+        fitted = {place: models for place, models in enumerate(map(self._models, identities or ())) if models}
+        effects_WM = self.effects_CSM.reshape(self.n_draws, -1)
+        own = [effects_WM[:, models].mean(axis=1) for models in fitted.values()]
+        return Predictive(
+            law=self.law,
+            reference=self.reference,
+            features=jax.tree.map(lambda values: np.asarray(values, dtype), features),
+            flat={name: values.reshape(-1).astype(dtype) for name, values in self.draws.items()},
+            level=level,
+            seed=seed,
+            own_a=np.array(list(fitted), int),
+            own_Wa=np.stack(own, axis=1) if own else np.empty((self.n_draws, 0)),
+            identities=range(len(features)) if identities is None else identities,
+        )
 
     def scale_of_runs(self, features: Features) -> np.ndarray:
         """σ of one more run of each architecture in each draw, [W, A], in ln(nats)."""
@@ -149,30 +157,6 @@ class Posterior:
         for need in self.law.needs:
             if np.isnan(getattr(features, need)).any():
                 raise InputError(f"predict: {need} is unknown, law {self.law.name!r} needs it")
-
-    def losses_of(self, features: Features, level: str, seed: int, model_ids: Sequence[Identity]) -> Predictive:
-        """`log_losses` in pieces, in nats, for more architectures than memory holds.
-
-        What is returned takes numbers of draws [w] and positions of architectures (all by default), and gives losses in
-        nats per token [w, A]. Beyond MANY architectures losses are in float32, within 4e-7 of themselves. A new run's
-        noise is capped at noise.MAX_T scales.
-        """
-        self.require(features)
-        dtype = np.float32 if len(features) > MANY else np.float64
-        fitted = {place: models for place, models in enumerate(map(self._models, model_ids)) if models}
-        effects_WM = self.effects_CSM.reshape(self.n_draws, -1)
-        own = [effects_WM[:, models].mean(axis=1) for models in fitted.values()]
-        return Predictive(
-            law=self.law,
-            reference=self.reference,
-            features=jax.tree.map(lambda values: np.asarray(values, dtype), features),
-            flat={name: values.reshape(-1).astype(dtype) for name, values in self.draws.items()},
-            level=level,
-            seed=seed,
-            own_a=np.array(list(fitted), int),
-            own_Wa=np.stack(own, axis=1) if own else np.empty((self.n_draws, 0)),
-            identities=model_ids,
-        )
 
     def identify(self, architectures: Sequence[Architecture]) -> list[Identity]:
         """Whose effect each candidate keeps: the fitted models of its shape, or, of a new shape, its own name.
@@ -231,20 +215,6 @@ class Posterior:
     @functools.cached_property
     def _number(self) -> dict[str, int]:
         return {name: position for position, name in enumerate(self.model_ids)}
-
-    def _effects(
-        self, n_architectures: int, model_ids: Sequence[Identity] | None, rng: np.random.Generator, tau_W: np.ndarray
-    ) -> np.ndarray:
-        """u of each architecture, [W, A]: the model's own where it was fitted, otherwise fresh."""
-        names: list[Identity] = list(model_ids) if model_ids is not None else [f"#{i}" for i in range(n_architectures)]
-        distinct = list(dict.fromkeys(names))
-        fresh_WA = tau_W[:, None] * rng.standard_normal((len(tau_W), len(distinct)))
-        column = {name: fresh_WA[:, i] for i, name in enumerate(distinct)}
-        own_WM = self.effects_CSM.reshape(self.n_draws, len(self.model_ids))
-        for name in distinct if model_ids is not None else []:
-            if models := self._models(name):
-                column[name] = own_WM[:, models].mean(axis=1)
-        return np.stack([column[name] for name in names], axis=1)
 
     def token_equivalent(self, features: Features, log_loss_WA: np.ndarray) -> np.ndarray:
         """By what factor each architecture's tokens must grow to reach the best of each draw, [W, A].

@@ -28,6 +28,8 @@ class Predictive:
     Attributes:
       flat: the posterior's draws by name, [W].
       own_Wa: u of the candidates that were fitted, at the positions `own_a`.
+      identities: candidates of equal ones share one fresh effect; numbers where nothing is known of them.
+      must_be_finite: whether a draw that predicts no finite loss is refused.
     """
 
     law: Law
@@ -38,7 +40,8 @@ class Predictive:
     seed: int
     own_a: np.ndarray
     own_Wa: np.ndarray
-    identities: Sequence[Identity]
+    identities: Sequence[Identity | int]
+    must_be_finite: bool = True
 
     def __call__(self, draws_w: np.ndarray, places: np.ndarray | None = None) -> np.ndarray:
         """Paired draws, [w, A].
@@ -53,6 +56,10 @@ class Predictive:
                 loss_wA[row] *= np.exp(noise_A if places is None else noise_A[places])
         self._require_finite(loss_wA, draws_w, places)
         return loss_wA
+
+    def all(self) -> np.ndarray:
+        """Paired draws of all candidates, [W, A]."""
+        return self(np.arange(len(self.flat["tau"])))
 
     def means(self, draws_w: np.ndarray, places: np.ndarray | None = None) -> np.ndarray:
         """Mean losses given each draw's parameters, [w, A]: fresh effects and runs' noise are averaged over exactly."""
@@ -76,7 +83,10 @@ class Predictive:
     def _noise(self, draw: int) -> np.ndarray:
         """What shape and run add to ln loss in one draw, [A]."""
         rng = np.random.Generator(np.random.SFC64([self.seed, draw]))
-        noise_A = self.flat["tau"][draw] * rng.standard_normal(len(self.features), dtype=np.float32)
+        n_shapes, number_A = self._shapes
+        noise_A = self.flat["tau"][draw] * rng.standard_normal(n_shapes, dtype=np.float32)
+        if n_shapes < len(number_A):
+            noise_A = noise_A[number_A]
         noise_A[self.own_a] = self.own_Wa[draw]
         if self.level == "new_run":
             drawn = {name: values[draw] for name, values in self.flat.items()}
@@ -96,6 +106,12 @@ class Predictive:
         return loss_wU if np.array_equal(number_A, np.arange(len(distinct))) else loss_wU[:, number_A]
 
     @functools.cached_property
+    def _shapes(self) -> tuple[int, np.ndarray]:
+        """How many different identities there are, and which of them each candidate has, [A]."""
+        number = {identity: i for i, identity in enumerate(dict.fromkeys(self.identities))}
+        return len(number), np.array([number[identity] for identity in self.identities])
+
+    @functools.cached_property
     def _distinct(self) -> tuple[Features, np.ndarray]:
         """The candidates that differ in what the law reads, and which of them each candidate is."""
         number_A = np.zeros(len(self.features), int)
@@ -109,7 +125,7 @@ class Predictive:
         return self.features.take(first_U), number_A
 
     def _require_finite(self, loss_wA: np.ndarray, draws_w: np.ndarray, places: np.ndarray | None) -> None:
-        if np.isfinite(loss_wA.sum()):
+        if not self.must_be_finite or np.isfinite(loss_wA.sum()):
             return
         row, place = np.argwhere(~np.isfinite(loss_wA))[0]
         candidate = self.identities[int(place if places is None else places[place])]

@@ -145,7 +145,7 @@ def roll_forward(law: Law, rows: Observations, seed: int) -> dict[str, Any]:
     smaller, larger = rows.take(kept_R), rows.take(~kept_R)
     posterior = _posterior(law, smaller, seed, f"roll {law.name} forward")
     names = [larger.model_ids[model] for model in larger.model_R]
-    loss_WR = np.exp(posterior.log_losses(larger.features, "new_run", seed, model_ids=names))
+    loss_WR = posterior.losses(larger.features, level="new_run", seed=seed, model_ids=names).all()
     found: dict[str, Any] = {"n": len(larger), "n_models": len(larger.model_ids)}
     found["gate"] = list(posterior.failures)
     for level in (50, 90):

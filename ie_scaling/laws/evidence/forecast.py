@@ -26,11 +26,11 @@ class Forecast:
 def of_posterior(posterior: Posterior, asked: Observations, seed: int) -> Forecast:
     """Of one posterior or bootstrap; a model that was fitted keeps its effect in the draws."""
     names = [asked.model_ids[model] for model in asked.model_R]
-    log_loss_WR = posterior.log_losses(asked.features, "new_run", seed, model_ids=names)
+    loss_WR = posterior.losses(asked.features, level="new_run", seed=seed, model_ids=names).all()
     every_row = np.arange(len(asked), dtype=np.int32)
     log_density_WR = leave_out.log_likelihood(posterior, asked.features, asked.log_loss_R, every_row)
     mean_R = special.logsumexp(log_density_WR, axis=0) - np.log(len(log_density_WR))
-    return Forecast(loss_WR=np.exp(log_loss_WR), log_density_R=mean_R - asked.log_loss_R)
+    return Forecast(loss_WR=loss_WR, log_density_R=mean_R - asked.log_loss_R)
 
 
 def mix(forecasts: Sequence[Forecast], weight_K: np.ndarray) -> Forecast:

@@ -33,8 +33,8 @@ def predict_table(
             table["prediction"] = table["least_squares"] = np.exp(fitted.predict(rows.features))
         if draws is not None:
             names = [rows.model_ids[model] for model in rows.model_R]
-            log_loss_WR = draws.log_losses(rows.features, "new_run", seed, model_ids=names)
-            low_R, middle_R, high_R = np.exp(np.quantile(log_loss_WR, (0.05, 0.5, 0.95), axis=0))
+            loss_WR = draws.losses(rows.features, level="new_run", seed=seed, model_ids=names).all()
+            low_R, middle_R, high_R = np.quantile(loss_WR, (0.05, 0.5, 0.95), axis=0)
             table = table.assign(lo90=low_R, hi90=high_R)
             if draws.method == "bayes":
                 table["prediction"] = middle_R

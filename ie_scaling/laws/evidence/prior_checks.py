@@ -26,14 +26,16 @@ def predict(posterior: Posterior, seed: int) -> dict[str, Any]:
     features, log_loss_R, model_R = rows.features, rows.log_loss_R, rows.model_R
     blank = _prior_of(posterior)
     names = [f"another {model}" for model in model_R]
-    loss_WR = np.exp(blank.log_losses(features, "new_run", seed, model_ids=names))
+    options: dict[str, Any] = {"level": "new_run", "seed": seed, "model_ids": names}
+    with np.errstate(over="ignore"):  # a prior may allow for anything
+        loss_WR = dataclasses.replace(blank.losses(features, **options), must_be_finite=False).all()
     low_R, high_R = np.quantile(loss_WR, CENTRAL, axis=0)
     loss_R = np.exp(log_loss_R)
     found: dict[str, Any] = {"share_outside": float(((loss_R < low_R) | (loss_R > high_R)).mean())}
-    again_WR = np.exp(posterior.log_losses(features, "new_run", seed, model_ids=names))
+    again_WR = posterior.losses(features, **options).all()
     found["loss"] = {"prior": summarise(loss_WR), "posterior": summarise(again_WR)}
     members = _at_the_middle(features)
-    of_prior, of_posterior = (_effects(each.log_losses(members, "law")) for each in (blank, posterior))
+    of_prior, of_posterior = (_effects(each.losses(members, level="law").all()) for each in (blank, posterior))
     found |= {name: {"prior": of_prior[name], "posterior": of_posterior[name]} for name in of_prior}
     return found
 
@@ -65,9 +67,9 @@ def _without_proportions(features: Features, members: Features, scale_A: np.ndar
     return told
 
 
-def _effects(log_loss_WA: np.ndarray) -> dict[str, dict[str, float]]:
+def _effects(loss_WA: np.ndarray) -> dict[str, dict[str, float]]:
     """Gains and cost in per cent, summarised."""
-    change_WA = 100 * np.expm1(log_loss_WA[:, 1:] - log_loss_WA[:, :1])
+    change_WA = 100 * (loss_WA[:, 1:] / loss_WA[:, :1] - 1)
     return {
         "gain of ten times the parameters (%)": summarise(-change_WA[:, 0]),
         "gain of ten times the tokens (%)": summarise(-change_WA[:, 1]),

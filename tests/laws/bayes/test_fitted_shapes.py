@@ -48,9 +48,11 @@ def test_candidates_of_a_public_table_are_known_by_their_fields(bootstrap, tmp_p
 def test_a_trained_shape_keeps_its_own_effect_in_every_prediction(bootstrap):
     own_W = bootstrap.effects_CSM[0, :, bootstrap.model_ids.index("1B_v1")]
     features = features_of(SIX, 3e10)
-    law_WA = bootstrap.log_losses(features, "law")
-    np.testing.assert_allclose(np.log(bootstrap.predict(SIX, 3e10, "shape"))[:, 0] - law_WA[:, 0], own_W, atol=1e-12)
-    pieces = bootstrap.losses_of(features, "shape", 0, bootstrap.identify(SIX))
+    law_WA = np.log(bootstrap.losses(features, level="law").all())
+    np.testing.assert_allclose(
+        np.log(bootstrap.losses(SIX, 3e10, level="shape").all())[:, 0] - law_WA[:, 0], own_W, atol=1e-12
+    )
+    pieces = bootstrap.losses(features, level="shape", model_ids=bootstrap.identify(SIX))
     every = np.arange(bootstrap.n_draws)
     np.testing.assert_allclose(np.log(pieces(every))[:, 0] - law_WA[:, 0], own_W, atol=1e-7)
     np.testing.assert_allclose(np.log(pieces.means(every))[:, 0] - law_WA[:, 0], own_W, atol=1e-12)
@@ -60,7 +62,8 @@ def test_several_models_of_one_shape_give_their_mean(bootstrap):
     both = dataclasses.replace(bootstrap)
     numbers = [bootstrap.model_ids.index(name) for name in ("1B_v1", "1B_v3")]
     features = features_of(SIX[:1], 3e10)
-    effect_W = (both.log_losses(features, "shape", 0, [("1B_v1", "1B_v3")]) - both.log_losses(features, "law"))[:, 0]
+    shape_WA = both.losses(features, level="shape", model_ids=[("1B_v1", "1B_v3")]).all()
+    effect_W = np.log(shape_WA / both.losses(features, level="law").all())[:, 0]
     np.testing.assert_allclose(effect_W, bootstrap.effects_CSM[0][:, numbers].mean(axis=1), atol=1e-12)
 
 
@@ -105,5 +108,5 @@ def test_the_probability_of_the_best_of_six_shapes(tmp_path):
     runner.run(fit, FitConfig(runs=str(DATA / "bian2025.csv"), method="bayes"), tmp_path / "fit")
     made = posterior.load_fit(tmp_path / "fit")
     for level, expected in (("shape", 0.97), ("new_run", 0.83)):
-        losses_of = made.losses_of(features_of(SIX, 3e10), level, 0, made.identify(SIX))
+        losses_of = made.losses(SIX, 3e10, level=level)
         assert ranking.p_best(losses_of(np.arange(made.n_draws)))[0] == pytest.approx(expected, abs=0.02)
