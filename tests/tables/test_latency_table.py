@@ -261,3 +261,13 @@ def test_other_columns_are_numbers_where_they_can_be(tmp_path):
     assert math.isnan(frame["y"][0])
     assert frame["y"][1] == 7
     assert frame["note"].tolist() == ["a", "4"]
+
+
+def test_the_medians_of_two_very_different_requests_need_not_agree(tmp_path):
+    """Of requests of 1 and 10 ms the median time is 5.5 ms, of the rates 1000 and 100 a second 550: thrice 1/5.5 ms."""
+    e2e = {"e2e_s": 5.5e-3, "e2e_s_p10": 1.9e-3, "e2e_s_p90": 9.1e-3, "e2e_s_p99": 9.91e-3}
+    rates = {"": 550, "_p10": 190, "_p90": 910, "_p99": 991}
+    rates = {f"tokens_per_s{tail}": 18 * value for tail, value in rates.items()}
+    latency_table.read_latency(write(tmp_path, record(**e2e, **rates, count=2)))
+    with pytest.raises(InputError, match="tokens_per_s"):
+        latency_table.read_latency(write(tmp_path, record(**e2e, **{k: 9 * v for k, v in rates.items()}, count=2)))
