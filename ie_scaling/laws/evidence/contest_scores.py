@@ -87,7 +87,8 @@ def _describe(
     kind = "row" if metric in OF_ROWS else "pair" if metric in OF_PAIRS else "scale"
     described: dict[str, float] = {}
     if not len(own[metric]):
-        return described
+        names = (metric, f"{metric}_difference")
+        return {f"{name}{tail}": float("nan") for name in names for tail in ("", "_lo90", "_hi90")}
     for name, values in ((metric, own[metric]), (f"{metric}_difference", own[metric] - other[metric])):
         total_W = weights[kind].sum(axis=1)
         mean_W = (weights[kind] @ values)[total_W > 0] / total_W[total_W > 0]

@@ -15,6 +15,7 @@ from ie_scaling.laws.evidence import contest, contest_scores, forecast
 from ie_scaling.laws.evidence.forecast import Forecast
 from ie_scaling.laws.least_squares import published
 from ie_scaling.laws.problem import pose
+from ie_scaling.report import law_figures
 from ie_scaling.tables import cells
 from tests.laws.simulated import DATA, read, simulate
 
@@ -106,6 +107,8 @@ def test_a_table_without_decisions_is_scored_on_losses_alone():
     assert row["crps"] == pytest.approx(0.001, abs=2e-5)
     assert np.isnan(row.get("decision", np.nan))
     assert "0 pairs at 0 scales" in contest_scores.to_markdown(scores)
+    assert "decision_lo90" in scores  # which the figure asks for
+    assert law_figures.contest(scores) is not None
 
 
 @pytest.mark.slow
