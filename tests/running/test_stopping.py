@@ -11,7 +11,7 @@ import pytest
 BLOCK = "hashlib.pbkdf2_hmac('sha256', b'', b'', 10**9)"
 PROGRAM = """
 import hashlib, sys, time
-from ie_scaling import stopping
+from ie_scaling.running import stopping
 stopping.GRACE_S, stopping.SECOND_GRACE_S = {grace_s}, 0.2
 try:
     {body}

@@ -80,13 +80,14 @@ def test_asking_whether_a_directory_is_held_refuses_nobody(tmp_path):
     import subprocess
     import sys
 
-    code = "import sys; from pathlib import Path; from ie_scaling import workdir\n"
+    code = "import sys; from pathlib import Path; from ie_scaling.running import workdir\n"
     code += "while True: workdir.is_locked(Path(sys.argv[1]))"
     asking = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)])
     try:
         for _ in range(200):
             with workdir.opened(tmp_path, {"experiment": "x"}):
                 pass
+        assert asking.poll() is None, "it asked nothing"
     finally:
         asking.kill()
         asking.wait()
