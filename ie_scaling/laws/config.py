@@ -1,28 +1,20 @@
 """What the verbs that fit and compare laws may set, with defaults and rules (no JAX here)."""
 
 import dataclasses
-from typing import Any
 
 from ie_scaling.errors import InputError
 from ie_scaling.inference.config import NutsConfig
+from ie_scaling.laws.choices import (
+    COUNTS,
+    MOST_RESAMPLES,
+    MOST_STARTS,
+    Method,
+    Objective,
+    Resample,
+    fix_columns,
+    require_some,
+)
 from ie_scaling.running.config import at_least, between, one_of, positive, require, seeded, within
-from ie_scaling.tables import columns as table_columns
-
-COUNTS = ("total", "non_embedding", "effective")
-METHODS = ("least_squares", "bayes", "both")
-OBJECTIVES = ("huber_log", "squared")
-RESAMPLES = ("model", "row")
-MOST_STARTS, MOST_RESAMPLES = 10_000, 1_000_000
-
-
-def _require_some(config: Any, *fields: str) -> None:
-    for field in fields:
-        require(bool(getattr(config, field)), field, getattr(config, field), "must name at least one")
-
-
-def _fix_columns(config: Any) -> None:
-    """Check a configuration's map of columns and write it in one way, so that equal maps are one configuration."""
-    object.__setattr__(config, "columns", table_columns.canonical(config.columns))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -64,8 +56,8 @@ class CompareLawsConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        _fix_columns(self)
-        _require_some(self, "tables", "laws", "counts")
+        fix_columns(self)
+        require_some(self, "tables", "laws", "counts")
         one_of(self, "counts", COUNTS)
         within(self, 2, MOST_STARTS, "n_folds")
         between(self, 0, 1, "extrapolate")
@@ -108,8 +100,8 @@ class CompareConfig:
     nuts: NutsConfig = NutsConfig(n_warmup=500, n_samples=500, max_samples=2000, target_accept=0.95)
 
     def __post_init__(self) -> None:
-        _fix_columns(self)
-        _require_some(self, "tables", "laws")
+        fix_columns(self)
+        require_some(self, "tables", "laws")
         rule = f"must hold a row filter for each of the {len(self.tables)} tables"
         require(len(self.wheres) == len(self.tables), "wheres", self.wheres, rule)
         within(self, 2, MOST_STARTS, "n_folds")
@@ -179,8 +171,8 @@ class FitConfig:
     nuts: NutsConfig = NutsConfig()
 
     def __post_init__(self) -> None:
-        _fix_columns(self)
-        choices = {"count": ("", *COUNTS), "method": METHODS, "objective": OBJECTIVES, "resample": RESAMPLES}
+        fix_columns(self)
+        choices = {"count": ("", *COUNTS), "method": Method, "objective": Objective, "resample": Resample}
         for field, options in choices.items():
             one_of(self, field, options)
         positive(self, "huber_delta", "aspect_pair", "flop_budgets")
@@ -212,7 +204,7 @@ class PoolConfig:
     nuts: NutsConfig = NutsConfig()
 
     def __post_init__(self) -> None:
-        _fix_columns(self)
+        fix_columns(self)
         one_of(self, "count", ("", *COUNTS))
         seeded(self)
 
@@ -242,7 +234,7 @@ class CertifyConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        _fix_columns(self)
+        fix_columns(self)
         one_of(self, "count", ("", *COUNTS))
         for field in ("n_warmup", "n_samples"):
             require(getattr(self, field) % 50 == 0, field, getattr(self, field), "must be a multiple of 50")

@@ -17,7 +17,7 @@ reads it has seen a loss at the very (N, D) that it predicts.
 import dataclasses
 
 from ie_scaling.errors import InputError
-from ie_scaling.laws.config import COUNTS
+from ie_scaling.laws.choices import COUNTS
 from ie_scaling.laws.law import Law, Term, Tie
 from ie_scaling.laws.terms import (
     D_TERM,

@@ -72,7 +72,7 @@ def one_of(config: object, field: str, options: Collection[str]) -> None:
       InputError: it is not; they are listed.
     """
     for _, value in _entries(config, (field,)):
-        require(value in options, field, value, f"must be one of {', '.join(filter(None, options))}")
+        require(value in list(options), field, value, f"must be one of {', '.join(filter(None, options))}")
 
 
 def seeded(config: object, field: str = "seed") -> None:

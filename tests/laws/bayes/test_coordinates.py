@@ -6,7 +6,7 @@ import pytest
 
 from ie_scaling.laws import forms
 from ie_scaling.laws.bayes import coordinates
-from ie_scaling.laws.config import COUNTS
+from ie_scaling.laws.choices import COUNTS
 from ie_scaling.laws.observations import Observations
 from ie_scaling.laws.problem import pose
 from tests.laws.simulated import simulate
