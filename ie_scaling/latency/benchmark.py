@@ -24,6 +24,7 @@ from ie_scaling.running.diagnostic import Kind
 from ie_scaling.running.progress import Progress
 from ie_scaling.shapes import lookup
 from ie_scaling.tables import cells, latency_table
+from ie_scaling.tables.latency_metric import LatencyMetric
 from ie_scaling.workload import Case
 
 USABLE_MEMORY = 0.8
@@ -264,9 +265,7 @@ def make_row(engine: Engine, samples: Sequence[timing.Sample], by_round: Sequenc
     series = {"ttft_s": ttft_s, "e2e_s": e2e_s, "tokens_per_s": load.batch * load.new_tokens / e2e_s}
     if load.new_tokens > 1:
         series["tpot_s"] = (e2e_s - ttft_s) / (load.new_tokens - 1)
-    timed: dict[str, Any] = {
-        f"{name}{tail}": None for name in latency_table.TIMED for tail in ("", "_p10", "_p90", "_p99")
-    }
+    timed: dict[str, Any] = {f"{name}{tail}": None for name in LatencyMetric for tail in ("", "_p10", "_p90", "_p99")}
     for name, values in series.items():
         summary = timing.summarize(values)
         timed |= {name: summary.median, f"{name}_p10": summary.p10, f"{name}_p90": summary.p90}

@@ -11,8 +11,8 @@ from ie_scaling.latency_law.config import FitLatencyConfig
 from ie_scaling.latency_law.posterior import LatencyPosterior
 from ie_scaling.latency_law.proxy import Proxy
 from ie_scaling.latency_law.table import Rows
+from ie_scaling.tables.latency_metric import TIMES
 
-TIMES = ("ttft_s", "tpot_s", "e2e_s")
 CASE_COLUMNS = (
     "architecture",
     "n_params_total",

@@ -10,6 +10,7 @@ Letters: C chains, S draws, W all draws, K devices, A cases, R rows.
 """
 
 import dataclasses
+import enum
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -32,16 +33,22 @@ from ie_scaling.latency_law.features import Device
 from ie_scaling.latency_law.misfit import Misfit
 from ie_scaling.latency_law.table import Rows
 from ie_scaling.running.progress import Progress
+from ie_scaling.tables.latency_metric import LatencyMetric
 from ie_scaling.workload import Case, Workload
 
-METRICS = ("ttft_s", "tpot_s", "e2e_s", "tokens_per_s")
-LEVELS = ("law", "new_measurement")
 FILE_NAME = "latency_posterior.nc"
 FILES = (FILE_NAME, "diagnostics.json")  # what is read of a latency fit
 LEAST_ROWS = 3
 BLOCK = 1024  # cases whose times are computed at once
 TYPICAL_SHAPE = Architecture(d_model=512, n_layers=8, n_heads=8, n_kv_heads=4, d_head=64, d_ff=1536, vocab_size=32768)
 TYPICAL_LOAD = {"batch": 1, "prompt_tokens": 128, "new_tokens": 32}
+
+
+class LatencyLevel(enum.StrEnum):
+    """`law` is the law alone; `new_measurement` adds what another benchmark's medians differ from it by."""
+
+    LAW = "law"
+    NEW_MEASUREMENT = "new_measurement"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +63,7 @@ class Predicted:
     def intervals(self) -> pd.DataFrame:
         """A row a case: the median and the 5 % and 95 % points of every metric, as METRIC, METRIC_lo90, METRIC_hi90."""
         columns = {}
-        for metric in METRICS:
+        for metric in LatencyMetric:
             low, middle, high = np.quantile(getattr(self, f"{metric}_WA"), (0.05, 0.5, 0.95), axis=0)
             columns |= {metric: middle, f"{metric}_lo90": low, f"{metric}_hi90": high}
         return pd.DataFrame(columns)
@@ -94,7 +101,7 @@ class LatencyPosterior:
         cases: Sequence[Case],
         device_kind: str = "",
         seed: int = 0,
-        level: str = "new_measurement",
+        level: str = LatencyLevel.NEW_MEASUREMENT,
         sessions: Sequence[str] | None = None,
         speeds: np.ndarray | None = None,
     ) -> Predicted:
@@ -113,8 +120,8 @@ class LatencyPosterior:
         """
         if not len(cases):
             raise InputError("predict: needs at least one case")
-        if level not in LEVELS:
-            raise InputError(f"level={level!r}: must be one of {', '.join(LEVELS)}")
+        if level not in [*LatencyLevel]:
+            raise InputError(f"level={level!r}: must be one of {', '.join(LatencyLevel)}")
         kind = self.resolve_kind(device_kind)
         place_A = np.array(
             [law_features.place_of(self.devices, kind, case.workload.dtype, case.workload.mode) for case in cases]
@@ -122,12 +129,12 @@ class LatencyPosterior:
         rng = np.random.default_rng(seed)
         names = [""] * len(cases) if sessions is None else sessions
         if speeds is None:
-            fresh = rng if level == "new_measurement" else None
+            fresh = rng if level == LatencyLevel.NEW_MEASUREMENT else None
             speed_2WA = law_scatter.draw_speeds(self.devices, place_A, names, self.n_draws, fresh)
         else:
             speed_2WA = np.asarray(speeds)[:, None]
         log_2WA = self._log_times(cases, place_A, speed_2WA)
-        if level == "new_measurement":
+        if level == LatencyLevel.NEW_MEASUREMENT:
             log_2WA += law_scatter.draw_misfits(self.draws, self.misfit, cases, place_A, rng)
             log_2WA += law_scatter.draw_noise(self.draws, self.devices, place_A, rng)
             if self.effects_CS2N.shape[-1]:

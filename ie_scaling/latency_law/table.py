@@ -25,6 +25,7 @@ from ie_scaling.tables import (
     run_table,
     shape_table,
 )
+from ie_scaling.tables.latency_metric import LatencyMetric
 from ie_scaling.tables.latency_spread import MEDIAN_ERROR, P10_TO_P90
 from ie_scaling.workload import Case, Workload
 
@@ -98,7 +99,7 @@ def add_columns(frame: pd.DataFrame, path: str = "table") -> pd.DataFrame:
             raise InputError(f"{path}: column {column} is missing; the latency law needs it, so time the shapes again")
         columns[column] = cells.positive(Path(path), frame, column, required=True).to_numpy()
     cells.refuse(Path(path), frame["n_devices"], frame["n_devices"] != 1, "must be 1")
-    timed = [f"{metric}{tail}" for metric in latency_table.TIMED for tail in ("", "_p10", "_p90")]
+    timed = [f"{metric}{tail}" for metric in LatencyMetric for tail in ("", "_p10", "_p90")]
     columns |= {name: pd.to_numeric(frame[name], errors="coerce").astype(float) for name in timed}
     cases = cases_of(frame, path)
     columns["n_params_total"] = [accounting.count_parameters(case.architecture) for case in cases]

@@ -5,10 +5,10 @@ import math
 
 from ie_scaling.errors import InputError, short
 from ie_scaling.latency_law.config import RequestConfig
+from ie_scaling.laws.level import Level
 from ie_scaling.running.config import between, one_of, positive, require, seeded
+from ie_scaling.tables.latency_metric import TIMES
 
-METRICS = ("ttft_s", "tpot_s", "e2e_s")
-LEVELS = ("law", "shape", "new_run")
 MOST_TOKENS = 1e18
 MOST_RATIO = 1000
 MOST_RANKS = 1000
@@ -103,8 +103,8 @@ class SelectConfig:
 
     def __post_init__(self) -> None:
         require(bool(self.latency), "latency", self.latency, "must name a latency.csv, or what fit_latency wrote")
-        one_of(self, "latency_metric", METRICS)
-        one_of(self, "level", LEVELS)
+        one_of(self, "latency_metric", TIMES)
+        one_of(self, "level", [*Level])
         if self.max_latency_s is not None and self.max_latency_ratio is not None:
             raise InputError(f"max_latency_s={self.max_latency_s}: give it or max_latency_ratio, not both")
         _require_tokens(self.n_tokens)
@@ -151,7 +151,7 @@ class RankConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        one_of(self, "level", LEVELS)
+        one_of(self, "level", [*Level])
         _require_tokens(self.n_tokens)
         for field, most in (("top_k", MOST_RANKS), ("n_listed", 10_000), ("n_compared", 1_000)):
             if not 1 <= getattr(self, field) <= most:

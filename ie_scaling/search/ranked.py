@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from ie_scaling import accounting
-from ie_scaling.laws.bayes.posterior import LEVELS
 from ie_scaling.laws.bayes.predictive import Identity
+from ie_scaling.laws.level import Level
 from ie_scaling.laws.observations import Features
 from ie_scaling.running import diagnostic
 from ie_scaling.running.diagnostic import Diagnostic, Kind
@@ -107,7 +107,7 @@ def _at_every_level(
 ) -> dict[str, np.ndarray]:
     """P(best) at each level, the odds against the best, and the tokens that would buy each regret back."""
     columns, features = {}, space.features(config.n_tokens)
-    for level in LEVELS:
+    for level in Level:
         loss_WA = belief.losses(features, level, config.seed, identities)(np.arange(belief.n_draws))
         columns[f"p_best_{level}"] = ranking.p_best(loss_WA)
         if level == config.level:

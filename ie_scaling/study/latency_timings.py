@@ -11,6 +11,7 @@ import pandas as pd
 
 from ie_scaling.running import files
 from ie_scaling.tables import latency_table
+from ie_scaling.tables.latency_metric import LatencyMetric
 
 NUMBERS = ("x", "ttft_floor_s", "step_bytes", "step_flops", "ceiling_bytes_per_s", "ceiling_flops_per_s")
 CASE = ("architecture", "batch", "prompt_tokens", "new_tokens")  # what tells the cases of one sweep apart
@@ -51,7 +52,7 @@ class Timings:
     ) -> "Timings":
         """From the table and the samples of (ttft_s, e2e_s) by `case_key`; each case is resampled by itself."""
         generator = np.random.default_rng(seed)
-        columns: dict[str, list[np.ndarray]] = {metric: [] for metric in latency_table.TIMED}
+        columns: dict[str, list[np.ndarray]] = {metric: [] for metric in LatencyMetric}
         for row in table.to_dict("records"):
             key = case_key(row)
             if key not in samples:

@@ -10,8 +10,8 @@ from ie_scaling import accounting
 from ie_scaling.architecture import Architecture
 from ie_scaling.shapes.lookup import PUBLIC_SHAPES
 from ie_scaling.tables import cells, shape_table
+from ie_scaling.tables.latency_metric import LatencyMetric
 
-TIMED = ("ttft_s", "tpot_s", "e2e_s", "tokens_per_s")
 # The median of a ratio is not the ratio of medians: in nine tables of 98 to 114 rows they differ by up to 5 %.
 TOLERANCE = 2.0
 LOOSE = 0.25  # of e2e_s, how far apart its 10th and 90th percentiles may be where they are not known
@@ -33,7 +33,7 @@ def check(path: Path, frame: pd.DataFrame, given: pd.DataFrame, architectures: S
       InputError: by file, row, column and text.
     """
     _check_names(path, frame, given, architectures)
-    for metric in TIMED:
+    for metric in LatencyMetric:
         _check_percentiles(path, frame, given, metric)
     steps = frame["new_tokens"] - 1
     _refuse(path, given, "e2e_s", frame["e2e_s"] < frame["ttft_s"], _below(frame, "ttft_s"))

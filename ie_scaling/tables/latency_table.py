@@ -8,19 +8,19 @@ import pandas as pd
 from ie_scaling.architecture import SHAPE_FIELDS, Architecture
 from ie_scaling.errors import InputError
 from ie_scaling.tables import cells, latency_checks, numbers, shape_table
+from ie_scaling.tables.latency_metric import LatencyMetric
 
-TIMED = latency_checks.TIMED
-PERCENTILES = tuple(f"{name}_p{percent}" for name in TIMED for percent in (10, 90, 99))
+PERCENTILES = tuple(f"{name}_p{percent}" for name in LatencyMetric for percent in (10, 90, 99))
 LATENCY_COLUMNS = (
     "architecture",
     *shape_table.ARCHITECTURE_COLUMNS,
     *("device_kind", "n_devices", "dtype", "batch", "prompt_tokens", "new_tokens", "mode", "compile_s"),
-    *(f"{name}{tail}" for name in TIMED for tail in ("", "_p10", "_p90", "_p99")),
+    *(f"{name}{tail}" for name in LatencyMetric for tail in ("", "_p10", "_p90", "_p99")),
     *("count", "floor_s"),
 )
 TEXT_LATENCY_COLUMNS = ("architecture", "device_kind", "dtype", "mode")
 WHOLE_LATENCY_COLUMNS = (*SHAPE_FIELDS, "n_devices", "batch", "prompt_tokens", "new_tokens")
-POSITIVE_LATENCY_COLUMNS = (*WHOLE_LATENCY_COLUMNS, *TIMED, "count")
+POSITIVE_LATENCY_COLUMNS = (*WHOLE_LATENCY_COLUMNS, *LatencyMetric, "count")
 MAY_BE_BLANK = ("tpot_s", *PERCENTILES, "floor_s")
 
 
@@ -56,7 +56,7 @@ def judge(given: pd.DataFrame, name: str | Path) -> pd.DataFrame:
     columns = {column: _text(path, given, column) for column in TEXT_LATENCY_COLUMNS}
     columns |= {column: shape_table.whole(path, given, column) for column in WHOLE_LATENCY_COLUMNS[len(SHAPE_FIELDS) :]}
     columns["count"] = shape_table.whole(path, given, "count").astype(float)
-    for column in (*TIMED, *PERCENTILES, "floor_s"):
+    for column in (*LatencyMetric, *PERCENTILES, "floor_s"):
         columns[column] = cells.positive(path, given, column, required=column not in MAY_BE_BLANK)
     columns["compile_s"] = cells.finite(path, given, "compile_s", required=False)
     cells.refuse(path, given["compile_s"], columns["compile_s"] < 0, "must not be negative")

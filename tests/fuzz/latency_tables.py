@@ -10,10 +10,10 @@ from ie_scaling.architecture import Architecture
 from ie_scaling.latency_law import table as law_table
 from ie_scaling.search.candidate_latency import MeasuredLatency
 from ie_scaling.tables import cells, latency_checks, latency_spread, latency_table, shape_table
+from ie_scaling.tables.latency_metric import TIMES, LatencyMetric
 from tests.fuzz.harness import Case
 
 Rows = list[dict]
-TIMES = ("ttft_s", "tpot_s", "e2e_s")
 JUNK = (
     "",
     " ",
@@ -95,7 +95,7 @@ def boolean(rng: random.Random, table: Rows) -> tuple[str, str]:
 
 
 def swap_percentiles(rng: random.Random, table: Rows) -> tuple[str, str]:
-    row, metric = rng.choice(table), rng.choice(latency_table.TIMED)
+    row, metric = rng.choice(table), rng.choice(list(LatencyMetric))
     first, second = rng.sample(("", "_p10", "_p90", "_p99"), 2)
     row[metric + first], row[metric + second] = row[metric + second], row[metric + first]
     return f"{metric}{first} and {metric}{second} swapped", "percentiles are out of order"
@@ -117,7 +117,7 @@ def one_value(rng: random.Random, table: Rows) -> tuple[str, str]:
 
 
 def contradiction(rng: random.Random, table: Rows) -> tuple[str, str]:
-    row, metric = rng.choice(table), rng.choice(latency_table.TIMED)
+    row, metric = rng.choice(table), rng.choice(list(LatencyMetric))
     factor = rng.choice((1e-6, 1e-3, 0.01, 100.0, 1e3, 1e6))
     for name in row:
         if name.startswith(metric):

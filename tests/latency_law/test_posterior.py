@@ -22,6 +22,7 @@ from ie_scaling.latency_law import table as law_table
 from ie_scaling.latency_law.config import FitLatencyConfig, LatencyLawConfig, PredictLatencyConfig
 from ie_scaling.running import runner
 from ie_scaling.tables import cells
+from ie_scaling.tables.latency_metric import LatencyMetric
 from ie_scaling.workload import Case, Workload
 from tests.latency_law import new_device, simulated
 
@@ -133,7 +134,7 @@ def test_a_saved_posterior_predicts_the_same(posterior, tmp_path):
     assert (again.form, again.devices, again.sessions) == (posterior.form, posterior.devices, posterior.sessions)
     cases = simulated.cases(4, seed=9)
     ours, theirs = (each.predict(cases, "sim1", seed=3) for each in (posterior, again))
-    for metric in latency_law.METRICS:
+    for metric in LatencyMetric:
         np.testing.assert_array_equal(getattr(ours, f"{metric}_WA"), getattr(theirs, f"{metric}_WA"))
 
 

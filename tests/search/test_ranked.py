@@ -9,6 +9,7 @@ from experiments import rank
 from ie_scaling import accounting
 from ie_scaling.errors import InputError
 from ie_scaling.laws.bayes import posterior, stacking
+from ie_scaling.laws.level import Level
 from ie_scaling.laws.observations import features_of
 from ie_scaling.search import belief, by_law, ranked, ranking, space
 from ie_scaling.search.config import GridConfig
@@ -46,7 +47,7 @@ def test_levels_differ_and_a_trained_shape_keeps_its_own_effect(fit):
     assert table["p_beats_best"].iloc[0] == 0.5
 
 
-@pytest.mark.parametrize("level", posterior.LEVELS)
+@pytest.mark.parametrize("level", list(Level))
 def test_pieces_equal_the_whole(fit, level):
     made = posterior.load_fit(fit.fit)
     shapes = space.enumerate_grid(GRID)

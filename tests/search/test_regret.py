@@ -8,6 +8,7 @@ import pytest
 from ie_scaling.architecture import Architecture
 from ie_scaling.laws import forms
 from ie_scaling.laws.bayes import posterior
+from ie_scaling.laws.level import Level
 from ie_scaling.laws.observations import Reference
 from ie_scaling.search import decision, ranked, regret
 from ie_scaling.search.belief import Belief
@@ -51,7 +52,7 @@ def decide(shapes, seconds, level, seed):
     return table, decision.runner_up(table, np.log(loss_WA), mean_WA)
 
 
-@pytest.mark.parametrize("level", posterior.LEVELS)
+@pytest.mark.parametrize("level", list(Level))
 def test_three_equal_shapes_give_the_same_recommendation_whatever_the_seed(level):
     for seed in range(30):
         table, second = decide(EQUAL, SECONDS, level, seed)
@@ -121,7 +122,7 @@ def test_regret_of_the_draws_themselves_is_brute_force():
     np.testing.assert_allclose(found.percent_A, [100 * np.mean([x[a] / min(x) - 1 for x in loss_WA]) for a in range(5)])
 
 
-@pytest.mark.parametrize("level", posterior.LEVELS)
+@pytest.mark.parametrize("level", list(Level))
 def test_means_given_the_parameters_are_those_of_very_many_draws(level):
     shapes = [*EQUAL[:1], dataclasses.replace(SHAPE, n_layers=1)]
     belief, space = Belief((made(nu=2.5, sigma=0.05),)), Space.own_sizes(shapes)

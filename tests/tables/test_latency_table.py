@@ -11,6 +11,7 @@ from ie_scaling import accounting
 from ie_scaling.architecture import Architecture
 from ie_scaling.errors import InputError
 from ie_scaling.tables import cells, latency_checks, latency_table, shape_table
+from ie_scaling.tables.latency_metric import LatencyMetric
 
 CASES = Path(__file__).parent.parent / "cases"
 RESULTS = Path(__file__).parent.parent.parent / "results"
@@ -189,7 +190,7 @@ def test_cells_that_make_no_shape_are_named_by_their_row(tmp_path):
 
 
 def test_blank_percentiles_are_read(tmp_path):
-    blank = {f"{name}_p{tail}": "" for name in latency_table.TIMED for tail in (10, 90, 99)}
+    blank = {f"{name}_p{tail}": "" for name in LatencyMetric for tail in (10, 90, 99)}
     frame = latency_table.read_latency(write(tmp_path, record() | blank | {"floor_s": "", "compile_s": ""}))
     assert frame[list(blank)].isna().all(axis=None)
     assert latency_checks.remarks(frame, "t.csv") == []

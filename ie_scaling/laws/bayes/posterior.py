@@ -31,9 +31,9 @@ from ie_scaling.laws.bayes import fit_failures, noise, posterior_file, tokens
 from ie_scaling.laws.bayes.fitted_shapes import FittedShapes
 from ie_scaling.laws.bayes.predictive import Identity, Predictive
 from ie_scaling.laws.law import Law
+from ie_scaling.laws.level import Level
 from ie_scaling.laws.observations import Features, Reference, features_of
 
-LEVELS = ("law", "shape", "new_run")
 MANY = 4096
 
 
@@ -115,8 +115,8 @@ class Posterior:
         Raises:
           InputError: an unknown level, no candidates, or a feature the law needs that is blank.
         """
-        if level not in LEVELS:
-            raise InputError(f"level={level!r}: must be one of {', '.join(LEVELS)}")
+        if level not in [*Level]:
+            raise InputError(f"level={level!r}: must be one of {', '.join(Level)}")
         if isinstance(candidates, Features):
             features, identities = candidates, model_ids
         elif n_tokens is None:

@@ -13,6 +13,7 @@ from ie_scaling.errors import InputError
 from ie_scaling.inference import numerics
 from ie_scaling.laws.bayes import noise
 from ie_scaling.laws.law import Law
+from ie_scaling.laws.level import Level
 from ie_scaling.laws.observations import Features, Reference
 
 Identity = str | tuple[str, ...]  # of a candidate: the fitted models of its shape, or the name of a new one
@@ -50,7 +51,7 @@ class Predictive:
           InputError: a draw predicts no finite loss.
         """
         loss_wA = self._law_losses(draws_w, places)
-        if self.level != "law":
+        if self.level != Level.LAW:
             for row, draw in enumerate(draws_w):
                 noise_A = self._noise(int(draw))
                 loss_wA[row] *= np.exp(noise_A if places is None else noise_A[places])
@@ -65,7 +66,7 @@ class Predictive:
         """Mean losses given each draw's parameters, [w, A]: fresh effects and runs' noise are averaged over exactly."""
         chosen = np.arange(len(self.features)) if places is None else places
         mean_wA = self._law_losses(draws_w, places).astype(np.float64)
-        if self.level == "law":
+        if self.level == Level.LAW:
             return mean_wA
         log_factor_wA = np.broadcast_to(0.5 * self.flat["tau"][draws_w, None] ** 2, mean_wA.shape).copy()
         column = {int(candidate): i for i, candidate in enumerate(self.own_a)}
@@ -73,7 +74,7 @@ class Predictive:
             if int(candidate) in column:
                 log_factor_wA[:, place] = self.own_Wa[draws_w, column[int(candidate)]]
         mean_wA *= np.exp(log_factor_wA)
-        if self.level == "new_run":
+        if self.level == Level.NEW_RUN:
             drawn = {name: values[draws_w, None] for name, values in self.flat.items()}
             rows = jax.tree.map(lambda values: values[None, chosen], self.features)
             scale_wA = np.broadcast_to(noise.scale(self.law, drawn, rows, self.reference, drawn), mean_wA.shape)
@@ -88,7 +89,7 @@ class Predictive:
         if n_shapes < len(number_A):
             noise_A = noise_A[number_A]
         noise_A[self.own_a] = self.own_Wa[draw]
-        if self.level == "new_run":
+        if self.level == Level.NEW_RUN:
             drawn = {name: values[draw] for name, values in self.flat.items()}
             scale_A = noise.scale(self.law, drawn, self.features, self.reference, drawn)
             t_A = np.clip(rng.standard_t(drawn["nu"], len(self.features)), -noise.MAX_T, noise.MAX_T)

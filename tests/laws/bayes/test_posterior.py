@@ -9,6 +9,7 @@ import xarray as xr
 from ie_scaling.laws import forms
 from ie_scaling.laws.bayes import posterior as posterior_lib
 from ie_scaling.laws.least_squares import solver
+from ie_scaling.laws.level import Level
 from ie_scaling.laws.observations import Observations, features_of
 from tests.laws.simulated import shapes, simulate, truth
 
@@ -76,7 +77,7 @@ def log_losses(posterior, features, level, model_ids=None):
 
 
 def test_levels_widen(posterior):
-    spread = {level: log_losses(posterior, FEATURES, level).std(axis=0).mean() for level in posterior_lib.LEVELS}
+    spread = {level: log_losses(posterior, FEATURES, level).std(axis=0).mean() for level in Level}
     assert spread["law"] < spread["shape"] < spread["new_run"]
     tau_W, nu_W = (posterior.draws[name].ravel() for name in ("tau", "nu"))
     sigma_WA = posterior.scale_of_runs(FEATURES)
