@@ -9,10 +9,10 @@ histogram leaves its 99 % simultaneous band; where the 90 % intervals of the lar
 80 % or more than 97 % of them, and chance would do so less than once in twenty; or where the short certificate fails.
 """
 
-from ie_scaling.laws.config import CertifyConfig
+from experiments.certify import Config
 from ie_scaling.running.config import to_config_dict
 
 
 def get_config():
-    """The defaults of CertifyConfig."""
-    return to_config_dict(CertifyConfig(), "certify")
+    """The defaults of `certify`."""
+    return to_config_dict(Config(), "certify")

@@ -6,14 +6,14 @@
 
 Cost: about three quarters of an hour on two CPU cores; interrupted, it goes on with the next split. Leaves contest.csv,
 contest.md (a paragraph made from the numbers, then the tables) and figures/contest.png: log score, CRPS, coverage of
-50 % and 90 % intervals, pairwise decisions with their Brier score, and realised regret, on the largest quarter of the
+50 % and 90 % intervals, pairwise decisions with their Brier score, and realized regret, on the largest quarter of the
 models and on models left out in three parts.
 """
 
-from ie_scaling.laws.config import CompareConfig
+from experiments.compare import Config
 from ie_scaling.running.config import to_config_dict
 
 
 def get_config():
-    """The defaults of CompareConfig."""
-    return to_config_dict(CompareConfig(), "compare")
+    """The defaults of `compare`."""
+    return to_config_dict(Config(), "compare")

@@ -9,10 +9,10 @@ Cost: five minutes or so on two CPU cores. Leaves comparison.csv, comparison.md 
 Expect `effective_moving_D` first on bian2025 in both columns, and the fixed-optimum `aspect_ratio` law far behind.
 """
 
-from ie_scaling.laws.config import CompareLawsConfig
-from ie_scaling.running import config
+from experiments.compare_laws import Config
+from ie_scaling.running.config import to_config_dict
 
 
 def get_config():
-    """The defaults of CompareLawsConfig."""
-    return config.to_config_dict(CompareLawsConfig(), "compare_laws")
+    """The defaults of `compare_laws`."""
+    return to_config_dict(Config(), "compare_laws")

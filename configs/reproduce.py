@@ -10,10 +10,10 @@ B25b 2510.18245, Gemstones 2502.06857; `exploratory` rows are this project's own
 (docs/laws.md).
 """
 
-from ie_scaling.laws.config import ReproduceConfig
-from ie_scaling.running import config
+from experiments.reproduce import Config
+from ie_scaling.running.config import to_config_dict
 
 
 def get_config():
-    """The defaults of ReproduceConfig."""
-    return config.to_config_dict(ReproduceConfig(), "reproduce")
+    """The defaults of `reproduce`."""
+    return to_config_dict(Config(), "reproduce")

@@ -1,23 +1,61 @@
 """Certify a law on a table: do its intervals cover what they say, on this very design?"""
 
-import dataclasses
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from __future__ import annotations
 
-import numpy as np
+import dataclasses
+import functools
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ie_scaling.errors import InputError
-from ie_scaling.laws import forms, reading
-from ie_scaling.laws.config import CertifyConfig as Config
-from ie_scaling.laws.evidence import calibration, certificate
-from ie_scaling.laws.law import Law
-from ie_scaling.laws.observations import Observations
+from ie_scaling.laws.choices import COUNTS, MOST_RESAMPLES, fix_columns
 from ie_scaling.running import diagnostic, files, identity, workdir
+from ie_scaling.running.config import between, one_of, positive, require, seeded, within
 from ie_scaling.running.diagnostic import Diagnostic, Kind
-from ie_scaling.tables import run_table
+
+if TYPE_CHECKING:
+    from ie_scaling.laws.law import Law
+    from ie_scaling.laws.observations import Observations
 
 SECONDS_A_TABLE = 1.5
+MIN_MODELS = 8
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config:
+    """Check a law's calibration on the design of a run table: the table and law as of `fit`, and how much is simulated.
+
+    `n_tables` tables are simulated from the prior and each fitted by one chain of `n_warmup` + `n_samples` transitions,
+    of which every `thin`-th draw is ranked. `prior_scale` other than 1 plants an error: the simulator's priors are so
+    many times wider than the model's. The chains are shorter than a fit's: where many diverge, lengthen them.
+    """
+
+    runs: str = "data/bian2025.csv"
+    columns: str | dict = ""
+    where: str = ""
+    law: str = "effective"
+    tie: str = ""
+    count: str = ""
+    n_tables: int = 300
+    n_warmup: int = 300
+    n_samples: int = 500
+    thin: int = 5
+    target_accept: float = 0.9
+    prior_scale: float = 1.0
+    allow_unfinished: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        fix_columns(self)
+        one_of(self, "count", ("", *COUNTS))
+        for field in ("n_warmup", "n_samples"):
+            require(getattr(self, field) % 50 == 0, field, getattr(self, field), "must be a multiple of 50")
+        within(self, 50, MOST_RESAMPLES, "n_warmup", "n_samples")
+        within(self, 20, MOST_RESAMPLES, "n_tables")
+        require(self.thin >= 1 and 50 % self.thin == 0, "thin", self.thin, "must divide 50")
+        positive(self, "prior_scale")
+        between(self, 0, 1, "target_accept")
+        seeded(self)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -37,7 +75,9 @@ class Certificate:
 
 
 def inputs_of(config: Config) -> workdir.Inputs:
-    """What it reads, by name."""
+    """The run tables."""
+    from ie_scaling.tables import run_table
+
     return identity.named("runs", run_table.split_paths(config.runs))
 
 
@@ -47,6 +87,11 @@ def load(config: Config) -> Design:
     Raises:
       InputError: a bad law or table, or a law that reads what only a trained model has.
     """
+    import numpy as np
+
+    from ie_scaling.laws import forms, reading
+    from ie_scaling.laws.evidence import calibration
+
     law = forms.get_law(config.law, config.tie, config.count)
     if "loss_optimal" in law.needs:
         raise InputError(f"law={law.name!r}: reads the smallest loss at the budget itself, nothing to simulate from")
@@ -58,30 +103,34 @@ def load(config: Config) -> Design:
         )
     unknown = [need for need in law.needs if np.isnan(getattr(calibration.candidates(rows), need)).any()]
     if unknown:
-        raise InputError(f"runs={config.runs!r}: {unknown[0]} of larger shapes cannot be told without shape columns")
-    if len(rows.model_ids) < 8:
-        raise InputError(f"runs={config.runs!r}: has {len(rows.model_ids)} models; a certificate needs at least 8")
+        raise InputError(f"runs={config.runs!r}: {unknown[0]} of larger shapes is unknown without shape columns")
+    if (n_models := len(rows.model_ids)) < MIN_MODELS:
+        raise InputError(f"runs={config.runs!r}: has {n_models} models; a certificate needs at least {MIN_MODELS}")
     return Design(law=law, rows=rows)
 
 
 def resume(config: Config, loaded: Design, directory: Path) -> Certificate:
     """Do the parts that parts/ does not hold yet, and judge them: certificate.json."""
+    from ie_scaling.laws import reading
+    from ie_scaling.laws.evidence import calibration, certificate
+
     law, rows, parts = loaded.law, loaded.rows, directory / "parts"
-    simulated = _kept(parts / "calibration.json", lambda: certificate.calibrate(config, law, rows))
-    forward = _kept(parts / "rolled_forward.json", lambda: certificate.roll_forward(law, rows, config.seed))
-    short = _kept(parts / "short.json", lambda: certificate.of_all_rows(law, rows, config.seed))
-    answer = certificate.judge(config, law, simulated, forward, short)
-    found = reading.diagnose([rows]) + diagnostic.each(Kind.CERTIFICATE, answer["failures"])
+    chains = calibration.Chains(
+        n_warmup=config.n_warmup, n_samples=config.n_samples, thin=config.thin, target_accept=config.target_accept
+    )
+    calibrate = functools.partial(
+        certificate.calibrate, law, rows, config.n_tables, config.prior_scale, chains, config.seed
+    )
+    simulated = files.read_or_make(parts / "calibration.json", calibrate)
+    roll_forward = functools.partial(certificate.roll_forward, law, rows, config.seed)
+    forward = files.read_or_make(parts / "rolled_forward.json", roll_forward)
+    all_rows = functools.partial(certificate.of_all_rows, law, rows, config.seed)
+    short = files.read_or_make(parts / "short.json", all_rows)
+    answer = certificate.judge(law, config.runs, simulated, forward, short)
+    diagnostics = reading.diagnose([rows]) + diagnostic.each(Kind.CERTIFICATE, answer["failures"])
     answer |= {"remarks": list(rows.remarks), "warnings": list(rows.warnings)}
     files.write_json(directory / "certificate.json", answer)
-    return Certificate(answer=answer, diagnostics=found)
-
-
-def _kept(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """What an earlier, interrupted run left at `path`, or what `make` gives, left there."""
-    if not path.exists():
-        files.write_json(path, make())
-    return files.read_json(path)
+    return Certificate(answer=answer, diagnostics=diagnostics)
 
 
 def figures(result: Certificate, directory: Path) -> None:
@@ -95,9 +144,9 @@ def figures(result: Certificate, directory: Path) -> None:
 
 def show(directory: Path) -> None:
     """The verdicts."""
-    found = files.read_json(directory / "certificate.json")
-    print(f"law {found['law']} (tie {found['tie']}, N {found['count']}) on {found['runs']}")
-    simulated, forward = found["calibration"], found["rolled_forward"]
+    answer = files.read_json(directory / "certificate.json")
+    print(f"law {answer['law']} (tie {answer['tie']}, N {answer['count']}) on {answer['runs']}")
+    simulated, forward = answer["calibration"], answer["rolled_forward"]
     print(f"{simulated['n_tables']} simulated tables, {simulated['tables_with_divergences']} with divergences")
     for name, entry in simulated["quantities"].items():
         print(f"  {name:22} {'inside' if entry['passed'] else 'OUTSIDE'} the 99 % band, p {entry['p_value']:.3f}")
@@ -105,7 +154,7 @@ def show(directory: Path) -> None:
         f"rolled forward to {forward['n']} rows of the {forward['n_models']} largest models: 90 % intervals cover "
         f"{100 * forward['coverage90']:.0f} %, 50 % intervals {100 * forward['coverage50']:.0f} %"
     )
-    print("passed" if found["passed"] else "FAILED")
+    print("passed" if answer["passed"] else "FAILED")
 
 
 def estimate(config: Config, loaded: Design) -> str:

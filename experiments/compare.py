@@ -1,31 +1,83 @@
-"""Contest ways of predicting: which of Bayes, bootstrap, curve_fit and one small scale is right of runs left out?"""
+"""Contest ways of predicting: which of Bayes, bootstrap, curve_fit and one small scale is right about held-out runs?"""
+
+from __future__ import annotations
 
 import dataclasses
+import functools
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pandas as pd
-
-from ie_scaling.laws import reading
-from ie_scaling.laws.config import CompareConfig as Config
-from ie_scaling.laws.evidence import contest, contest_scores
-from ie_scaling.laws.evidence.contest import Table
+from ie_scaling.inference.config import NutsConfig
+from ie_scaling.laws.choices import MOST_RESAMPLES, MOST_STARTS, fix_columns, require_some
 from ie_scaling.running import files, identity, workdir
+from ie_scaling.running.config import between, require, seeded, within
 from ie_scaling.running.diagnostic import Diagnostic, Kind
-from ie_scaling.tables import cells, run_table
+from ie_scaling.running.progress import say
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ie_scaling.laws.evidence.contest import Contest, Table
+    from ie_scaling.laws.evidence.contest_scores import Parts
 
 SECONDS_A_POSTERIOR = 45
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Config:
+    """Contest ways of predicting, on the same runs left out: by size, and by model.
+
+    `wheres` holds a row filter for each of `tables`, "" for none. `laws` (NAME, NAME:TIE or NAME:TIE:COUNT) are each
+    fitted as a posterior and by bootstrapped least squares, and stacked; `published` are fitted as scipy's curve_fit
+    does. By size the largest share `extrapolate` of the models is left out, by model each of `n_folds` parts.
+    """
+
+    tables: tuple[str, ...] = (
+        "data/bian2025.csv",
+        "data/gemstones_cooldown.csv",
+        "data/chinchilla.csv",
+        "data/gadre2024_models.csv",
+    )
+    wheres: tuple[str, ...] = (
+        "",
+        "",
+        "fit_set == 'besiroglu240'",
+        "loss_split == 'c4_val' and notes.str.contains('train=rpj')",
+    )
+    columns: str | dict = ""
+    laws: tuple[str, ...] = ("chinchilla", "aspect_ratio:free", "effective", "effective_moving_D")
+    published: tuple[str, ...] = ("chinchilla:alpha=beta", "aspect_ratio")
+    n_folds: int = 3
+    extrapolate: float = 0.25
+    n_bootstrap: int = 1000
+    n_resamples: int = 2000
+    allow_unfinished: bool = False
+    seed: int = 0
+    nuts: NutsConfig = NutsConfig(n_warmup=500, n_samples=500, max_samples=2000, target_accept=0.95)
+
+    def __post_init__(self) -> None:
+        fix_columns(self)
+        require_some(self, "tables", "laws")
+        rule = f"must hold a row filter for each of the {len(self.tables)} tables"
+        require(len(self.wheres) == len(self.tables), "wheres", self.wheres, rule)
+        within(self, 2, MOST_STARTS, "n_folds")
+        between(self, 0, 1, "extrapolate")
+        within(self, 20, MOST_RESAMPLES, "n_bootstrap", "n_resamples")
+        seeded(self)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """A row a table, way of leaving out, and entry."""
+    """A row for each table, way of leaving out, and entry."""
 
     scores: pd.DataFrame
     diagnostics: list[Diagnostic]
 
 
 def inputs_of(config: Config) -> workdir.Inputs:
-    """What it reads, by name."""
+    """The run tables."""
+    from ie_scaling.tables import run_table
+
     return identity.named("tables", [path for entry in config.tables for path in run_table.split_paths(entry)])
 
 
@@ -35,21 +87,73 @@ def load(config: Config) -> list[Table]:
     Raises:
       InputError: a bad table or law, fewer models than folds, or a feature that a law needs and a table lacks.
     """
-    return contest.load(config)
+    from ie_scaling.laws import forms
+    from ie_scaling.laws.evidence import contest
+    from ie_scaling.laws.least_squares import published
+
+    as_published = [forms.parse(text) for text in config.published]
+    for law in as_published:
+        published.check(law)
+    return contest.read_tables(
+        config.tables,
+        config.wheres,
+        config.columns,
+        [*(forms.parse(text) for text in config.laws), *as_published],
+        n_folds=config.n_folds,
+        extrapolate=config.extrapolate,
+        seed=config.seed,
+    )
 
 
 def resume(config: Config, loaded: list[Table], directory: Path) -> Comparison:
-    """Contest on every split that has not been; contest.csv and .md, and parts/."""
-    scores = contest_scores.tabulate(contest.run(config, loaded, directory), config.n_resamples, config.seed)
+    """Contest on every split that parts/ does not hold yet; contest.csv and .md."""
+    from ie_scaling.laws import reading
+    from ie_scaling.laws.evidence import contest_scores
+    from ie_scaling.tables import cells
+
+    entrants = _contest(config)
+    scores = contest_scores.tabulate(
+        _contest_all(entrants, loaded, directory / "parts"), entrants.entries, config.n_resamples, config.seed
+    )
     cells.write_table(directory / "contest.csv", scores)
-    files.write_text(directory / "contest.md", contest_scores.to_markdown(scores))
-    found = reading.diagnose(table.rows for table in loaded) + failed_gates(scores)
-    return Comparison(scores=scores, diagnostics=found)
+    files.write_text(directory / "contest.md", contest_scores.to_markdown(scores, entrants.entries))
+    diagnostics = reading.diagnose(table.rows for table in loaded) + failed_gates(scores)
+    return Comparison(scores=scores, diagnostics=diagnostics)
+
+
+def _contest(config: Config) -> Contest:
+    from ie_scaling.laws.evidence.contest import Contest
+
+    return Contest(
+        laws=tuple(dict.fromkeys(config.laws)),
+        published=tuple(dict.fromkeys(config.published)),
+        n_bootstrap=config.n_bootstrap,
+        nuts=config.nuts,
+        seed=config.seed,
+    )
+
+
+def _contest_all(entrants: Contest, tables: list[Table], folder: Path) -> Parts:
+    """Every entry's scores on every split, by table and way of leaving out; splits under `folder` are read."""
+    from ie_scaling.laws.evidence import contest
+
+    parts = {table.name: {way: [] for way in contest.Way} for table in tables}
+    for table in tables:
+        for split in table.splits:
+            path = folder / table.name / f"{split.name}.json"
+            fitted, held_out = table.rows.take(split.fitted_R), table.rows.take(~split.fitted_R)
+            if not path.exists():
+                say(f"{table.name}, by {split.name}: {len(fitted)} rows fitted, {len(held_out)} held out")
+            part = files.read_or_make(path, functools.partial(contest.run, entrants, fitted, held_out))
+            parts[table.name][split.way].append(part)
+    return parts
 
 
 def failed_gates(scores: pd.DataFrame) -> list[Diagnostic]:
     """The tables and ways of leaving out of which a stacked posterior failed its gate."""
-    flagged = scores[(scores["entry"] == contest.STACKED) & (scores["splits_flagged"] > 0)]
+    from ie_scaling.laws.evidence.contest import Approach
+
+    flagged = scores[(scores["entry"] == Approach.STACKED) & (scores["splits_flagged"] > 0)]
     return [
         Diagnostic(Kind.CONVERGENCE, f"{row.table} by {row.left_out}", "a stacked posterior failed its gate")
         for row in flagged.itertuples()

@@ -1,47 +1,169 @@
 """Contest laws on run tables: which of them predicts models, and sizes, that it did not see?"""
 
+from __future__ import annotations
+
 import dataclasses
+import functools
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pandas as pd
-
-from ie_scaling.laws import reading
-from ie_scaling.laws.config import CompareLawsConfig as Config
-from ie_scaling.laws.evidence import cross_validation
-from ie_scaling.laws.observations import Observations
+from ie_scaling.laws.choices import COUNTS, MOST_RESAMPLES, MOST_STARTS, fix_columns, require_some
 from ie_scaling.running import files, identity, workdir
+from ie_scaling.running.config import between, one_of, positive, seeded, within
 from ie_scaling.running.diagnostic import Diagnostic, Kind
-from ie_scaling.tables import run_table
+from ie_scaling.running.progress import Progress
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ie_scaling.laws.evidence.cross_validation import Result
+    from ie_scaling.laws.law import Law
+    from ie_scaling.laws.observations import Observations
 
 SECONDS_A_FIT = 5
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Config:
+    """Contest laws on run tables by how well they predict models, and sizes, that they did not see.
+
+    `tables` are run tables, `columns` a map from our column names to theirs (docs/run_table.md), `where` a row filter
+    for all of them. `laws` are NAME, NAME:TIE or NAME:TIE:COUNT; a law without a count is contested under each of
+    `counts`. Every number is in nats². `baseline` (one of the laws, in full) is what paired differences are taken from.
+    """
+
+    tables: tuple[str, ...] = ("data/bian2025.csv", "data/gemstones_cooldown.csv")
+    columns: str | dict = ""
+    where: str = ""
+    laws: tuple[str, ...] = (
+        "chinchilla",
+        "aspect_ratio:alpha=beta=gamma",
+        "aspect_ratio:alpha=beta",
+        "aspect_ratio:free",
+        "conditional",
+        "width_depth",
+        "effective",
+        "effective_moving_N",
+        "effective_moving_D",
+        "effective_gqa",
+        "conditional_published",
+        "conditional_published_additive",
+    )
+    counts: tuple[str, ...] = COUNTS
+    baseline: str = "aspect_ratio:free:total"
+    n_folds: int = 5
+    n_repeats: int = 10
+    extrapolate: float = 0.25
+    huber_delta: float = 1e-3
+    n_starts: int = 64
+    n_fold_starts: int = 8
+    n_bootstrap: int = 4000
+    allow_unfinished: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        fix_columns(self)
+        require_some(self, "tables", "laws", "counts")
+        one_of(self, "counts", COUNTS)
+        within(self, 2, MOST_STARTS, "n_folds")
+        between(self, 0, 1, "extrapolate")
+        positive(self, "huber_delta")
+        within(self, 1, MOST_STARTS, "n_repeats", "n_starts", "n_fold_starts")
+        within(self, 1, MOST_RESAMPLES, "n_bootstrap")
+        seeded(self)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Tables:
+    """The laws, and the rows of each table by path."""
+
+    laws: list[Law]
+    rows: dict[str, Observations]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """A row a law and table."""
+    """A row for each law and table."""
 
     table: pd.DataFrame
     diagnostics: list[Diagnostic]
 
 
 def inputs_of(config: Config) -> workdir.Inputs:
-    """What it reads, by name."""
+    """The run tables."""
+    from ie_scaling.tables import run_table
+
     return identity.named("tables", [path for entry in config.tables for path in run_table.split_paths(entry)])
 
 
-def load(config: Config) -> dict[str, Observations]:
-    """The tables by path, checked against every law.
+def load(config: Config) -> Tables:
+    """The laws and the tables, checked.
 
     Raises:
-      InputError: a bad table, fewer models than folds, or a feature that a law needs and a table lacks.
+      InputError: a bad law or table, fewer models than folds, or a feature that a law needs and a table lacks.
     """
-    return cross_validation.load(config)
+    from ie_scaling.laws.evidence import cross_validation
+
+    laws = cross_validation.laws_of(config.laws, config.counts, config.baseline)
+    wheres = [config.where] * len(config.tables)
+    tables = cross_validation.read_tables(config.tables, wheres, config.columns, laws, config.n_folds)
+    return Tables(laws=laws, rows=dict(zip(config.tables, tables, strict=True)))
 
 
-def resume(config: Config, loaded: dict[str, Observations], directory: Path) -> Comparison:
-    """Contest every law on every table that has not been; comparison.csv and .md, and parts/."""
-    table = cross_validation.run(config, loaded, directory)
-    return Comparison(table=table, diagnostics=reading.diagnose(loaded.values()) + not_converged(table))
+def resume(config: Config, loaded: Tables, directory: Path) -> Comparison:
+    """Contest every law on every table that parts/ does not hold yet; comparison.csv and .md."""
+    import pandas as pd
+
+    from ie_scaling.laws import reading
+    from ie_scaling.laws.evidence import cross_validation
+    from ie_scaling.tables import cells
+
+    tables = []
+    with Progress("contest", len(loaded.laws) * len(loaded.rows), "fits") as progress:
+        for path, rows in loaded.rows.items():
+            name = Path(path).stem
+            results = _contest(config, loaded.laws, name, rows, directory / "parts" / name, progress)
+            tables.append(
+                cross_validation.tabulate(
+                    name, rows, results, baseline=config.baseline, n_bootstrap=config.n_bootstrap, seed=config.seed
+                )
+            )
+    table = pd.concat(tables, ignore_index=True)
+    cells.write_table(directory / "comparison.csv", table)
+    files.write_text(directory / "comparison.md", cross_validation.to_markdown(table))
+    return Comparison(table=table, diagnostics=reading.diagnose(loaded.rows.values()) + not_converged(table))
+
+
+def _contest(
+    config: Config, laws: list[Law], name: str, rows: Observations, folder: Path, progress: Progress
+) -> list[Result]:
+    """Every law on one table; those under `folder` are read."""
+    from ie_scaling.laws.evidence import cross_validation
+
+    splits = cross_validation.split(
+        rows, n_folds=config.n_folds, n_repeats=config.n_repeats, extrapolate=config.extrapolate, seed=config.seed
+    )
+
+    def evaluate(law: Law):
+        result = cross_validation.evaluate(
+            law,
+            rows,
+            splits,
+            huber_delta=config.huber_delta,
+            n_starts=config.n_starts,
+            n_fold_starts=config.n_fold_starts,
+            seed=config.seed,
+        )
+        return cross_validation.to_plain(result)
+
+    results = []
+    for law in laws:
+        text = cross_validation.name_of(law)
+        path = folder / f"{text.replace(':', '-')}.json"
+        plain = files.read_or_make(path, functools.partial(evaluate, law))
+        results.append(cross_validation.from_plain(law, plain))
+        progress.advance(note=f"{name} {text}")
+    return results
 
 
 def not_converged(table: pd.DataFrame) -> list[Diagnostic]:
@@ -67,10 +189,9 @@ def show(directory: Path) -> None:
     print(files.read_text(directory / "comparison.md"))
 
 
-def estimate(config: Config, loaded: dict[str, Observations]) -> str:
+def estimate(config: Config, loaded: Tables) -> str:
     """Tables, laws and a rough time."""
-    laws = cross_validation.laws_of(config)
-    lines = [f"{path}: {len(rows)} rows of {len(rows.model_ids)} models" for path, rows in loaded.items()]
-    n_fits = config.n_folds * config.n_repeats + 2
-    lines.append(f"{len(laws)} laws, {n_fits} fits each on each table")
-    return "\n".join([*lines, f"about {SECONDS_A_FIT * len(laws) * len(loaded)} s on two CPU cores"])
+    lines = [f"{path}: {len(rows)} rows of {len(rows.model_ids)} models" for path, rows in loaded.rows.items()]
+    n_fits, n_laws = config.n_folds * config.n_repeats + 2, len(loaded.laws)
+    lines.append(f"{n_laws} laws, {n_fits} fits each on each table")
+    return "\n".join([*lines, f"about {SECONDS_A_FIT * n_laws * len(loaded.rows)} s on two CPU cores"])

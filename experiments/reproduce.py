@@ -1,39 +1,76 @@
 """Reach the published numbers again: does this software give what the papers print, from the papers' own runs?"""
 
+from __future__ import annotations
+
 import dataclasses
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, TypedDict
 
 from ie_scaling.errors import InputError
-from ie_scaling.laws import forms
-from ie_scaling.laws.config import ReproduceConfig as Config
-from ie_scaling.laws.evidence import reproduction
-from ie_scaling.laws.evidence.reproduction import Tables
-from ie_scaling.laws.least_squares import published, solver
-from ie_scaling.laws.problem import pose
+from ie_scaling.laws.choices import MOST_RESAMPLES, MOST_STARTS
 from ie_scaling.running import files, identity, markdown, workdir
+from ie_scaling.running.config import seeded, within
 from ie_scaling.running.diagnostic import Diagnostic, Kind
 from ie_scaling.running.progress import Progress
-from ie_scaling.tables import cells
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ie_scaling.laws.evidence.reproduction import Tables
+    from ie_scaling.laws.observations import Observations
 
 FIGURES = ("predicted_against_actual", "loss_against_aspect_ratio", "loss_against_n", "loss_against_flops", "isoloss")
 SECONDS_A_ROW = 3
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Reproduction:
-    """A row a published value, and what figures are drawn from."""
+class Config:
+    """Reach the published numbers again: `rows` and `figures` by name, none meaning all of them.
 
-    table: list[dict[str, Any]]
+    `data` is the folder of the public run tables; `figure_law` is drawn beside the law of arXiv 2501.18107.
+    """
+
+    data: str = "data"
+    rows: tuple[str, ...] = ()
+    figures: tuple[str, ...] = ()
+    figure_law: str = "effective_moving_D"
+    n_starts: int = 64
+    n_bootstrap: int = 4000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        within(self, 1, MOST_STARTS, "n_starts")
+        within(self, 1, MOST_RESAMPLES, "n_bootstrap")
+        seeded(self)
+
+
+class Row(TypedDict):
+    """A published value beside ours: a row of reproduction.csv."""
+
+    row: str
+    quantity: str
+    printed: str
+    ours: float
+    rule: str
+    tolerance: float
+    passed: bool
+    note: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Reproduction:
+    """A row for each published value, and what figures are drawn from."""
+
+    table: list[Row]
     config: Config
     tables: Tables
     diagnostics: list[Diagnostic]
 
 
 def inputs_of(config: Config) -> workdir.Inputs:
-    """What it reads, by name."""
+    """The public run tables."""
+    from ie_scaling.laws.evidence.reproduction import Tables
+
     return identity.within("data", config.data, [f"{name}.csv" for name in Tables.NAMES])
 
 
@@ -43,6 +80,8 @@ def load(config: Config) -> Tables:
     Raises:
       InputError: an unknown row or figure, or a table that is missing or damaged.
     """
+    from ie_scaling.laws.evidence.reproduction import Tables
+
     chosen(config)
     folder = Path(config.data)
     if absent := [name for name in Tables.NAMES if not (folder / f"{name}.csv").is_file()]:
@@ -66,6 +105,8 @@ def compute(config: Config, loaded: Tables) -> Reproduction:
 
 def save(result: Reproduction, directory: Path) -> None:
     """reproduction.csv and .md."""
+    from ie_scaling.tables import cells
+
     cells.write_table(directory / "reproduction.csv", result.table)
     files.write_text(directory / "reproduction.md", _markdown(result.table))
 
@@ -82,11 +123,14 @@ def show(directory: Path) -> None:
 
 
 def chosen(config: Config) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The rows and figures asked for.
+    """The names of the rows and figures to make.
 
     Raises:
       InputError: an unknown one; the valid ones are listed.
     """
+    from ie_scaling.laws import forms
+    from ie_scaling.laws.evidence import reproduction
+
     for field, names, valid in (("rows", config.rows, reproduction.ROWS), ("figures", config.figures, FIGURES)):
         if unknown := [name for name in names if name not in valid]:
             raise InputError(f"{field}={unknown[0]!r}: must be among {', '.join(valid)}")
@@ -96,24 +140,36 @@ def chosen(config: Config) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return rows, config.figures or (FIGURES if every else ())
 
 
-def _check(rows: tuple[str, ...], tables: Tables, config: Config) -> list[dict]:
-    found = []
+def _check(rows: tuple[str, ...], tables: Tables, config: Config) -> list[Row]:
+    """Each published value of these rows beside ours."""
+    from ie_scaling.laws.evidence import reproduction
+
+    effort = reproduction.Effort(n_starts=config.n_starts, n_bootstrap=config.n_bootstrap, seed=config.seed)
+    table: list[Row] = []
     with Progress("reproduce", len(rows), "rows") as progress:
         for name in rows:
-            for check in reproduction.ROWS[name](tables, config):
-                entry = {"row": name, "quantity": check.quantity, "printed": check.printed, "ours": check.ours}
-                rule = "at most" if check.at_most else "equal"
-                found.append(
-                    entry | {"rule": rule, "tolerance": check.tolerance, "passed": check.passed, "note": check.note}
-                )
+            for check in reproduction.ROWS[name](tables, effort):
+                row: Row = {
+                    "row": name,
+                    "quantity": check.quantity,
+                    "printed": check.printed,
+                    "ours": check.ours,
+                    "rule": "at most" if check.at_most else "equal",
+                    "tolerance": check.tolerance,
+                    "passed": check.passed,
+                    "note": check.note,
+                }
+                table.append(row)
             progress.advance(note=name)
-    return found
+    return table
 
 
-def _markdown(table: list[dict]) -> str:
+def _markdown(table: list[Row]) -> str:
     rows = [
         (
-            *(entry[key] for key in ("row", "quantity", "printed")),
+            entry["row"],
+            entry["quantity"],
+            entry["printed"],
             f"{entry['ours']:.9g}",
             f"{'≤ +' if entry['rule'] == 'at most' else '± '}{entry['tolerance']:.2g}",
             "pass" if entry["passed"] else "FAIL",
@@ -127,8 +183,15 @@ def _markdown(table: list[dict]) -> str:
 
 
 def _draw(names: tuple[str, ...], tables: Tables, config: Config, folder: Path) -> None:
+    """The papers' figures of these names, each a PNG in `folder`."""
     if not names:
         return
+    import numpy as np
+
+    from ie_scaling.laws import forms
+    from ie_scaling.laws.evidence import reproduction
+    from ie_scaling.laws.least_squares import published, solver
+    from ie_scaling.laws.problem import pose
     from ie_scaling.report import figures as draw
     from ie_scaling.report import law_figures
 
@@ -139,7 +202,7 @@ def _draw(names: tuple[str, ...], tables: Tables, config: Config, folder: Path) 
     law = forms.get_law(config.figure_law)
     ours = solver.fit(pose(law, rows.take(fitted_R)), n_starts=config.n_starts)
     whole = solver.fit(pose(law, rows), n_starts=config.n_starts)
-    x = {"loss_against_n": lambda r: r.features.n_total, "loss_against_flops": lambda r: _flops(r)}
+    x = {"loss_against_n": lambda rows: rows.features.n_total, "loss_against_flops": _flops}
     labels = {"loss_against_n": "N_total", "loss_against_flops": "training FLOPs 6·N_total·D"}
     for name in names:
         if name == "predicted_against_actual":
@@ -153,7 +216,7 @@ def _draw(names: tuple[str, ...], tables: Tables, config: Config, folder: Path) 
         draw.save(figure, folder / f"{name}.png")
 
 
-def _flops(rows) -> np.ndarray:
+def _flops(rows: Observations) -> np.ndarray:
     return 6 * rows.features.n_total * rows.features.n_tokens
 
 

@@ -7,7 +7,7 @@ import math
 import os
 import re
 import tempfile
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +113,17 @@ def read_json(path: Path) -> Any:
         raise InputError(f"{path}: not valid JSON ({error})") from None
     except RecursionError:
         raise InputError(f"{path}: not valid JSON (nested too deep)") from None
+
+
+def read_or_make(path: Path, make: Callable[[], Any]) -> Any:
+    """The JSON that an earlier, interrupted run left at `path`, or what `make` returns, written there first.
+
+    Raises:
+      InputError: a file that cannot be read.
+    """
+    if not path.exists():
+        write_json(path, make())
+    return read_json(path)
 
 
 def sha256(path: Path) -> str:

@@ -18,3 +18,11 @@ def test_scores():
 
 def test_undefined_scores_are_none():
     assert scoring.metrics(np.array([3.0]), np.array([2.0])) == {"n": 1, "mse": 1.0, "r2": None, "spearman": None}
+
+
+def test_crps_of_normal_draws_is_the_closed_form():
+    draws = np.random.default_rng(0).normal(2.0, 0.3, (40_000, 1)) * np.ones(3)
+    loss = np.array([2.0, 2.2, 1.0])
+    z = (loss - 2.0) / 0.3
+    exact = 0.3 * (z * (2 * stats.norm.cdf(z) - 1) + 2 * stats.norm.pdf(z) - 1 / np.sqrt(np.pi))
+    np.testing.assert_allclose(scoring.crps(loss, draws), exact, rtol=0.02)

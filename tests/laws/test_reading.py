@@ -5,11 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from experiments import certify, fit, pool
+from experiments import certify, compare, compare_laws, fit, pool
 from ie_scaling.errors import InputError
 from ie_scaling.laws import fitting, forms
-from ie_scaling.laws.config import CertifyConfig, CompareConfig, CompareLawsConfig, FitConfig, PoolConfig
-from ie_scaling.laws.evidence import contest, cross_validation
+from ie_scaling.laws.config import FitConfig, PoolConfig
 from ie_scaling.laws.observations import Observations
 from ie_scaling.running import diagnostic, files, runner
 from ie_scaling.running.diagnostic import Kind
@@ -48,15 +47,15 @@ def test_every_verb_reads_under_the_map():
     inputs = fitting.load(chosen)
     assert (len(inputs.fitted), len(inputs.holdout or ()), inputs.n_in_table) == (16, 6, 24)
     laws = {"laws": ("chinchilla:free:total",), "baseline": "chinchilla:free:total"}
-    compared = cross_validation.load(CompareLawsConfig(tables=(path,), columns=COLUMNS, **laws))
-    assert len(compared[path]) == 24
-    contested = contest.load(
-        CompareConfig(tables=(path,), wheres=("",), columns=COLUMNS, laws=("chinchilla",), published=())
+    compared = compare_laws.load(compare_laws.Config(tables=(path,), columns=COLUMNS, **laws))
+    assert len(compared.rows[path]) == 24
+    contested = compare.load(
+        compare.Config(tables=(path,), wheres=("",), columns=COLUMNS, laws=("chinchilla",), published=())
     )
     assert len(contested[0].rows) == 24
-    rows = certify.load(CertifyConfig(runs=path, columns=COLUMNS, law="chinchilla")).rows
+    rows = certify.load(certify.Config(runs=path, columns=COLUMNS, law="chinchilla")).rows
     assert len(rows) == 24
-    for config in (chosen, CertifyConfig(runs=path, columns="{'n_tokens': 'E'}", law="chinchilla")):
+    for config in (chosen, certify.Config(runs=path, columns="{'n_tokens': 'E'}", law="chinchilla")):
         with pytest.raises(InputError, match="has no column"):
             load = fitting.load if isinstance(config, FitConfig) else certify.load
             load(dataclasses.replace(config, columns="{'n_tokens': 'E'}"))
@@ -85,4 +84,4 @@ def test_families_are_pooled_by_the_user_s_column_under_the_map(tmp_path):
 def test_shapes_that_larger_candidates_need_are_asked_for_before_a_certificate():
     path = str(CASES / "only_non_embedding.csv")
     with pytest.raises(InputError, match="has no n_params_total"):
-        certify.load(CertifyConfig(runs=path, law="chinchilla", count="non_embedding"))
+        certify.load(certify.Config(runs=path, law="chinchilla", count="non_embedding"))

@@ -23,7 +23,6 @@ from scipy import stats
 
 from ie_scaling.inference import numerics
 from ie_scaling.laws.bayes import coordinates, noise, sampler
-from ie_scaling.laws.config import CertifyConfig
 from ie_scaling.laws.observations import Features, Observations
 from ie_scaling.laws.problem import Problem
 from ie_scaling.laws.proportions import Family
@@ -34,6 +33,16 @@ AHEAD = 3.0  # they are so many times larger, and trained on so many times the t
 MAX_TREE_DEPTH = 7
 CHUNK = 50
 SIDE_BY_SIDE = 20  # of the tables; the last few wrap round to the first
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Chains:
+    """One chain for each table: its transitions, every how many of which a draw is ranked, and the step size's aim."""
+
+    n_warmup: int
+    n_samples: int
+    thin: int
+    target_accept: float
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -79,7 +88,8 @@ def simulate(problem: Problem, n_tables: int, seed: int, prior_scale: float = 1.
 def fit_all(
     problem: Problem,
     truths: Truths,
-    config: CertifyConfig,
+    chains: Chains,
+    seed: int,
     on_progress: Callable[[int], None] = lambda transitions: None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Posterior draws of (z, noise) for every simulated table, [S, L, P + Z], and divergences [S].
@@ -105,9 +115,9 @@ def fit_all(
         def start(key, each):
             return begin(
                 jnp.zeros_like(each[1]),
-                config.n_warmup,
+                chains.n_warmup,
                 dense_mass=True,
-                target_accept_prob=config.target_accept,
+                target_accept_prob=chains.target_accept,
                 max_tree_depth=MAX_TREE_DEPTH,
                 model_args=(each,),
                 rng_key=key,
@@ -121,15 +131,15 @@ def fit_all(
         start_all = jax.jit(jax.vmap(start), compiler_options=numerics.RUN_ONCE_OPTIONS)
         advance_all = jax.jit(advance, compiler_options=numerics.COMPILER_OPTIONS)
         data = (jnp.asarray(truths.log_loss_SR), origin_SQ, scale_SQQ)
-        keys_S = jax.random.split(jax.random.key(config.seed), n_tables)
-        x_LSQ, n_diverging_S = _run_side_by_side(start_all, advance_all, keys_S, data, config, on_progress)
+        keys_S = jax.random.split(jax.random.key(seed), n_tables)
+        x_LSQ, n_diverging_S = _run_side_by_side(start_all, advance_all, keys_S, data, chains, on_progress)
         y_LSQ = origin_SQ[None] + jnp.einsum("sqp,lsp->lsq", scale_SQQ, x_LSQ)
         sites = sampler.sites_of(problem, y_LSQ)
         draws_LSQ = np.concatenate([np.asarray(sites["z"]), np.asarray(sites["noise"])], axis=-1)
     return draws_LSQ.swapaxes(0, 1), n_diverging_S
 
 
-def _run_side_by_side(start_all, advance_all, keys_S, data, config: CertifyConfig, on_progress):
+def _run_side_by_side(start_all, advance_all, keys_S, data, chains: Chains, on_progress):
     """Kept draws [L, S, Q] and divergences [S]: a few tables at a time on each core.
 
     Tables side by side wait for the longest trajectory among them at every transition, so not all at once.
@@ -145,11 +155,11 @@ def _run_side_by_side(start_all, advance_all, keys_S, data, config: CertifyConfi
                 state = jax.block_until_ready(start_all(keys_S[part], mine))
                 state, path = jax.block_until_ready(advance_all(state, mine))
             kept, n_diverging = [], np.zeros(len(part), int)
-            for done in range(0, config.n_warmup + config.n_samples, CHUNK):
+            for done in range(0, chains.n_warmup + chains.n_samples, CHUNK):
                 if done:
                     state, path = jax.block_until_ready(advance_all(state, mine))
-                if done >= config.n_warmup:
-                    kept.append(np.asarray(path[0])[:: config.thin])
+                if done >= chains.n_warmup:
+                    kept.append(np.asarray(path[0])[:: chains.thin])
                     n_diverging += np.asarray(path[1]).sum(axis=0)
                 with lock:
                     on_progress(CHUNK * len(part))

@@ -15,7 +15,6 @@ from ie_scaling.inference.config import NutsConfig
 from ie_scaling.laws import bayes
 from ie_scaling.laws.bayes import assemble, leave_out, quantities
 from ie_scaling.laws.bayes.posterior import Posterior
-from ie_scaling.laws.config import CertifyConfig, CompareLawsConfig
 from ie_scaling.laws.evidence import calibration, cross_validation, prior_checks, sensitivity
 from ie_scaling.laws.law import Law
 from ie_scaling.laws.observations import Observations
@@ -33,7 +32,7 @@ def _improbable(coverage90: float, n_models: int, level: float) -> bool:
 
 
 def judge(
-    config: CertifyConfig, law: Law, simulated: dict[str, Any], forward: dict[str, Any], own: dict[str, Any]
+    law: Law, runs: str, simulated: dict[str, Any], forward: dict[str, Any], own: dict[str, Any]
 ) -> dict[str, Any]:
     """The certificate, JSON-ready."""
     failures = [
@@ -59,7 +58,7 @@ def judge(
         "law": law.name,
         "tie": law.tie,
         "count": law.count,
-        "runs": config.runs,
+        "runs": runs,
         "calibration": simulated,
         "rolled_forward": forward,
         "all_rows": own,
@@ -67,19 +66,21 @@ def judge(
     }
 
 
-def calibrate(config: CertifyConfig, law: Law, rows: Observations) -> dict[str, Any]:
+def calibrate(
+    law: Law, rows: Observations, n_tables: int, prior_scale: float, chains: calibration.Chains, seed: int
+) -> dict[str, Any]:
     """Rank histograms of every quantity with their verdicts."""
     problem = pose(law, rows)
-    truths = calibration.simulate(problem, config.n_tables, config.seed, config.prior_scale)
-    n_transitions = config.n_tables * (config.n_warmup + config.n_samples)
+    truths = calibration.simulate(problem, n_tables, seed, prior_scale)
+    n_transitions = n_tables * (chains.n_warmup + chains.n_samples)
     with Progress(f"calibrate {law.name}", n_transitions, "transitions") as progress:
-        draws_SLQ, n_diverging_S = calibration.fit_all(problem, truths, config, progress.advance)
-    rank_S = calibration.ranks(problem, truths, draws_SLQ, config.seed)
+        draws_SLQ, n_diverging_S = calibration.fit_all(problem, truths, chains, seed, progress.advance)
+    rank_S = calibration.ranks(problem, truths, draws_SLQ, seed)
     return {
-        "n_tables": config.n_tables,
+        "n_tables": n_tables,
         "n_draws": draws_SLQ.shape[1],
         "tables_with_divergences": int((n_diverging_S > 0).sum()),
-        "planted_prior_scale": config.prior_scale,
+        "planted_prior_scale": prior_scale,
         "quantities": {name: calibration.judge(values, draws_SLQ.shape[1]) for name, values in rank_S.items()},
     }
 
@@ -141,8 +142,8 @@ def short(posterior: Posterior, seed: int) -> ShortCertificate:
 
 def roll_forward(law: Law, rows: Observations, seed: int) -> dict[str, Any]:
     """Fit all but the largest quarter of the models, predict it as new runs: coverage and log score."""
-    kept_R = cross_validation.split(rows, CompareLawsConfig(n_repeats=1, seed=seed)).kept_WR[-1]
-    smaller, larger = rows.take(kept_R), rows.take(~kept_R)
+    largest_R = cross_validation.largest_models(rows, 0.25)
+    smaller, larger = rows.take(~largest_R), rows.take(largest_R)
     posterior = _posterior(law, smaller, seed, f"roll {law.name} forward")
     names = [larger.model_ids[model] for model in larger.model_R]
     loss_WR = posterior.losses(larger.features, level="new_run", seed=seed, model_ids=names).all()

@@ -1,31 +1,31 @@
 """Which law predicts best: cross-validation by model and extrapolation by size, of any laws on any run table."""
 
 import dataclasses
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from ie_scaling.errors import InputError
 from ie_scaling.laws import forms, reading
-from ie_scaling.laws.config import CompareLawsConfig
 from ie_scaling.laws.law import Law
 from ie_scaling.laws.least_squares import solver
 from ie_scaling.laws.observations import Observations
 from ie_scaling.laws.problem import pose
-from ie_scaling.running import files, markdown
-from ie_scaling.running.progress import Progress
-from ie_scaling.tables import cells
+from ie_scaling.running import markdown
 
 SCORES = ("cross_validation", "extrapolation")
+MIN_MODELS = 4
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Splits:
     """Masks of the rows that are fitted, [W, R]: `n_repeats` × `n_folds` by model, then one by size."""
 
-    kept_WR: np.ndarray
+    n_repeats: int
+    n_folds: int
+    fitted_WR: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -43,68 +43,46 @@ class Result:
     status: str
     reasons: tuple[str, ...]
 
-    @property
-    def name(self) -> str:
-        """NAME:TIE:COUNT."""
-        return _name(self.law)
 
-
-def _name(law: Law) -> str:
+def name_of(law: Law) -> str:
+    """NAME:TIE:COUNT."""
     return f"{law.name}:{law.tie}:{law.count}"
 
 
-def laws_of(config: CompareLawsConfig) -> list[Law]:
-    """The laws of the configuration under each of its counts, each once.
+def laws_of(texts: Sequence[str], counts: Sequence[str], baseline: str) -> list[Law]:
+    """The laws that `texts` name (NAME, NAME:TIE or NAME:TIE:COUNT), each once; without a count, under every count.
 
     Raises:
-      ValueError: an unknown law, tie or count, or a baseline that is not among them.
+      InputError: an unknown law, tie or count, or a baseline that is not among them.
     """
-    chosen: dict[Law, None] = {}
-    for text in config.laws:
+    laws: dict[Law, None] = {}
+    for text in texts:
         law = forms.parse(text)
-        counts = [law.count] if text.count(":") == 2 or law.needs_no_count else config.counts
-        for count in counts:
-            chosen[dataclasses.replace(law, count=count)] = None
-    names = [_name(law) for law in chosen]
-    if config.baseline not in names:
-        raise ValueError(f"baseline={config.baseline!r}: must be one of {', '.join(names)}")
-    return list(chosen)
+        named = [law.count] if text.count(":") == 2 or law.needs_no_count else counts
+        for count in named:
+            laws[dataclasses.replace(law, count=count)] = None
+    names = [name_of(law) for law in laws]
+    if baseline not in names:
+        raise InputError(f"baseline={baseline!r}: must be one of {', '.join(names)}")
+    return list(laws)
 
 
-def load(config: CompareLawsConfig) -> dict[str, Observations]:
-    """The tables by path, checked against every law.
+def read_tables(
+    paths: Sequence[str], wheres: Sequence[str], columns: str | Mapping[str, Any], laws: Sequence[Law], n_folds: int
+) -> list[Observations]:
+    """The rows of each table under its own filter, checked against every law and against the number of folds.
 
     Raises:
-      ValueError: a bad table, fewer models than folds, or a feature that a law needs and a table lacks.
+      InputError: a bad table, fewer models than folds, or a feature that a law needs and a table lacks.
     """
-    tables = {}
-    every = reading.read_each(config.tables, [config.where] * len(config.tables), config.columns)
-    for path, rows in zip(config.tables, every, strict=True):
-        if len(rows.model_ids) < max(config.n_folds, 4):
-            raise ValueError(f"{path}: has {len(rows.model_ids)} models; {config.n_folds} folds need as many, and 4")
-        for law in laws_of(config):
+    tables = []
+    for path, rows in zip(paths, reading.read_each(paths, wheres, columns), strict=True):
+        if (n_models := len(rows.model_ids)) < max(n_folds, MIN_MODELS):
+            raise InputError(f"{path}: has {n_models} models; {n_folds} folds need as many, and {MIN_MODELS}")
+        for law in laws:
             rows.require(law.needs, law.name)
-        tables[path] = reading.warn_of_few_models(rows)
+        tables.append(reading.warn_of_few_models(rows))
     return tables
-
-
-def run(config: CompareLawsConfig, observed: dict[str, Observations], directory: Path) -> pd.DataFrame:
-    """Every law on every table, and comparison.csv and .md; a contest already in `directory` is read, not rerun."""
-    laws, tables = laws_of(config), []
-    with Progress("contest", len(laws) * len(observed), "fits") as progress:
-        for path, rows in observed.items():
-            splits, results = split(rows, config), []
-            for law in laws:
-                part = directory / "parts" / Path(path).stem / f"{_name(law).replace(':', '-')}.json"
-                if not part.exists():
-                    _save(contest(law, rows, splits, config), part)
-                results.append(_load(law, part))
-                progress.advance(note=f"{Path(path).stem} {results[-1].name}")
-            tables.append(tabulate(Path(path).stem, rows, results, config))
-    table = pd.concat(tables, ignore_index=True)
-    cells.write_table(directory / "comparison.csv", table)
-    files.write_text(directory / "comparison.md", to_markdown(table))
-    return table
 
 
 def to_markdown(table: pd.DataFrame) -> str:
@@ -132,33 +110,46 @@ def to_markdown(table: pd.DataFrame) -> str:
     return text
 
 
-def split(observations: Observations, config: CompareLawsConfig) -> Splits:
-    """Folds over models, and the rows of all but the largest share of models in N_non (N_total where unknown)."""
-    n_models = len(observations.model_ids)
-    rng = np.random.default_rng(config.seed)
-    kept = []
-    for _ in range(config.n_repeats):
-        fold_M = np.arange(n_models) % config.n_folds
+def split(rows: Observations, *, n_folds: int, n_repeats: int, extrapolate: float, seed: int) -> Splits:
+    """Random folds over models, and all but the largest share `extrapolate` of the models."""
+    n_models = len(rows.model_ids)
+    rng = np.random.default_rng(seed)
+    fitted = []
+    for _ in range(n_repeats):
+        fold_M = np.arange(n_models) % n_folds
         fold_M = fold_M[rng.permutation(n_models)]
-        kept += [(fold_M != fold)[observations.model_R] for fold in range(config.n_folds)]
-    x = observations.features
+        fitted += [(fold_M != fold)[rows.model_R] for fold in range(n_folds)]
+    fitted_WR = np.array([*fitted, ~largest_models(rows, extrapolate)])
+    return Splits(n_repeats=n_repeats, n_folds=n_folds, fitted_WR=fitted_WR)
+
+
+def largest_models(rows: Observations, share: float) -> np.ndarray:
+    """Mask [R] of the rows of the largest share of the models in N_non (N_total where unknown), one model at least."""
+    n_models, x = len(rows.model_ids), rows.features
     size_M = np.zeros(n_models)
-    np.maximum.at(size_M, observations.model_R, x.n_known if np.isnan(x.n_non_embedding).any() else x.n_non_embedding)
-    n_held = max(1, int(np.floor(n_models * config.extrapolate)))
+    np.maximum.at(size_M, rows.model_R, x.n_known if np.isnan(x.n_non_embedding).any() else x.n_non_embedding)
+    n_largest = max(1, int(np.floor(n_models * share)))
     largest_M = np.zeros(n_models, bool)
-    largest_M[np.argsort(size_M, kind="stable")[-n_held:]] = True
-    return Splits(kept_WR=np.array([*kept, ~largest_M[observations.model_R]]))
+    largest_M[np.argsort(size_M, kind="stable")[-n_largest:]] = True
+    return largest_M[rows.model_R]
 
 
-def contest(law: Law, observations: Observations, splits: Splits, config: CompareLawsConfig) -> Result:
+def evaluate(
+    law: Law,
+    rows: Observations,
+    splits: Splits,
+    *,
+    huber_delta: float,
+    n_starts: int,
+    n_fold_starts: int,
+    seed: int,
+) -> Result:
     """Fit one law to all rows and to every split, and score the rows left out."""
-    fitted = solver.fit(
-        pose(law, observations), huber_delta=config.huber_delta, n_starts=config.n_starts, seed=config.seed
-    )
-    z_WP = solver.fit_subsets(fitted, splits.kept_WR, n_starts=config.n_fold_starts, seed=config.seed)
-    log_loss_WR = solver.predict_many(law, z_WP, observations.features, fitted.reference)
-    squared_WR = np.where(splits.kept_WR, np.nan, (np.exp(log_loss_WR) - observations.loss_R) ** 2)
-    folds = squared_WR[:-1].reshape(config.n_repeats, config.n_folds, -1)
+    fitted = solver.fit(pose(law, rows), huber_delta=huber_delta, n_starts=n_starts, seed=seed)
+    z_WP = solver.fit_subsets(fitted, splits.fitted_WR, n_starts=n_fold_starts, seed=seed)
+    log_loss_WR = solver.predict_many(law, z_WP, rows.features, fitted.reference)
+    squared_WR = np.where(splits.fitted_WR, np.nan, (np.exp(log_loss_WR) - rows.loss_R) ** 2)
+    folds = squared_WR[:-1].reshape(splits.n_repeats, splits.n_folds, -1)
     return Result(
         law=law,
         squared_error_R={"cross_validation": np.nanmean(squared_WR[:-1], axis=0), "extrapolation": squared_WR[-1]},
@@ -170,7 +161,7 @@ def contest(law: Law, observations: Observations, splits: Splits, config: Compar
 
 
 def tabulate(
-    name: str, observations: Observations, results: Sequence[Result], config: CompareLawsConfig
+    name: str, table: Observations, results: Sequence[Result], *, baseline: str, n_bootstrap: int, seed: int
 ) -> pd.DataFrame:
     """A row a law: its mean squared errors with 90 % intervals, and its paired difference from the baseline.
 
@@ -178,10 +169,10 @@ def tabulate(
     for every law, so that differences are paired. P(best) is among the laws that have not seen the smallest loss at
     the budget that they predict.
     """
-    means = {score: _bootstrap_means(observations, results, score, config) for score in SCORES}
+    means = {score: _bootstrap_means(table, results, score, n_bootstrap, seed) for score in SCORES}
     sees = np.array(["loss_optimal" in result.law.needs for result in results])
     winners = {score: np.where(sees[:, None], np.inf, means[score]).argmin(axis=0) for score in SCORES}
-    baseline = next(index for index, result in enumerate(results) if result.name == config.baseline)
+    reference = next(index for index, result in enumerate(results) if name_of(result.law) == baseline)
     rows = []
     for index, result in enumerate(results):
         row: dict[str, Any] = {
@@ -190,16 +181,16 @@ def tabulate(
             "tie": result.law.tie,
             "count": result.law.count,
             "n_parameters": len(result.law.names),
-            "n_rows": len(observations),
-            "n_models": len(observations.model_ids),
+            "n_rows": len(table),
+            "n_models": len(table.model_ids),
         }
         for score in SCORES:
             row[f"mse_{score}"] = float(np.nanmean(result.squared_error_R[score]))
             low, high = np.quantile(means[score][index], (0.05, 0.95))
             row |= {f"mse_{score}_lo90": low, f"mse_{score}_hi90": high}
-            difference_W = means[score][index] - means[score][baseline]
+            difference_W = means[score][index] - means[score][reference]
             row[f"difference_{score}"] = row[f"mse_{score}"] - float(
-                np.nanmean(results[baseline].squared_error_R[score])
+                np.nanmean(results[reference].squared_error_R[score])
             )
             low, high = np.quantile(difference_W, (0.05, 0.95))
             row |= {f"difference_{score}_lo90": low, f"difference_{score}_hi90": high}
@@ -211,14 +202,15 @@ def tabulate(
     return pd.DataFrame(rows)
 
 
-def _save(result: Result, path: Path) -> None:
+def to_plain(result: Result) -> dict[str, Any]:
+    """A result, JSON-ready; the law is named by its file."""
     values = {score: [None if np.isnan(v) else v for v in row] for score, row in result.squared_error_R.items()}
     fields = {"by_repeat": result.by_repeat.tolist(), "objective": result.objective, "status": result.status}
-    files.write_json(path, {"squared_error_R": values, "reasons": result.reasons} | fields)
+    return {"squared_error_R": values, "reasons": result.reasons} | fields
 
 
-def _load(law: Law, path: Path) -> Result:
-    fields = files.read_json(path)
+def from_plain(law: Law, fields: Mapping[str, Any]) -> Result:
+    """The result that `to_plain` wrote."""
     errors = {score: np.array(values, np.float64) for score, values in fields["squared_error_R"].items()}
     return Result(
         law=law,
@@ -231,14 +223,14 @@ def _load(law: Law, path: Path) -> Result:
 
 
 def _bootstrap_means(
-    observations: Observations, results: Sequence[Result], score: str, config: CompareLawsConfig
+    table: Observations, results: Sequence[Result], score: str, n_bootstrap: int, seed: int
 ) -> np.ndarray:
     """Mean squared error [law, draw] over models drawn with replacement among those that the score scores."""
     scored_R = ~np.isnan(results[0].squared_error_R[score])
-    model_R = np.unique(observations.model_R[scored_R], return_inverse=True)[1]
+    model_R = np.unique(table.model_R[scored_R], return_inverse=True)[1]
     n_models = int(model_R.max()) + 1
-    rng = np.random.default_rng(config.seed)
-    counts_WM = rng.multinomial(n_models, np.full(n_models, 1 / n_models), size=config.n_bootstrap)
+    rng = np.random.default_rng(seed)
+    counts_WM = rng.multinomial(n_models, np.full(n_models, 1 / n_models), size=n_bootstrap)
     n_M = np.bincount(model_R, minlength=n_models)
     sums_KM = np.array([np.bincount(model_R, result.squared_error_R[score][scored_R], n_models) for result in results])
     return (sums_KM @ counts_WM.T) / (counts_WM @ n_M)

@@ -1,8 +1,8 @@
 """Choices among shapes of one size and budget: which pairs, which was better, and what a choice cost.
 
 A scale is a set of runs of one size and one token budget (`Observations.scale_R`); decisions are made within it, as a
-researcher makes them. The baseline that nobody may skip ranks shapes by their order at one small scale [DataDecide,
-2504.11393]. Letters: R rows, P pairs, S scales.
+researcher makes them. The baseline that nobody may skip ranks shapes by their order at one small scale [DD]. Letters:
+R rows, P pairs, S scales.
 """
 
 import dataclasses
@@ -14,7 +14,7 @@ from ie_scaling.laws.observations import Observations
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Decisions:
-    """Pairs of rows of one scale and of different models, positions [P]; and the scales themselves.
+    """Pairs of rows of one scale and of different models, indices of rows [P]; and the rows of each scale.
 
     `first_won_P` is 1 where the first of a pair came out better, ½ where they tied.
     """
@@ -47,15 +47,15 @@ class Decisions:
 
 def regret(scales: tuple[np.ndarray, ...], predicted_R: np.ndarray, loss_R: np.ndarray) -> np.ndarray:
     """What choosing the row predicted best cost at each scale, [S], in nats; ties are chosen among at random."""
-    found = []
+    regrets = []
     for rows in scales:
         chosen = predicted_R[rows] == predicted_R[rows].min()
-        found.append(loss_R[rows][chosen].mean() - loss_R[rows].min())
-    return np.array(found)
+        regrets.append(loss_R[rows][chosen].mean() - loss_R[rows].min())
+    return np.array(regrets)
 
 
-def order_at_one_small_scale(fitted: Observations, asked: Observations) -> np.ndarray | None:
-    """A stand-in loss for each asked row, [R]: of the run nearest in d/n at the fitted scale with the most shapes.
+def order_at_one_small_scale(fitted: Observations, held_out: Observations) -> np.ndarray | None:
+    """A stand-in loss for each held-out row, [R]: of the run nearest in d/n at the fitted scale with the most shapes.
 
     None where no scale holds two shapes. Only the order of the values means anything.
     """
@@ -64,9 +64,9 @@ def order_at_one_small_scale(fitted: Observations, asked: Observations) -> np.nd
         int(scale): (len(np.unique(ratio_R[scale_R == scale])), fitted.features.n_total[scale_R == scale].mean())
         for scale in np.unique(scale_R)
     }
-    scale = max(sizes, key=lambda each: sizes[each])  # the larger of equals
+    scale = max(sizes, key=sizes.__getitem__)  # the larger of equals
     if sizes[scale][0] < 2:
         return None
     rows = np.flatnonzero(scale_R == scale)
-    distance_RS = np.abs(np.log(asked.features.aspect_ratio)[:, None] - np.log(ratio_R[rows])[None, :])
+    distance_RS = np.abs(np.log(held_out.features.aspect_ratio)[:, None] - np.log(ratio_R[rows])[None, :])
     return fitted.loss_R[rows][distance_RS.argmin(axis=1)]

@@ -1,4 +1,4 @@
-"""What a method says of runs it has not seen: paired draws of their losses, and the density of each that came.
+"""Forecasts of held-out runs: paired predictive draws of their losses, and the density of each realized loss.
 
 W draws, R rows. Losses in nats per token; every draw is of one more run (level `new_run`) of each row's model.
 """
@@ -17,20 +17,20 @@ from ie_scaling.laws.observations import Observations
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Forecast:
-    """Draws [W, R] and ln of the predictive density, per nat, at each loss that was realised, [R]."""
+    """Draws [W, R] and ln of the predictive density, per nat, at each realized loss, [R]."""
 
     loss_WR: np.ndarray
     log_density_R: np.ndarray
 
 
-def of_posterior(posterior: Posterior, asked: Observations, seed: int) -> Forecast:
-    """Of one posterior or bootstrap; a model that was fitted keeps its effect in the draws."""
-    names = [asked.model_ids[model] for model in asked.model_R]
-    loss_WR = posterior.losses(asked.features, level="new_run", seed=seed, model_ids=names).all()
-    every_row = np.arange(len(asked), dtype=np.int32)
-    log_density_WR = leave_out.log_likelihood(posterior, asked.features, asked.log_loss_R, every_row)
+def of_posterior(posterior: Posterior, held_out: Observations, seed: int) -> Forecast:
+    """The forecast of one posterior or bootstrap; a model that was fitted has its own effect in the draws."""
+    names = [held_out.model_ids[model] for model in held_out.model_R]
+    loss_WR = posterior.losses(held_out.features, level="new_run", seed=seed, model_ids=names).all()
+    every_row = np.arange(len(held_out), dtype=np.int32)
+    log_density_WR = leave_out.log_likelihood(posterior, held_out.features, held_out.log_loss_R, every_row)
     mean_R = special.logsumexp(log_density_WR, axis=0) - np.log(len(log_density_WR))
-    return Forecast(loss_WR=loss_WR, log_density_R=mean_R - asked.log_loss_R)
+    return Forecast(loss_WR=loss_WR, log_density_R=mean_R - held_out.log_loss_R)
 
 
 def mix(forecasts: Sequence[Forecast], weight_K: np.ndarray) -> Forecast:
@@ -46,9 +46,9 @@ def mix(forecasts: Sequence[Forecast], weight_K: np.ndarray) -> Forecast:
     )
 
 
-def of_curve_fit(fitted: LeastSquaresFit, asked: Observations, n_draws: int, seed: int) -> Forecast:
-    """Of a fit by squared error: normal about its curve, with the standard error of the fitted residuals."""
+def of_curve_fit(fitted: LeastSquaresFit, held_out: Observations, n_draws: int, seed: int) -> Forecast:
+    """The forecast of a fit by squared error: normal about its curve, with the fitted residuals' standard error."""
     sd = np.sqrt(fitted.objective / max(fitted.n_rows - len(fitted.params), 1))
-    mean_R = np.exp(fitted.predict(asked.features))
-    draws_WR = np.random.default_rng(seed).standard_normal((n_draws, len(asked)))
-    return Forecast(loss_WR=mean_R + sd * draws_WR, log_density_R=stats.norm.logpdf(asked.loss_R, mean_R, sd))
+    mean_R = np.exp(fitted.predict(held_out.features))
+    draws_WR = np.random.default_rng(seed).standard_normal((n_draws, len(held_out)))
+    return Forecast(loss_WR=mean_R + sd * draws_WR, log_density_R=stats.norm.logpdf(held_out.loss_R, mean_R, sd))

@@ -9,7 +9,6 @@ import numpy as np
 
 from ie_scaling.inference import scoring
 from ie_scaling.laws import forms
-from ie_scaling.laws.config import CompareLawsConfig, ReproduceConfig
 from ie_scaling.laws.evidence import cross_validation
 from ie_scaling.laws.law import Law
 from ie_scaling.laws.least_squares import published, solver
@@ -56,6 +55,15 @@ def check(quantity: str, printed: str, ours: float, tolerance: float | None = No
     )
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Effort:
+    """Starts of each least-squares fit, draws of each bootstrap, and the seed of both."""
+
+    n_starts: int
+    n_bootstrap: int
+    seed: int
+
+
 @dataclasses.dataclass(frozen=True)
 class Tables:
     """The shipped run tables, read once."""
@@ -70,7 +78,7 @@ class Tables:
         return Observations.from_frame(run_table.read_runs(path, where), str(path))
 
 
-Row = Callable[[Tables, ReproduceConfig], list[Check]]
+Row = Callable[[Tables, Effort], list[Check]]
 
 
 @functools.cache
@@ -89,7 +97,7 @@ GAMMA_FREE = forms.get_law("aspect_ratio", "alpha=beta")
 def _coefficients(law: Law, printed: Mapping[str, str]) -> Row:
     """Coefficients of the Fig 7 fit; A and B are known only to where curve_fit stopped."""
 
-    def row(tables: Tables, config: ReproduceConfig) -> list[Check]:
+    def row(tables: Tables, effort: Effort) -> list[Check]:
         stops = published.stopping_points(pose(law, tables.read("bian2025", PUBLISHED_FIGURES["fig7"])))
         return [_as_stopped(name, text, [stop.derived[name] for stop in stops]) for name, text in printed.items()]
 
@@ -111,7 +119,7 @@ def _as_stopped(quantity: str, text: str, stops: Sequence[float]) -> Check:
 def _metrics(figure: str, law: Law, mse: str, r2: str, spearman: str = "") -> Row:
     """MSE and R² over all 76 rows, the fitted ones included, and Spearman over the four 1B models."""
 
-    def row(tables: Tables, config: ReproduceConfig) -> list[Check]:
+    def row(tables: Tables, effort: Effort) -> list[Check]:
         _, loss_R, prediction_R = published_fit(tables, figure, law)
         large_R = tables.read("bian2025").frame["model_id"].str.startswith("1B").to_numpy()
         checks = [
@@ -126,14 +134,14 @@ def _metrics(figure: str, law: Law, mse: str, r2: str, spearman: str = "") -> Ro
     return row
 
 
-def _predictions(tables: Tables, config: ReproduceConfig) -> list[Check]:
+def _predictions(tables: Tables, effort: Effort) -> list[Check]:
     _, _, prediction_R = published_fit(tables, "fig7", ASPECT_RATIO)
     models = tables.read("bian2025").frame["model_id"].tolist()
     printed = {"1B_v1": "2.9161", "1B_v3": "2.9352", "1B_v6": "2.9595", "1B_v8": "2.9533"}
     return [check(model, text, prediction_R[models.index(model)]) for model, text in printed.items()]
 
 
-def _held_out(tables: Tables, config: ReproduceConfig) -> list[Check]:
+def _held_out(tables: Tables, effort: Effort) -> list[Check]:
     held_R = ~tables.read("bian2025").frame["fit_set"].str.contains("fig7").to_numpy()
     checks = []
     for law, mse, r2 in ((CHINCHILLA, ".00414", ".9843"), (ASPECT_RATIO, ".00065", ".9975")):
@@ -146,7 +154,7 @@ def _held_out(tables: Tables, config: ReproduceConfig) -> list[Check]:
     return checks
 
 
-def _negative_a(tables: Tables, config: ReproduceConfig) -> list[Check]:
+def _negative_a(tables: Tables, effort: Effort) -> list[Check]:
     """D = 20N throughout cannot tell A from B: A comes out negative in both laws."""
     fits = {law.name: published_fit(tables, "fig8", law)[0] for law in (CHINCHILLA, ASPECT_RATIO)}
     return [check(f"{name} A, negative", "0", fit.derived["A"], 0.0, at_most=True) for name, fit in fits.items()]
@@ -158,8 +166,8 @@ def _besiroglu(tables: Tables, n_starts: int) -> LeastSquaresFit:
     return solver.fit(pose(forms.get_law("chinchilla"), rows), n_starts=n_starts)
 
 
-def _besiroglu_fit(tables: Tables, config: ReproduceConfig) -> list[Check]:
-    fitted = _besiroglu(tables, config.n_starts)
+def _besiroglu_fit(tables: Tables, effort: Effort) -> list[Check]:
+    fitted = _besiroglu(tables, effort.n_starts)
     printed = {"A": ("477.84", 0.1), "B": ("2143.9", 0.6), "E": ("1.81724", 5e-5)}
     note = "flat: L-BFGS ends within 5e-9 of this objective anywhere in this range"
     checks = [check("objective", "1.018274e-3", fitted.objective)]
@@ -168,32 +176,32 @@ def _besiroglu_fit(tables: Tables, config: ReproduceConfig) -> list[Check]:
     return [*checks, check("beta", ".36718", fitted.derived["beta"], 2e-5, note=note)]
 
 
-def _besiroglu_errors(tables: Tables, config: ReproduceConfig) -> list[Check]:
-    fitted = _besiroglu(tables, config.n_starts)
-    z_WP = solver.bootstrap(fitted, config.n_bootstrap, config.seed, by="row")
+def _besiroglu_errors(tables: Tables, effort: Effort) -> list[Check]:
+    fitted = _besiroglu(tables, effort.n_starts)
+    z_WP = solver.bootstrap(fitted, effort.n_bootstrap, effort.seed, by="row")
     derived = fitted.law.derived(fitted.law.from_free(z_WP), fitted.reference)
     printed = {"A": ".258", "B": ".421", "E": ".014", "alpha": ".0154", "beta": ".0206"}
     checks = []
     for name, text in printed.items():
         logged = name in "ABE"
         error = float(np.std(np.log(derived[name]) if logged else derived[name], ddof=1))
-        sampling = 3 * np.sqrt(1 / (2 * 4000) + 1 / (2 * config.n_bootstrap)) * float(text)
+        sampling = 3 * np.sqrt(1 / (2 * 4000) + 1 / (2 * effort.n_bootstrap)) * float(text)
         tolerance = max(sampling, check(name, text, error).tolerance)
-        note = f"3 standard errors of the difference of two bootstraps, 4000 and {config.n_bootstrap} draws"
+        note = f"3 standard errors of the difference of two bootstraps, 4000 and {effort.n_bootstrap} draws"
         checks.append(check(f"SE of {'ln ' * logged}{name}", text, error, tolerance, note=note))
     return checks
 
 
 def _gemstones(name: str, bound: str) -> Row:
-    def row(tables: Tables, config: ReproduceConfig) -> list[Check]:
+    def row(tables: Tables, effort: Effort) -> list[Check]:
         rows = tables.read("gemstones_cooldown")
-        fitted = solver.fit(pose(forms.get_law(name), rows), huber_delta=1e-4, n_starts=config.n_starts)
+        fitted = solver.fit(pose(forms.get_law(name), rows), huber_delta=1e-4, n_starts=effort.n_starts)
         return [check("objective, δ = 1e-4", bound, fitted.objective, 0.0, at_most=True, note="ours may be lower")]
 
     return row
 
 
-def _gadre(tables: Tables, config: ReproduceConfig) -> list[Check]:
+def _gadre(tables: Tables, effort: Effort) -> list[Check]:
     """Five cheap runs on RedPajama, two expensive ones predicted."""
     where = "loss_split == 'c4_val' and notes.str.contains('train=rpj')"
     rows = tables.read("gadre2024_models", where)
@@ -208,7 +216,7 @@ def _gadre(tables: Tables, config: ReproduceConfig) -> list[Check]:
     ]
 
 
-def _printed_optima(tables: Tables, config: ReproduceConfig) -> list[Check]:
+def _printed_optima(tables: Tables, effort: Effort) -> list[Check]:
     """Optima of the printed coefficients, by the law's own account of its raw coefficients."""
     law = forms.get_law("conditional_published")
     fits = {
@@ -230,13 +238,20 @@ def _printed_optima(tables: Tables, config: ReproduceConfig) -> list[Check]:
 def _exploratory(table: str, printed: Mapping[str, tuple[str, str]]) -> Row:
     """Extrapolation exactly; cross-validation within the spread over assignments of models to folds, or better."""
 
-    def row(tables: Tables, config: ReproduceConfig) -> list[Check]:
-        contest = CompareLawsConfig(tables=(table,), n_repeats=20, n_starts=config.n_starts, seed=config.seed)
+    def row(tables: Tables, effort: Effort) -> list[Check]:
         rows = tables.read(table)
-        splits = cross_validation.split(rows, contest)
+        splits = cross_validation.split(rows, n_folds=5, n_repeats=20, extrapolate=0.25, seed=effort.seed)
         checks = []
         for text, (across, beyond) in printed.items():
-            result = cross_validation.contest(forms.get_law(*text.split(":")), rows, splits, contest)
+            result = cross_validation.evaluate(
+                forms.parse(text),
+                rows,
+                splits,
+                huber_delta=1e-3,
+                n_starts=effort.n_starts,
+                n_fold_starts=8,
+                seed=effort.seed,
+            )
             score = {name: 1e4 * float(np.nanmean(values)) for name, values in result.squared_error_R.items()}
             spread = 2 * 1e4 * float(result.by_repeat.std(ddof=1))
             note = "2 sd over 20 assignments of models to 5 folds; ours may be lower"

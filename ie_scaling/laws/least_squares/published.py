@@ -9,6 +9,7 @@ import warnings
 import numpy as np
 from scipy import optimize
 
+from ie_scaling.errors import InputError
 from ie_scaling.laws.law import Law
 from ie_scaling.laws.least_squares.solver import LeastSquaresFit, derive
 from ie_scaling.laws.observations import Reference
@@ -23,7 +24,7 @@ def fit(problem: Problem) -> LeastSquaresFit:
     """Least squares of `chinchilla` or `aspect_ratio` as published, for any tie.
 
     Raises:
-      ValueError: another law, or ω free.
+      InputError: another law, or ω free.
     """
     check(problem.law)
     return _fit(problem, _raw_names(problem.law))
@@ -87,7 +88,7 @@ def _curve_fit(problem: Problem, names: list[str]):
 def check(law: Law) -> None:
     """Refuse a law or a way of counting N that was not published so."""
     if law.name not in ("chinchilla", "aspect_ratio") or law.count == "effective":
-        raise ValueError(
+        raise InputError(
             f"objective='squared': published for chinchilla and aspect_ratio under N total or non_embedding, "
             f"not for law {law.name!r} with count {law.count!r}; use huber_log"
         )

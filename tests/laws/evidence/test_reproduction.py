@@ -1,22 +1,18 @@
 """Published numbers, row by row; a check that cannot fail would not be one."""
 
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from experiments import reproduce
 from ie_scaling.laws import forms
-from ie_scaling.laws.config import ReproduceConfig
 from ie_scaling.laws.evidence import reproduction
 from ie_scaling.laws.least_squares import published
 from ie_scaling.laws.problem import pose
-from ie_scaling.running import runner
 from tests.laws.simulated import DATA, read
 
 TABLES = reproduction.Tables(DATA)
-CONFIG = ReproduceConfig(data=str(DATA), n_starts=16)
+EFFORT = reproduction.Effort(n_starts=16, n_bootstrap=4000, seed=0)
 SLOW = ("b24_bootstrap", "gemstones_width_depth", "exploratory_bian2025", "exploratory_gemstones")
 
 
@@ -24,7 +20,7 @@ SLOW = ("b24_bootstrap", "gemstones_width_depth", "exploratory_bian2025", "explo
     "name", [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in reproduction.ROWS]
 )
 def test_a_published_row_is_reproduced(name):
-    checks = reproduction.ROWS[name](TABLES, CONFIG)
+    checks = reproduction.ROWS[name](TABLES, EFFORT)
     assert checks
     assert [(check.quantity, check.printed, check.ours) for check in checks if not check.passed] == []
 
@@ -67,19 +63,3 @@ def test_a_value_between_stopping_points_passes_and_one_outside_does_not():
     assert between.note == reproduction.STOPPING
     assert not reproduction._as_stopped("value", "1.00", [1.006, 1.0065, 1.007]).passed
     assert reproduction._as_stopped("value", "1.00", [1.004, 0.5]).tolerance == pytest.approx(0.005)
-
-
-def test_rows_are_chosen_by_name_and_drawn(tmp_path, monkeypatch):
-    monkeypatch.chdir(Path(__file__).resolve().parents[3])
-    config = dataclasses.replace(
-        CONFIG, rows=("g24_c4",), figures=reproduce.FIGURES, figure_law="effective", n_starts=4
-    )
-    assert runner.run(reproduce, config, tmp_path / "out") == []
-    assert sorted(path.stem for path in (tmp_path / "out" / "figures").iterdir()) == sorted(reproduce.FIGURES)
-    assert "2 of 2 values reproduced" in (tmp_path / "out" / "reproduction.md").read_text()
-
-
-@pytest.mark.parametrize("field", ["rows", "figures"])
-def test_an_unknown_name_lists_the_valid_ones(field):
-    with pytest.raises(ValueError, match=rf"{field}='fig99': must be among "):
-        reproduce.chosen(dataclasses.replace(CONFIG, **{field: ("fig99",)}))
