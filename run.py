@@ -37,6 +37,7 @@ if __name__ == "__main__":
 import functools
 import importlib
 import importlib.util
+import pkgutil
 import signal
 import sys
 from collections.abc import Sequence
@@ -158,7 +159,7 @@ def _shown(path: Path) -> Path:
 
 
 def _experiment_name(name: Any) -> str:
-    known = sorted(path.stem for path in (ROOT / "experiments").glob("*.py") if path.stem != "__init__")
+    known = sorted(module.name for module in pkgutil.iter_modules([str(ROOT / "experiments")]))
     if name not in known:
         raise InputError(f"config.experiment={name!r}: must be one of {', '.join(known)}")
     return name

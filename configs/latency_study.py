@@ -13,29 +13,29 @@ differ by up to 3.5 times (Bian et al. 2025); larger d, larger r and larger g ra
 Their workloads: batch 1, 128 prompt and 256 new tokens; and 4,096 and 1,024, batch swept. The CPU's are scaled down.
 """
 
-from ie_scaling.latency.config import TimeDecodeConfig
-from ie_scaling.running.config import to_config_dict
-from ie_scaling.study.latency_config import (
+from experiments.latency_study.config import (
     AssumedRatesConfig,
-    LatencyStudyConfig,
+    Config,
     LongContextConfig,
     ProportionsConfig,
     RandomConfig,
 )
+from ie_scaling.latency.config import TimeDecodeConfig
+from ie_scaling.running.config import to_config_dict
 from ie_scaling.workload import LENGTHS
 
 
 def get_config(name: str = "cpu"):
-    studies = {"cpu": LatencyStudyConfig, "accelerator": accelerator}
+    studies = {"cpu": Config, "accelerator": accelerator}
     if name not in studies:  # a ValueError would reach the user as a traceback in the message of the flag's parser
         raise LookupError(f"configs/latency_study.py:{name}: unknown name; must be one of {', '.join(studies)}")
     return to_config_dict(studies[name](), "latency_study")
 
 
-def accelerator() -> LatencyStudyConfig:
+def accelerator() -> Config:
     """Proportions of Llama-3.2-1B, B25's workload for depth, d/n and batch, B25b's for g and r."""
     short, long = LENGTHS["bian2025"], LENGTHS["bian2025b"]
-    return LatencyStudyConfig(
+    return Config(
         proportions=ProportionsConfig(
             vocab_size=50432,
             tied_embeddings=False,

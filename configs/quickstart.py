@@ -7,11 +7,11 @@ Cost: about five minutes. Expect a recommendation among six shapes of about 0.45
 nats per token) lie well below the unigram entropy of the text (5.2). Interrupted, it goes on when started again.
 """
 
+from experiments.quickstart import Config
 from ie_scaling.corpus.config import CorpusConfig
 from ie_scaling.latency.config import TimeDecodeConfig
 from ie_scaling.running.config import to_config_dict
 from ie_scaling.search.config import SelectConfig
-from ie_scaling.study.config import StudyConfig
 from ie_scaling.train.config import OptimizerConfig, RecipeConfig
 
 VOCAB = 512
@@ -31,7 +31,7 @@ def get_config():
     runs = [f"{name(*shape)}@{tokens}" for tokens in TOKENS for shape in (*SMALL, *LARGE)]
     runs += [f"{name(*SMALL[1])}@{TOKENS[0]}-s{seed}" for seed in (1, 2)]  # seed noise
     runs += [f"{name(*shape)}@{2 * TOKENS[1]}" for shape in SMALL[1:]]  # a third budget: two cannot show a curve in D
-    study = StudyConfig(
+    study = Config(
         runs=tuple(runs),
         candidates=tuple(name(*shape) for shape in CANDIDATES),
         candidate_tokens=160_000,

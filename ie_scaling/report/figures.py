@@ -156,7 +156,7 @@ def rank_cells(
     return order_A, cells_AK[order_A], columns
 
 
-def predicted_against_realised(groups: Mapping[str, Sequence[Interval]], realized: dict[str, float]) -> Figure:
+def predicted_against_realized(groups: Mapping[str, Sequence[Interval]], realized: dict[str, float]) -> Figure:
     """For each trained candidate: the 90 % interval of every law beside the loss that came out.
 
     `groups` maps a law's name to its intervals, whose labels are the keys of `realized`.

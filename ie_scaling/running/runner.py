@@ -11,6 +11,8 @@ A verb is a module experiments/NAME.py with
   show(directory)               prints the answer from those files
   estimate(config, loaded)      what it would take, in words
   preview(config, loaded)       diagnostics that are known before anything is computed     (optional)
+  placed(config, directory)     config with the paths that lie in its own directory, for
+                                all of the above                                           (optional)
 
 Work that keeps its finished parts has `resume(config, loaded, directory)` instead of compute and save: it writes the
 same files under `directory`, skips the parts that are there, and returns a result whose diagnostics are written.
@@ -49,7 +51,8 @@ def run(verb: Any, config: Any, directory: Path) -> list[Diagnostic]:
     Raises:
       InputError: bad input, or a directory of something else; nothing is written.
     """
-    resolved, inputs = _resolve(verb, config), inputs_of(verb, config)
+    resolved, config = _resolve(verb, config), _placed(verb, config, directory)
+    inputs = inputs_of(verb, config)
     if not workdir.is_done(directory, resolved, inputs=inputs):
         loaded = verb.load(config)
         with workdir.opened(directory, resolved, inputs=inputs):
@@ -71,13 +74,13 @@ def start(verb: Any, config: Any, directory: Path) -> list[str]:
     else:
         found = diagnostic.lines(run(verb, config, directory))
         verb.show(directory)
-    inputs = inputs_of(verb, config)  # anew: a verb may have made some
+    inputs = inputs_of(verb, _placed(verb, config, directory))  # anew: a verb may have made some
     return [*(workdir.warnings(directory, inputs) if has_directory(verb) else []), *found]
 
 
 def dry_run(verb: Any, config: Any, directory: Path) -> list[str]:
     """Refuse whatever `start` would refuse, print the configuration and the estimate; returns warnings."""
-    resolved = _resolve(verb, config)
+    resolved, config = _resolve(verb, config), _placed(verb, config, directory)
     if has_directory(verb):
         _check_directory(verb, resolved, directory, inputs_of(verb, config))
     shown = {"experiment": resolved["experiment"], "workdir": str(directory)} | resolved
@@ -98,6 +101,10 @@ def dry_run(verb: Any, config: Any, directory: Path) -> list[str]:
 def inputs_of(verb: Any, config: Any) -> workdir.Inputs:
     """What a verb reads, by name."""
     return verb.inputs_of(config) if hasattr(verb, "inputs_of") else {}
+
+
+def _placed(verb: Any, config: Any, directory: Path) -> Any:
+    return verb.placed(config, directory) if hasattr(verb, "placed") else config
 
 
 def has_directory(verb: Any) -> bool:

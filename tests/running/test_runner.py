@@ -105,3 +105,14 @@ def test_work_that_resumes_keeps_its_parts(verb, tmp_path):
         runner.run(verb, Config(), tmp_path / "out")
     assert runner.run(verb, Config(), tmp_path / "out") == []
     assert files.read_text(tmp_path / "out" / "part.txt") == "half"
+
+
+def test_a_verb_may_place_what_lies_in_its_own_directory(verb, tmp_path):
+    """What it loads knows the directory; config.json does not, so that the directory may be moved."""
+    seen = []
+    verb.placed = lambda config, directory: Config(config.number + 1)
+    verb.inputs_of = lambda config: seen.append(config) or {}
+    runner.start(verb, Config(), tmp_path / "out")
+    assert files.read_text(tmp_path / "out" / "double.txt") == "4"
+    assert set(seen) == {Config(2)}
+    assert files.read_json(tmp_path / "out" / "config.json") == {"experiment": "double", "number": 1}

@@ -5,10 +5,11 @@ import math
 import random
 from collections.abc import Callable, Mapping, Sequence
 
+from experiments.latency_study.config import AssumedRatesConfig, Config
+from experiments.latency_study.shapes import Shapes
 from ie_scaling import accounting, workload
 from ie_scaling.architecture import Architecture
-from ie_scaling.study.latency_config import AssumedRatesConfig, LatencyStudyConfig
-from ie_scaling.study.latency_shapes import Shapes
+from ie_scaling.errors import InputError
 from ie_scaling.workload import Case, Workload
 
 RANDOM, TRAINING, HELD_OUT = "random", "training", "held_out"  # a sweep and its series
@@ -17,7 +18,7 @@ MOST_DRAWS = 100_000
 
 @dataclasses.dataclass(frozen=True)
 class Point:
-    """One case of a sweep: its place on the sweep's axis, and the series it belongs to."""
+    """One case of a sweep: its position on the sweep's axis, and the series it belongs to."""
 
     case: Case
     x: float
@@ -34,7 +35,7 @@ class Sweep:
     def __post_init__(self) -> None:
         names = [case.name for case in self.cases]
         if twice := [name for name in names if names.count(name) > 1]:
-            raise ValueError(f"{self.name}: {twice[0]} comes twice; take values further apart")
+            raise InputError(f"{self.name}: {twice[0]} comes twice; take values further apart")
 
     @property
     def cases(self) -> list[Case]:
@@ -52,11 +53,11 @@ class Price:
     most_s: float
 
 
-def design(config: LatencyStudyConfig, dtype: str) -> list[Sweep]:
-    """The sweeps asked for, then the random shapes that train and test the law, in the order they are timed.
+def design(config: Config, dtype: str) -> list[Sweep]:
+    """The requested sweeps, then the random shapes that train and test the law, in the order they are timed.
 
     Raises:
-      ValueError: a shape or size that cannot be had, or a case beyond `max_case_gib`.
+      InputError: a shape or size that cannot be had, or a case beyond `max_case_gib`.
     """
     makers = {
         "depth": _depth,
@@ -70,13 +71,13 @@ def design(config: LatencyStudyConfig, dtype: str) -> list[Sweep]:
     for sweep in sweeps:
         for case in sweep.cases:
             if _gib(case) > config.max_case_gib:
-                raise ValueError(
+                raise InputError(
                     f"max_case_gib={config.max_case_gib}: {sweep.name} has {case.name}, which takes {_gib(case):.2f}"
                 )
     return [*sweeps, _random(maker, sweeps)] if config.random.n_held_out else sweeps
 
 
-def price(sweep: Sweep, config: LatencyStudyConfig) -> Price:
+def price(sweep: Sweep, config: Config) -> Price:
     """The Price of a sweep."""
     sizes = [workload.memory_bytes(case.architecture, case.workload) for case in sweep.cases]
     request_s = sum(request_seconds(case, config.assumed) for case in sweep.cases)
@@ -125,7 +126,7 @@ class _Maker(Shapes):
             for x, a in shapes.items():
                 if a is None:
                     rule = f"no d_ff brings {x:g} to the size of the others within size_tolerance"
-                    raise ValueError(f"long_context.{field}={getattr(long, field)}: {rule}")
+                    raise InputError(f"long_context.{field}={getattr(long, field)}: {rule}")
                 points.append(Point(self.case(a, batch, (long.prompt_tokens, long.new_tokens)), x, f"batch {batch}"))
         return points
 
@@ -183,7 +184,7 @@ def _mlp_ratio(maker: _Maker) -> list[Point]:
         a = maker.of_size(size, long.d_model, long.n_layers, groups * p.query_group, groups)
         reached = accounting.mlp_attention_ratio(a) if a else ratio
         if reached in shapes:
-            raise ValueError(f"long_context.mlp_ratios={long.mlp_ratios}: two of them need as many heads")
+            raise InputError(f"long_context.mlp_ratios={long.mlp_ratios}: two of them need as many heads")
         shapes[reached] = a
     return maker.long(shapes, "mlp_ratios")
 
@@ -191,7 +192,7 @@ def _mlp_ratio(maker: _Maker) -> list[Point]:
 def _random(maker: _Maker, sweeps: Sequence[Sweep]) -> Sweep:
     """Training and held-out cases, log-uniform within the span of the sweeps, every shape a new one.
 
-    They are timed side by side, so that what is held out meets the machine in a mood that the law knows. A draw outside
+    They are timed side by side, so that machine load is the same for both. A draw outside
     the span of sizes, dearer than `max_request_s` or larger than `max_case_gib` is drawn again.
     """
     config = maker.config
@@ -212,7 +213,7 @@ def _random(maker: _Maker, sweeps: Sequence[Sweep]) -> Sweep:
         if len(points) == wanted:
             return Sweep(RANDOM, tuple(points))
     limits = f"random.max_request_s={config.random.max_request_s} and max_case_gib={config.max_case_gib}"
-    raise ValueError(f"random.n_held_out={config.random.n_held_out}: too few distinct shapes within {limits}")
+    raise InputError(f"random.n_held_out={config.random.n_held_out}: too few distinct shapes within {limits}")
 
 
 def _drawer(maker: _Maker, swept: Sequence[Case]) -> Callable[[random.Random], Case]:

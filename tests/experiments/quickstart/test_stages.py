@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from experiments import quickstart
+from experiments.quickstart import stages
 from ie_scaling.architecture import Architecture
 from ie_scaling.corpus import prepare
 from ie_scaling.corpus.config import CorpusConfig
@@ -16,10 +17,9 @@ from ie_scaling.latency.config import TimeDecodeConfig
 from ie_scaling.laws.bayes import posterior
 from ie_scaling.laws.config import FitConfig
 from ie_scaling.running import config as config_lib
-from ie_scaling.running import diagnostic, workdir
-from ie_scaling.running.diagnostic import Kind
+from ie_scaling.running import diagnostic, runner, workdir
+from ie_scaling.running.diagnostic import Diagnostic, Kind
 from ie_scaling.search.config import SelectConfig
-from ie_scaling.study.config import StudyConfig
 from ie_scaling.tables import cells, latency_table
 from ie_scaling.tables.latency_table import LATENCY_COLUMNS
 from ie_scaling.train.config import OptimizerConfig, RecipeConfig
@@ -36,7 +36,7 @@ def config(tmp_path_factory):
         (folder / f"{number}.txt").write_text(" ".join(str(number * k % 97) for k in range(500)))
     shapes = [name(8, 2), name(12, 1), name(16, 2), name(24, 1)]
     corpus = CorpusConfig(text=str(folder), directory="unused", vocab_size=270, validation_fraction=0.2)
-    return StudyConfig(
+    return quickstart.Config(
         runs=tuple(f"{shape}@{tokens}" for tokens in (2000, 4000, 8000) for shape in shapes),
         candidates=(name(16, 3), name(24, 2), name(32, 1)),
         candidate_tokens=4000,
@@ -63,10 +63,10 @@ def test_a_study_from_text_to_report(config, tmp_path, monkeypatch, capsys):
         def interrupted(*_):
             raise KeyboardInterrupt
 
-        patch.setattr(quickstart.benchmark, "run", interrupted)
-        quickstart.run(config, tmp_path / "study")
+        patch.setattr(stages.benchmark, "run", interrupted)
+        runner.run(quickstart, config, tmp_path / "study")
     trained = (tmp_path / "study" / "sweep" / "runs.csv").stat().st_mtime_ns
-    quickstart.run(config, tmp_path / "study")
+    runner.run(quickstart, config, tmp_path / "study")
     assert (tmp_path / "study" / "sweep" / "runs.csv").stat().st_mtime_ns == trained
 
     directory = tmp_path / "study"
@@ -99,8 +99,8 @@ def test_a_study_from_text_to_report(config, tmp_path, monkeypatch, capsys):
 
     shutil.rmtree(directory / "select")
     slow = dataclasses.replace(config, select=SelectConfig(max_latency_s=1e-9))
-    with pytest.raises(ValueError, match="started with select="):
-        quickstart.run(slow, directory)
+    with pytest.raises(InputError, match="started with select="):
+        runner.run(quickstart, slow, directory)
     assert posterior.load_fit(directory / "fit" / "aspect_ratio").law.name == "aspect_ratio"
 
 
@@ -110,19 +110,20 @@ def test_a_finished_study_of_another_text_is_refused(config, tmp_path, text_fold
     corpus = dataclasses.replace(config.recipe.corpus, text=str(folder))
     config = dataclasses.replace(config, recipe=dataclasses.replace(config.recipe, corpus=corpus))
     resolved = {"experiment": "quickstart"} | config_lib.to_plain(config)
+    one = Diagnostic(Kind.TIMING, "", "one")
     with workdir.opened(tmp_path / "study", resolved) as directory:
         prepare.prepare(dataclasses.replace(config.recipe.corpus, directory=str(directory / "corpus")))
-        diagnostic.write(directory, diagnostic.each(Kind.STAGE, ["one"]))
-    assert quickstart.run(config, tmp_path / "study") == ["one"]
+        diagnostic.write(directory, [one])
+    assert runner.run(quickstart, config, tmp_path / "study") == [one]
     (folder / "00.txt").write_text("another text " * 1000)
     with pytest.raises(InputError, match=r"is not what .* was made from"):
-        quickstart.run(config, tmp_path / "study")
+        runner.run(quickstart, config, tmp_path / "study")
     shutil.rmtree(folder)
-    assert quickstart.run(config, tmp_path / "study") == ["one"]
+    assert runner.run(quickstart, config, tmp_path / "study") == [one]
 
 
 @pytest.mark.parametrize(("spread", "is_raised"), [(1.02, False), (4.0, True)], ids=["quiet", "busy"])
-def test_on_a_busy_machine_the_latency_bound_is_raised_and_said(tmp_path, spread, is_raised):
+def test_on_a_busy_machine_the_latency_bound_is_raised_with_a_warning(tmp_path, spread, is_raised):
     """p10 and p90 a factor of `spread` from the median: at 4 not even the fastest keeps within 1.8 × itself."""
     rows = []
     for shape, seconds in ((name(8, 2), 0.2), (name(16, 3), 0.4)):
@@ -135,10 +136,10 @@ def test_on_a_busy_machine_the_latency_bound_is_raised_and_said(tmp_path, spread
         rows.append(latency_table.latency_record(Architecture.parse(shape), **measured))
     cells.write_table(tmp_path / "latency.csv", rows)
     config = SelectConfig(fit="unused", latency=str(tmp_path / "latency.csv"), n_tokens=1e6, max_latency_ratio=1.8)
-    chosen, warnings = quickstart.with_a_bound_that_is_met(config)
+    chosen, warnings = stages.with_a_bound_that_is_met(config)
     if not is_raised:
         assert (chosen, warnings) == (config, [])
         return
     assert 4 < chosen.max_latency_ratio < 8
-    assert warnings[0].startswith("latency bound 1.8 × the fastest: no shape meets it with probability 0.9")
-    assert quickstart.with_a_bound_that_is_met(chosen) == (chosen, [])
+    assert str(warnings[0]).startswith("latency bound 1.8 × the fastest: no shape meets it with probability 0.9")
+    assert stages.with_a_bound_that_is_met(chosen) == (chosen, [])

@@ -1,19 +1,22 @@
-"""StudyConfig: what a whole study may set (no JAX here)."""
+"""What the quickstart may set."""
 
 import dataclasses
 
 from ie_scaling.errors import InputError, short
 from ie_scaling.latency.config import TimeDecodeConfig
 from ie_scaling.laws.config import FitConfig
+from ie_scaling.running.config import require
 from ie_scaling.search.config import SelectConfig
 from ie_scaling.shapes import lookup
 from ie_scaling.train.config import RecipeConfig, TrainConfig
 from ie_scaling.train.runtime_config import RuntimeConfig
 from ie_scaling.train.sweep_config import SweepConfig
 
+LEAST_CANDIDATES = 3  # the recommended shape, a runner-up and a poor one are trained
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class StudyConfig:
+class Config:
     """Sweep → latency → laws → selection → test of the selection → report.
 
     `runs` is the sweep ("ARCHITECTURE@TOKENS[-sSEED]"), `candidates` the shapes to choose from at `candidate_tokens`.
@@ -35,10 +38,10 @@ class StudyConfig:
     select: SelectConfig = SelectConfig()
 
     def __post_init__(self) -> None:
-        if self.decision_law not in self.laws:
-            raise InputError(f"decision_law={short(self.decision_law)}: must be one of laws, {short(self.laws)}")
-        if len(set(self.candidates)) < 3:
-            raise InputError(f"candidates={short(self.candidates)}: must name at least three shapes")
+        rule = f"must be one of laws, {short(self.laws)}"
+        require(self.decision_law in self.laws, "decision_law", self.decision_law, rule)
+        distinct = len(set(self.candidates))
+        require(distinct >= LEAST_CANDIDATES, "candidates", self.candidates, "must name at least three shapes")
         for field in ("grid", "request"):
             if getattr(self.select, field) != getattr(SelectConfig(), field):
                 raise InputError(f"select.{field}: needs a latency law; the study times its candidates")
@@ -46,7 +49,7 @@ class StudyConfig:
         for name in self.candidates:
             try:
                 self.candidate_plan(name)
-            except ValueError as error:
+            except InputError as error:
                 raise InputError(f"candidates: {error}") from None
 
     @property

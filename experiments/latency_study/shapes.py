@@ -4,17 +4,18 @@ import dataclasses
 import math
 from collections.abc import Sequence
 
+from experiments.latency_study.config import Config
 from ie_scaling import accounting
 from ie_scaling.architecture import Architecture
+from ie_scaling.errors import InputError
 from ie_scaling.parts import AttentionShape
-from ie_scaling.study.latency_config import LatencyStudyConfig
 
 
 @dataclasses.dataclass(frozen=True)
 class Shapes:
     """Makes the shapes of one study; g and r are its proportions' unless heads are given."""
 
-    config: LatencyStudyConfig
+    config: Config
 
     def make(self, d_model: int, n_layers: int, n_heads: int, n_kv_heads: int, d_ff: float) -> Architecture:
         """A shape whose d_ff is rounded to the study's multiple, and is one multiple at least."""
@@ -34,11 +35,11 @@ class Shapes:
         """The shape of this width and depth whose heads fill the width.
 
         Raises:
-          ValueError: naming `field`, no whole number of groups of heads fills the width.
+          InputError: naming `field`, no whole number of groups of heads fills the width.
         """
         p = self.config.proportions
         if d_model % p.width_multiple:
-            raise ValueError(
+            raise InputError(
                 f"{field}={d_model}: must be a multiple of d_head·query_group = {p.width_multiple}, "
                 "so that whole groups of heads fill it"
             )
@@ -63,25 +64,25 @@ class Shapes:
         """`n_aspect_ratios` shapes of this N_non, deepest first, as evenly spaced in ln(d/n) as there are any.
 
         Raises:
-          ValueError: there are fewer within the tolerances of size and r and the span of aspect ratios.
+          InputError: there are fewer within the tolerances of size and r and the span of aspect ratios.
         """
         config = self.config
         least, most = config.aspect_ratios
-        found = [a for a in self._all_of_size(size) if least <= a.aspect_ratio <= most]
-        if len(found) < config.n_aspect_ratios:
-            raise ValueError(
-                f"n_aspect_ratios={config.n_aspect_ratios}: only {len(found)} shapes of {size:,} parameters have "
+        shapes = [a for a in self._all_of_size(size) if least <= a.aspect_ratio <= most]
+        if len(shapes) < config.n_aspect_ratios:
+            raise InputError(
+                f"n_aspect_ratios={config.n_aspect_ratios}: only {len(shapes)} shapes of {size:,} parameters have "
                 f"aspect_ratios={config.aspect_ratios} within size_tolerance={config.size_tolerance} and "
                 f"ratio_tolerance={config.ratio_tolerance}"
             )
-        return _spread(found, config.n_aspect_ratios)
+        return _spread(shapes, config.n_aspect_ratios)
 
     def _all_of_size(self, size: int) -> list[Architecture]:
         """Every width, each with the depths that come nearest."""
         config, p = self.config, self.config.proportions
         narrow = AttentionShape(d_model=1, n_heads=1, n_kv_heads=1 / p.query_group, d_head=1)
         per_layer = narrow.parameters * (1 + p.mlp_attention_ratio)  # parameters over d², norms left out
-        found = []
+        shapes = []
         for d_model in range(p.width_multiple, math.isqrt(int(2 * size / per_layer)) + 1, p.width_multiple):
             depth = size / (per_layer * d_model**2)
             for n_layers in {math.floor(depth), math.ceil(depth)} - {0}:
@@ -91,8 +92,8 @@ class Shapes:
                     continue
                 ratio = accounting.mlp_attention_ratio(a) / p.mlp_attention_ratio
                 if abs(ratio - 1) <= config.ratio_tolerance:
-                    found.append(a)
-        return found
+                    shapes.append(a)
+        return shapes
 
 
 def _spread(shapes: Sequence[Architecture], count: int) -> list[Architecture]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ie_scaling.errors import InputError
 from ie_scaling.running import files
 from ie_scaling.tables import latency_table
 from ie_scaling.tables.latency_metric import LatencyMetric
@@ -20,7 +21,7 @@ QUANTILES = (0.05, 0.95)
 
 @dataclasses.dataclass(frozen=True)
 class Timings:
-    """A row a case, and each timed metric's medians in W bootstrap resamples of the case's samples, [W, A]."""
+    """A row for each case, and each timed metric's medians in W bootstrap resamples of the case's samples, [W, A]."""
 
     table: pd.DataFrame
     medians_WA: Mapping[str, np.ndarray]
@@ -30,7 +31,7 @@ class Timings:
         """From the latency.csv and samples.jsonl of a sweep.
 
         Raises:
-          ValueError: a file is missing or broken, or a case has no samples.
+          InputError: a file is missing or broken, or a case has no samples.
         """
         table = latency_table.read_latency(directory / "latency.csv")
         for column in NUMBERS:
@@ -56,7 +57,7 @@ class Timings:
         for row in table.to_dict("records"):
             key = case_key(row)
             if key not in samples:
-                raise ValueError(f"samples.jsonl: has no samples of {', '.join(str(part) for part in key)}")
+                raise InputError(f"samples.jsonl: has no samples of {', '.join(str(part) for part in key)}")
             ttft_s, e2e_s = np.array(samples[key]).T
             chosen = generator.integers(len(e2e_s), size=(n_resamples, len(e2e_s)))
             tpot_s = (e2e_s - ttft_s) / max(row["new_tokens"] - 1, 1)

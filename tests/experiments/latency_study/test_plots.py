@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from matplotlib.container import ErrorbarContainer
 
-from ie_scaling.report import figures as common
-from ie_scaling.report import latency_study_figures as figures
-from ie_scaling.report.latency_study_figures import Forecast, Measured, Panel
+from experiments.latency_study import plots
+from experiments.latency_study.plots import Forecast, Measured, Panel
+from ie_scaling.report import figures
 
 
 def series(label, **extra):
@@ -20,7 +20,7 @@ def bars(axes):
 
 def test_a_line_is_drawn_from_no_layers_and_the_floor_is_named(tmp_path):
     measured = series("d=64", bound=np.array([1.0, 2.0, 4.0]), line=(1.0, 1.0))
-    figure = figures.along([Panel("TPOT (ms)", [measured, series("d=128", line=(1.0, 1.0))])], "n_layers")
+    figure = plots.along([Panel("TPOT (ms)", [measured, series("d=128", line=(1.0, 1.0))])], "n_layers")
     (axes,) = figure.axes
     assert len(bars(axes)) == 2
     segments = bars(axes)[0].lines[2][0].get_segments()
@@ -30,17 +30,17 @@ def test_a_line_is_drawn_from_no_layers_and_the_floor_is_named(tmp_path):
     assert ([2, 4, 8], [1, 2, 4]) in lines
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["d=64", "d=128", "floor"]
     assert axes.get_ylim()[0] == 0
-    common.save(figure, tmp_path / "depth.png")
+    figures.save(figure, tmp_path / "depth.png")
     assert (tmp_path / "depth.png").stat().st_size > 5000
 
 
 def test_few_places_are_ticked_as_they_are_and_many_by_powers_of_two():
-    few = figures.along([Panel("TPOT (ms)", [series("a")], log_y=True)] * 2, "batch", log_x=True)
+    few = plots.along([Panel("TPOT (ms)", [series("a")], log_y=True)] * 2, "batch", log_x=True)
     assert len(few.axes) == 2
     assert [label.get_text() for label in few.axes[0].get_xticklabels()] == ["2", "4", "8"]
     assert few.axes[1].get_yscale() == "log"
     x = np.geomspace(3, 300, 10)
-    many = figures.along([Panel("y", [Measured("a", x, x, x, x)])], "d/n", log_x=True)
+    many = plots.along([Panel("y", [Measured("a", x, x, x, x)])], "d/n", log_x=True)
     assert [label.get_text() for label in many.axes[0].get_xticklabels()] == ["4", "8", "16", "32", "64", "128", "256"]
 
 
@@ -49,12 +49,12 @@ def test_predictions_that_miss_are_told_apart(tmp_path):
     forecast = Forecast(
         "TPOT", measured, 0.9 * measured, 1.1 * measured, measured, measured * [0.8, 0.8, 1.2], 2 * measured
     )
-    figure = figures.predicted_against_measured([forecast, forecast])
+    figure = plots.predicted_against_measured([forecast, forecast])
     assert len(figure.axes) == 2
     labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     assert labels == ["inside (2)", "outside (1)"]
     inside, outside = bars(figure.axes[0])
     assert inside.lines[0].get_xdata() == pytest.approx([1, 10])
     assert outside.lines[0].get_xdata() == pytest.approx([100])
-    common.save(figure, tmp_path / "law.png")
+    figures.save(figure, tmp_path / "law.png")
     assert (tmp_path / "law.png").stat().st_size > 5000

@@ -1,11 +1,11 @@
-"""LatencyStudyConfig: what a study of decode latency may set (no JAX here)."""
+"""What a latency study may set."""
 
 import dataclasses
 
 from ie_scaling.errors import InputError, short
 from ie_scaling.latency.config import TimeDecodeConfig
 from ie_scaling.latency_law.config import LatencyLawConfig
-from ie_scaling.running.config import positive, require, seeded, within
+from ie_scaling.running.config import between, one_of, positive, require, seeded, within
 
 MOST = 1e18
 MOST_TOKENS, MOST_CASES = 2**31 - 1, 10_000
@@ -65,9 +65,8 @@ class LongContextConfig:
 class RandomConfig:
     """Shapes and workloads at random within the span of the sweeps, each request priced at `max_request_s` at most.
 
-    All are timed side by side. `n_training` join the sweeps in fitting the law, `n_held_out` test it; none held out
-    leaves the law out.
-    Token ranges are (least, most).
+    All are timed side by side. `n_training` join the sweeps in fitting the law, `n_held_out` test it; with none held
+    out no law is fitted. Token ranges are (least, most).
     """
 
     n_training: int = 32
@@ -104,7 +103,7 @@ class AssumedRatesConfig:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class LatencyStudyConfig:
+class Config:
     """Sweeps of decode latency → the law fitted to them and tested on shapes held out → report.
 
     Each of `sweeps` varies one thing: depth at each of `depth_widths`; d/n, between the two `aspect_ratios`, at each of
@@ -136,8 +135,8 @@ class LatencyStudyConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        known = bool(self.sweeps) and set(self.sweeps) <= set(SWEEPS)
-        require(known, "sweeps", self.sweeps, f"must be among {', '.join(SWEEPS)}")
+        require(bool(self.sweeps), "sweeps", self.sweeps, "must not be empty")
+        one_of(self, "sweeps", SWEEPS)
         _require_positive(self, "prompt_tokens", "depth_widths", "depths", "sizes", "batches")
         _require_positive(self, "max_case_gib")
         for field in ("sweeps", "depth_widths", "depths", "sizes", "batches"):
@@ -147,8 +146,7 @@ class LatencyStudyConfig:
         require(len(self.batches) >= 2, "batches", self.batches, "must be at least two")
         span = self.aspect_ratios
         require(len(span) == 2 and 0 < span[0] < span[1], "aspect_ratios", span, "must be (least, most), both positive")
-        for field in ("size_tolerance", "ratio_tolerance"):
-            require(0 < getattr(self, field) < 1, field, getattr(self, field), "must lie between 0 and 1")
+        between(self, 0, 1, "size_tolerance", "ratio_tolerance")
         within(self, 2, MOST_TOKENS, "new_tokens")
         within(self, 2, MOST_CASES, "n_aspect_ratios")
         within(self, 100, 1_000_000, "n_resamples")

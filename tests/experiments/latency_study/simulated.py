@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from ie_scaling.study.latency_timings import Timings, case_key
+from experiments.latency_study.timings import Timings, case_key
 
 
 def simulate(series, *, noise=0.01, n_samples=12, seed=0, new_tokens=5, ttft_s=0.01, floor_s=1e-4):

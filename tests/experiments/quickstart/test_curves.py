@@ -5,9 +5,9 @@ import types
 import numpy as np
 import pytest
 
+from experiments.quickstart import curves
 from ie_scaling import accounting
 from ie_scaling.architecture import Architecture
-from ie_scaling.study import curves
 
 TEMPLATE = Architecture(d_model=112, n_layers=3, n_heads=6, n_kv_heads=2, d_head=10, d_ff=304, vocab_size=1031)
 

@@ -1,4 +1,4 @@
-"""A latency study in small: what it writes, that what was timed is not timed again, and what is said of failures."""
+"""A latency study in small: what it writes, that what was timed is not timed again, and how failures are reported."""
 
 import dataclasses
 import html
@@ -8,19 +8,21 @@ import jax
 import pandas as pd
 import pytest
 
-from experiments import latency_study as experiment
-from ie_scaling.latency.config import TimeDecodeConfig
-from ie_scaling.study import latency_page, latency_study
-from ie_scaling.study.latency_config import (
+from experiments import latency_study
+from experiments.latency_study import stages
+from experiments.latency_study.config import (
     SWEEPS,
-    LatencyStudyConfig,
+    Config,
     LongContextConfig,
     ProportionsConfig,
     RandomConfig,
 )
+from ie_scaling.errors import InputError
+from ie_scaling.latency.config import TimeDecodeConfig
+from ie_scaling.running import diagnostic, runner
 from ie_scaling.tables.latency_table import LATENCY_COLUMNS
 
-TINY = LatencyStudyConfig(
+TINY = Config(
     sweeps=("query_group",),
     proportions=ProportionsConfig(vocab_size=32, d_head=8, query_group=1, d_ff_multiple=4),
     prompt_tokens=2,
@@ -53,7 +55,7 @@ def _compile_quickly():
 def study(tmp_path_factory):
     """Interrupted before its report, then taken up again: its directory, failures, and the cases timed each time."""
     directory = tmp_path_factory.mktemp("study") / "run"
-    time_cases, timed = latency_study.benchmark.time_cases, []
+    time_cases, timed = stages.benchmark.time_cases, []
 
     def counted(cases, config):
         timed.append(len(cases))
@@ -63,12 +65,12 @@ def study(tmp_path_factory):
         raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(latency_study.benchmark, "time_cases", counted)
+        patch.setattr(stages.benchmark, "time_cases", counted)
         with patch.context() as first, pytest.raises(KeyboardInterrupt):
-            first.setattr(latency_study.latency_page, "write", interrupted)
-            latency_study.run(TINY, directory)
+            first.setattr(stages.page, "write", interrupted)
+            runner.run(latency_study, TINY, directory)
         assert not (directory / "DONE").exists()
-        failures = latency_study.run(TINY, directory)
+        failures = diagnostic.lines(runner.run(latency_study, TINY, directory))
     return directory, failures, timed
 
 
@@ -99,8 +101,8 @@ def test_a_study_leaves_its_tables_findings_and_page(study):
 
 def test_what_is_done_is_read_back_and_printed(study, capsys, monkeypatch):
     directory, failures, _ = study
-    monkeypatch.setattr(latency_study.benchmark, "time_cases", None)
-    assert experiment.main(TINY, directory) == failures
+    monkeypatch.setattr(stages.benchmark, "time_cases", None)
+    assert runner.start(latency_study, TINY, directory) == failures
     printed = capsys.readouterr().out
     assert "query_group: Larger g" in printed
     assert printed.splitlines()[-1] == f"report: {directory / 'report.html'}"
@@ -108,25 +110,21 @@ def test_what_is_done_is_read_back_and_printed(study, capsys, monkeypatch):
 
 def test_another_config_is_refused_where_one_was_started(study):
     directory, _, _ = study
-    with pytest.raises(ValueError, match="started with seed=0, now 1"):
-        latency_study.run(dataclasses.replace(TINY, seed=1), directory)
+    with pytest.raises(InputError, match="started with seed=0, now 1"):
+        runner.run(latency_study, dataclasses.replace(TINY, seed=1), directory)
 
 
 def test_what_does_not_fit_is_refused_before_anything_is_made(tmp_path):
     long = dataclasses.replace(TINY.long_context, batches=(1, 10**9))
     huge = dataclasses.replace(TINY, long_context=long, max_case_gib=1e9)
-    with pytest.raises(ValueError, match="GiB"):
-        latency_study.run(huge, tmp_path / "run")
+    with pytest.raises(InputError, match="GiB"):
+        runner.run(latency_study, huge, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
-def test_several_warnings_of_a_sweep_are_one_on_the_page():
-    failures = ["depth: a", "batch: b", "depth: c", "depth: d"]
-    assert latency_page.shortened(failures) == ["depth: a (and 2 more of depth; all are in summary.json)", "batch: b"]
-
-
 def test_the_estimate_prices_every_sweep():
-    lines = experiment.estimate(LatencyStudyConfig()).splitlines()
+    config = Config()
+    lines = latency_study.estimate(config, latency_study.load(config)).splitlines()
     assert [line.split(":")[0] for line in lines[:-1]] == [*SWEEPS, "random"]
     assert lines[-1].startswith("114 cases in float32, ")
     assert "MiB" in lines[0]
@@ -135,13 +133,14 @@ def test_the_estimate_prices_every_sweep():
 @pytest.mark.slow
 def test_a_whole_study_with_its_law(tmp_path):
     config = dataclasses.replace(TINY, sweeps=SWEEPS, random=dataclasses.replace(TINY.random, n_held_out=6))
-    failures = latency_study.run(config, tmp_path)
+    diagnostics = runner.run(latency_study, config, tmp_path)
     predictions = pd.read_csv(tmp_path / "law" / "predictions.csv")
     assert len(predictions) == 3 * 6
     summary = json.loads((tmp_path / "summary.json").read_text())
     judged = [finding for finding in summary["findings"] if finding["series"] == "law"]
     assert [finding["metric"] for finding in judged] == ["tpot_s", "ttft_s", "e2e_s"]
-    assert summary["failures"] == failures
+    assert summary["failures"] == diagnostic.lines(diagnostics)
+    assert {entry.subject for entry in diagnostics} <= {*SWEEPS, "random", "law"}
     assert "linear in depth" in summary["headline"]
     wanted = {f"latency_against_{sweep}.png" for sweep in SWEEPS} | {"law_on_held_out.png"}
     assert {path.name for path in (tmp_path / "figures").glob("*.png")} == wanted

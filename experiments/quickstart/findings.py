@@ -1,17 +1,17 @@
-"""What the stages of a study left on disk, read once, and the numbers drawn from it."""
+"""What the stages of the quickstart left on disk, read once, and the numbers drawn from it."""
 
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import pandas as pd
 
+from experiments.quickstart.config import Config
 from ie_scaling.architecture import Architecture
 from ie_scaling.laws.bayes import posterior as posterior_lib
 from ie_scaling.laws.observations import features_of
 from ie_scaling.running import files
-from ie_scaling.study.config import StudyConfig
 from ie_scaling.tables import latency_table, run_table
 
 
@@ -19,7 +19,7 @@ from ie_scaling.tables import latency_table, run_table
 class Findings:
     """Everything the stages left on disk, read once."""
 
-    config: StudyConfig
+    config: Config
     manifest: dict[str, Any]
     runs: pd.DataFrame
     latency: pd.DataFrame
@@ -30,7 +30,7 @@ class Findings:
     tests: pd.DataFrame
 
     @classmethod
-    def read(cls, config: StudyConfig, directory: Path) -> "Findings":
+    def read(cls, config: Config, directory: Path) -> "Findings":
         """From the directory of a study whose stages are done."""
         runs = run_table.read_runs(directory / "sweep" / "runs.csv")
         return cls(
@@ -45,13 +45,43 @@ class Findings:
             tests=run_table.read_runs(directory / "test" / "runs.csv"),
         )
 
-    def label(self, name: str) -> str:
-        """Width × depth, as people call a shape."""
-        architecture = Architecture.parse(name)
-        return f"{architecture.d_model}×{architecture.n_layers}"
+    @property
+    def unigram_entropy(self) -> float:
+        """Of the validation text, in nats per token."""
+        return self.manifest["splits"]["validation"]["unigram_entropy"]
 
 
-def seed_noise(runs: pd.DataFrame) -> dict[str, float | int] | None:
+def label_of(name: str) -> str:
+    """Width × depth, as people call a shape."""
+    architecture = Architecture.parse(name)
+    return f"{architecture.d_model}×{architecture.n_layers}"
+
+
+class SeedNoise(TypedDict):
+    """Standard deviations in nats per token, and of how many runs and shapes they are."""
+
+    n_runs: int
+    sd_over_seeds: float
+    n_shapes: int
+    sd_over_shapes: float
+    range_over_shapes: float
+
+
+class Outcome(TypedDict):
+    """A row of test.csv: the prediction for one new run with its 90 % interval, and the loss that was reached."""
+
+    architecture: str
+    role: str
+    law: str
+    loss: float
+    prediction: float
+    lo90: float
+    hi90: float
+    error_percent: float
+    inside: bool
+
+
+def seed_noise(runs: pd.DataFrame) -> SeedNoise | None:
     """Standard deviation over seeds of one shape at one budget, beside that over shapes of about that size.
 
     None where no (shape, tokens) was trained with two seeds.
@@ -74,30 +104,30 @@ def seed_noise(runs: pd.DataFrame) -> dict[str, float | int] | None:
     }
 
 
-def test_table(found: Findings, roles: dict[str, str]) -> pd.DataFrame:
-    """One row a tested shape and law: the prediction for one new run, and the loss that came out."""
-    rows = []
-    names = found.tests["model_id"].tolist()
+def outcomes(findings: Findings, roles: dict[str, str]) -> list[Outcome]:
+    """One row for each tested shape and law; `roles` says of each shape why it was trained."""
+    rows: list[Outcome] = []
+    names = findings.tests["model_id"].tolist()
     architectures = [Architecture.parse(name) for name in names]
-    features = features_of(architectures, found.tests["n_tokens"].tolist())
-    for law, posterior in found.posteriors.items():
+    features = features_of(architectures, findings.tests["n_tokens"].tolist())
+    for law, posterior in findings.posteriors.items():
         identities = posterior.identify(architectures)
-        options: dict[str, Any] = {"seed": found.config.select.seed, "model_ids": identities}
+        options: dict[str, Any] = {"seed": findings.config.select.seed, "model_ids": identities}
         loss_WA = posterior.losses(features, level="new_run", **options).all()
-        for index, (name, loss) in enumerate(zip(names, found.tests["loss"], strict=True)):
+        for index, (name, loss) in enumerate(zip(names, findings.tests["loss"].astype(float), strict=True)):
             lo, hi = np.quantile(loss_WA[:, index], (0.05, 0.95))
             prediction = float(np.median(loss_WA[:, index]))  # a Student-t's exponential has no mean
             rows.append(
-                {
-                    "architecture": name,
-                    "role": roles[name],
-                    "law": law,
-                    "loss": loss,
-                    "prediction": prediction,
-                    "lo90": float(lo),
-                    "hi90": float(hi),
-                    "error_percent": 100 * (prediction / loss - 1),
-                    "inside": bool(lo <= loss <= hi),
-                }
+                Outcome(
+                    architecture=name,
+                    role=roles[name],
+                    law=law,
+                    loss=float(loss),
+                    prediction=prediction,
+                    lo90=float(lo),
+                    hi90=float(hi),
+                    error_percent=100 * (prediction / loss - 1),
+                    inside=bool(lo <= loss <= hi),
+                )
             )
-    return pd.DataFrame(rows)
+    return rows

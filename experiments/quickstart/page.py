@@ -1,11 +1,14 @@
-"""What a study found: summary.json, the figures and report.html."""
+"""What the quickstart leaves of its findings: test.csv, summary.json, and report.html with its figures."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import pandas as pd
 
+from experiments.quickstart import curves, findings
+from experiments.quickstart.config import Config
+from experiments.quickstart.findings import Findings, Outcome, SeedNoise
 from ie_scaling.architecture import Architecture
 from ie_scaling.corpus import prepare
 from ie_scaling.laws.observations import features_of
@@ -13,53 +16,62 @@ from ie_scaling.report import figures, page
 from ie_scaling.report.figures import Interval
 from ie_scaling.running import files
 from ie_scaling.search import ranking, selection
-from ie_scaling.study import curves
-from ie_scaling.study.config import StudyConfig
-from ie_scaling.study.findings import Findings, seed_noise, test_table
 from ie_scaling.tables import cells
 
 CURVE_POINTS = 60
 
 
-def write(config: StudyConfig, directory: Path, roles: dict[str, str], failures: list[str]) -> None:
-    """Write test.csv (predicted against realised), summary.json and report.html with its figures.
+class Summary(TypedDict):
+    """summary.json; losses in nats per token, `selections` by law."""
 
-    `roles` says of each tested shape why it was trained.
+    recommendation: str
+    unigram_entropy: float
+    lowest_loss: float
+    highest_loss: float
+    seed_noise: SeedNoise | None
+    selections: dict[str, dict[str, Any]]
+    test: list[Outcome]
+    failures: list[str]
+
+
+def write(config: Config, directory: Path, roles: dict[str, str], failures: list[str]) -> None:
+    """Write all three from what the stages left in `directory`.
+
+    `roles` says of each tested shape why it was trained; `failures` are the warnings of all stages.
     """
-    found = Findings.read(config, directory)
-    test = test_table(found, roles)
-    cells.write_table(directory / "test.csv", test)
-    noise = seed_noise(found.runs)
-    summary = {
-        "recommendation": selection.describe(found.selections[config.decision_law]),
-        "unigram_entropy": found.manifest["splits"]["validation"]["unigram_entropy"],
-        "lowest_loss": float(found.runs["loss"].min()),
-        "highest_loss": float(found.runs["loss"].max()),
-        "seed_noise": noise,
-        "selections": found.selections,
-        "test": test.to_dict("records"),
-        "failures": failures,
-    }
+    results = Findings.read(config, directory)
+    outcomes = findings.outcomes(results, roles)
+    cells.write_table(directory / "test.csv", pd.DataFrame(outcomes))
+    summary = Summary(
+        recommendation=selection.describe(results.selections[config.decision_law]),
+        unigram_entropy=results.unigram_entropy,
+        lowest_loss=float(results.runs["loss"].min()),
+        highest_loss=float(results.runs["loss"].max()),
+        seed_noise=findings.seed_noise(results.runs),
+        selections=results.selections,
+        test=outcomes,
+        failures=failures,
+    )
     files.write_json(directory / "summary.json", summary)
     sections = [
-        _decision_section(found),
-        _test_section(found, test),
-        _training_section(found, noise),
-        _latency_section(found),
-        _laws_section(found),
+        _decision_section(results),
+        _test_section(pd.DataFrame(outcomes)),
+        _training_section(results, summary["seed_noise"]),
+        _latency_section(results),
+        _laws_section(results),
     ]
-    title = f"Which shape to train: {len(found.candidates)} candidates at {config.candidate_tokens:,} tokens"
+    title = f"Which shape to train: {len(results.candidates)} candidates at {config.candidate_tokens:,} tokens"
     page.write(directory / "report.html", title, summary["recommendation"], failures, sections)
 
 
-def _decision_section(found: Findings) -> page.Section:
-    config, table = found.config, found.candidates
+def _decision_section(results: Findings) -> page.Section:
+    config, table = results.config, results.candidates
     names = table["architecture"].tolist()
-    labels = [found.label(name) for name in names]
-    selected = found.selections[config.decision_law]
+    labels = [findings.label_of(name) for name in names]
+    selected = results.selections[config.decision_law]
     architectures = [Architecture.parse(name) for name in names]
     features, heatmaps = features_of(architectures, table["n_tokens"].tolist()), {}
-    for law, posterior in found.posteriors.items():
+    for law, posterior in results.posteriors.items():
         identities = posterior.identify(architectures)
         losses_of = posterior.losses(features, level=config.select.level, seed=config.select.seed, model_ids=identities)
         chance = ranking.rank_probabilities(losses_of(np.arange(posterior.n_draws)))
@@ -71,8 +83,8 @@ def _decision_section(found: Findings) -> page.Section:
     shown.insert(0, "shape (d×n)", labels)
     by_law = pd.DataFrame(
         [
-            {"law": law, "recommended": found.label(chosen["recommended"])} | _brief(chosen)
-            for law, chosen in found.selections.items()
+            {"law": law, "recommended": findings.label_of(chosen["recommended"])} | _brief(chosen)
+            for law, chosen in results.selections.items()
         ]
     )
     bound_s = selected["latency_bound_s"] if selected["latency_bound_s"] is not None else float("inf")
@@ -96,21 +108,21 @@ def _brief(chosen: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _test_section(found: Findings, test: pd.DataFrame) -> page.Section:
-    test = test.assign(shape=[found.label(name) for name in test["architecture"]])
+def _test_section(test: pd.DataFrame) -> page.Section:
+    test = test.assign(shape=[findings.label_of(name) for name in test["architecture"]])
     labels = test["shape"] + " (" + test["role"] + ")"
-    realised = dict(zip(labels, test["loss"].astype(float), strict=True))
+    realized = dict(zip(labels, test["loss"].astype(float), strict=True))
     groups: dict[str, list[Interval]] = {}
     for law, rows in test.groupby("law", sort=False):
         numbers = rows[["prediction", "lo90", "hi90"]].to_numpy(float).tolist()
         groups[str(law)] = [Interval(label, *row) for label, row in zip(labels[rows.index], numbers, strict=True)]
-    figure = figures.predicted_against_realised(groups, realised)
+    figure = figures.predicted_against_realized(groups, realized)
     inside = test.groupby("law", sort=False)["inside"].sum()
-    counted = ", ".join(f"{law} {count} of {len(realised)}" for law, count in inside.items())
+    counted = ", ".join(f"{law} {count} of {len(realized)}" for law, count in inside.items())
     shown = test[["shape", "role", "law", "loss", "prediction", "lo90", "hi90", "error_percent", "inside"]]
     return page.Section(
         "The test: three shapes trained after the fact",
-        [f"Realised losses inside the 90 % interval for one new run: {counted}."],
+        [f"Realized losses inside the 90 % interval for one new run: {counted}."],
         [shown],
         {
             "predicted_against_realised": (
@@ -121,9 +133,9 @@ def _test_section(found: Findings, test: pd.DataFrame) -> page.Section:
     )
 
 
-def _training_section(found: Findings, noise: dict[str, Any] | None) -> page.Section:
-    runs, config = found.runs, found.config
-    posterior = found.posteriors[config.decision_law]
+def _training_section(results: Findings, noise: SeedNoise | None) -> page.Section:
+    runs, config = results.runs, results.config
+    posterior = results.posteriors[config.decision_law]
     template = Architecture.parse(runs["model_id"].iloc[0])
     aspect_ratio = posterior.reference.R0
     span = np.geomspace(runs["n_params_total"].min() / 1.3, runs["n_params_total"].max() * 2, CURVE_POINTS)
@@ -141,9 +153,9 @@ def _training_section(found: Findings, noise: dict[str, Any] | None) -> page.Sec
         )
         by_size.append(first)
         by_flops.append(second)
-    entropy = found.manifest["splits"]["validation"]["unigram_entropy"]
+    entropy = results.unigram_entropy
     text = [
-        prepare.describe(found.manifest),
+        prepare.describe(results.manifest),
         f"Losses run from {runs['loss'].min():.3f} to {runs['loss'].max():.3f} nats/token, "
         f"{entropy - runs['loss'].min():.2f} to {entropy - runs['loss'].max():.2f} below the unigram entropy.",
     ]
@@ -161,27 +173,27 @@ def _training_section(found: Findings, noise: dict[str, Any] | None) -> page.Sec
     return page.Section("The runs", text, [shown], named)
 
 
-def _latency_section(found: Findings) -> page.Section:
-    row = found.latency.iloc[0]
+def _latency_section(results: Findings) -> page.Section:
+    row = results.latency.iloc[0]
     workload = f"batch {row['batch']:.0f}, prompt {row['prompt_tokens']:.0f}, new {row['new_tokens']:.0f}"
     columns = ["compile_s", "ttft_s", "tpot_s", "tpot_s_p10", "tpot_s_p90", "e2e_s", "tokens_per_s", "floor_s", "count"]
-    shown = found.latency[columns].copy()
-    shown.insert(0, "shape (d×n)", [found.label(name) for name in found.latency["architecture"]])
-    figure = figures.latency_against_depth(found.latency)
+    shown = results.latency[columns].copy()
+    shown.insert(0, "shape (d×n)", [findings.label_of(name) for name in results.latency["architecture"]])
+    figure = figures.latency_against_depth(results.latency)
     about = f"{row['device_kind']}, {row['dtype']}, {workload}, mode {row['mode']}; random weights, shapes interleaved."
     return page.Section(
         "Decode latency", [about], [shown], {"latency_against_depth": (figure, "Time per output token against depth.")}
     )
 
 
-def _laws_section(found: Findings) -> page.Section:
+def _laws_section(results: Findings) -> page.Section:
     groups, rows = {}, []
-    for law, posterior in found.posteriors.items():
-        summary, estimates = posterior.summary(), found.fits[law]["params"]
+    for law, posterior in results.posteriors.items():
+        summary, estimates = posterior.summary(), results.fits[law]["params"]
         names = [name for name in posterior.law.names if summary[name]["lo90"] > 0]
         intervals = [Interval(name, *(summary[name][key] for key in ("mean", "lo90", "hi90"))) for name in names]
         groups[law] = ({name: estimates[name] for name in names}, intervals)
-        fit = found.fits[law]
+        fit = results.fits[law]
         rows.append(
             {
                 "law": law,

@@ -1,24 +1,24 @@
-"""What a latency study found, as report.html with its figures, summary.json, and one latency.csv of all sweeps."""
+"""What a latency study leaves: one latency.csv of all sweeps, summary.json, and report.html with its figures."""
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from experiments.latency_study import findings, law_check, plots
+from experiments.latency_study.config import Config
+from experiments.latency_study.findings import LABELS, LINEAR_R2, METRICS, QUANTITIES
+from experiments.latency_study.plots import Forecast, Measured, Panel
+from experiments.latency_study.timings import Timings
+from experiments.latency_study.verdicts import Coverage, Direction, Finding, Linearity, Spread, Verdict
 from ie_scaling import accounting
-from ie_scaling.report import latency_study_figures as figures
 from ie_scaling.report import page
-from ie_scaling.report.latency_study_figures import Forecast, Measured, Panel
 from ie_scaling.running import config as config_lib
-from ie_scaling.running import files
-from ie_scaling.study import latency_findings, latency_law_check
-from ie_scaling.study.latency_config import LatencyStudyConfig
-from ie_scaling.study.latency_findings import LABELS, LINEAR_R2, METRICS, QUANTITIES, Finding
-from ie_scaling.study.latency_timings import Timings
+from ie_scaling.running import diagnostic, files
+from ie_scaling.running.diagnostic import Diagnostic
 from ie_scaling.tables import cells, shape_table
 
 TITLES = {
@@ -42,78 +42,100 @@ PANELS = {
 CAPTION = "Medians with 90 % intervals; dashed: what the bandwidth and FLOP rate measured in the same run allow."
 
 
+class Summary(TypedDict):
+    """summary.json."""
+
+    device_kind: str
+    dtype: str
+    mode: str
+    n_cases: int
+    headline: str
+    findings: list[Finding]
+    failures: list[str]
+
+
 def write(
-    config: LatencyStudyConfig,
+    config: Config,
     timed: Mapping[str, Timings],
     predictions: pd.DataFrame | None,
-    failures: Sequence[str],
+    diagnostics: Sequence[Diagnostic],
     directory: Path,
 ) -> None:
     """Write all three from the timings of each sweep, in order, and the law's predictions if there are any."""
-    found = {name: latency_findings.find(name, timings) for name, timings in timed.items()}
+    by_sweep = {name: findings.of_sweep(name, timings) for name, timings in timed.items()}
     if predictions is not None:
-        found["held_out"] = latency_law_check.judge(predictions, config.n_resamples, config.seed) + found["held_out"]
+        by_sweep["held_out"] = law_check.judge(predictions, config.n_resamples, config.seed) + by_sweep["held_out"]
     table = pd.concat([timings.table for timings in timed.values()], ignore_index=True)
     cells.write_table(directory / "latency.csv", table.assign(session=table["sweep"]))
-    every = [finding for findings in found.values() for finding in findings]
-    lead = headline(table, every)
+    every = [finding for of_sweep in by_sweep.values() for finding in of_sweep]
     row = table.iloc[0]
-    summary = {name: row[name] for name in ("device_kind", "dtype", "mode")} | {"n_cases": len(table)}
-    summary |= {"headline": lead, "findings": every, "failures": list(failures)}
-    files.write_json(directory / "summary.json", _json_ready(config_lib.to_plain(summary)))
+    summary = Summary(
+        device_kind=row["device_kind"],
+        dtype=row["dtype"],
+        mode=row["mode"],
+        n_cases=len(table),
+        headline=headline(table, every),
+        findings=every,
+        failures=diagnostic.lines(diagnostics),
+    )
+    files.write_json(directory / "summary.json", files.finite(config_lib.to_plain(summary)))
     sections = [
         page.Section(
             TITLES[name],
-            [_about(timings.table), *(finding.statement for finding in found[name])],
+            [_about(timings.table), *(finding.statement for finding in by_sweep[name])],
             [shown(timings)],
             _figures(name, timings, predictions),
         )
         for name, timings in timed.items()
     ]
-    warnings = shortened(failures)
-    page.write(directory / "report.html", f"Decode latency on {row['device_kind']}", lead, warnings, sections)
+    title = f"Decode latency on {row['device_kind']}"
+    page.write(directory / "report.html", title, summary["headline"], shortened(diagnostics), sections)
 
 
-def shortened(failures: Sequence[str]) -> list[str]:
-    """One warning a sweep where it has several failed diagnostics: the first, and how many more there are."""
-    by_sweep: dict[str, list[str]] = {}
-    for failure in failures:
-        by_sweep.setdefault(failure.partition(":")[0], []).append(failure)
+def shortened(diagnostics: Sequence[Diagnostic]) -> list[str]:
+    """One warning for each subject, such as a sweep: the first, and how many more there are."""
+    by_subject: dict[str, list[str]] = {}
+    for entry in diagnostics:
+        if entry.is_warning:
+            by_subject.setdefault(entry.subject, []).append(str(entry))
     return [
         lines[0] + (f" (and {len(lines) - 1} more of {name}; all are in summary.json)" if len(lines) > 1 else "")
-        for name, lines in by_sweep.items()
+        for name, lines in by_subject.items()
     ]
 
 
-def headline(table: pd.DataFrame, found: Sequence[Finding]) -> str:
+def headline(table: pd.DataFrame, every: Sequence[Finding]) -> str:
     """The study in a few sentences, counted from its findings."""
     size_A = [accounting.count_parameters(a) for a in shape_table.architectures_of(table)]
     row = table.iloc[0]
     span = " to ".join(f"{size / 1e6:.3g}M" for size in (min(size_A), max(size_A)))
-    lines = [f"{len(table)} cases of {span} parameters timed on {row['device_kind']} in {row['dtype']}."]
-    if lines_of := [finding for finding in found if finding.sweep == "depth" and finding.verdict != "floor"]:
-        n_linear = sum(finding.verdict == "linear" for finding in lines_of)
-        lines.append(f"TPOT is linear in depth (R² ≥ {LINEAR_R2}) at {n_linear} of {len(lines_of)} widths.")
+    sentences = [f"{len(table)} cases of {span} parameters timed on {row['device_kind']} in {row['dtype']}."]
+    if lines := [finding for finding in every if isinstance(finding.numbers, Linearity)]:
+        n_linear = sum(finding.verdict is Verdict.LINEAR for finding in lines)
+        sentences.append(f"TPOT is linear in depth (R² ≥ {LINEAR_R2}) at {n_linear} of {len(lines)} widths.")
     spreads: dict[str, float] = {}
-    for finding in found:
-        if finding.verdict == "spread":
-            ratio = finding.numbers["ratio"].value
-            spreads[finding.metric] = max(ratio, spreads.get(finding.metric, 1.0))
+    for finding in every:
+        if isinstance(finding.numbers, Spread):
+            spreads[finding.metric] = max(finding.numbers.ratio.value, spreads.get(finding.metric, 1.0))
     if spreads:
         parts = [f"{ratio:.2f}× in {LABELS[metric]}" for metric, ratio in spreads.items()]
-        lines.append(f"Shapes of one size differ by up to {' and '.join(parts)}.")
+        sentences.append(f"Shapes of one size differ by up to {' and '.join(parts)}.")
     for sweep, quantity in QUANTITIES.items():
-        parts = []
-        for metric in METRICS[sweep]:
-            verdicts = [f.verdict for f in found if f.sweep == sweep and f.metric == metric and "best_x" in f.numbers]
-            if verdicts:
-                counts = [f"{word} in {verdicts.count(word)}" for word in dict.fromkeys(verdicts)]
-                parts.append(f"{LABELS[metric]}: {', '.join(counts)} of {len(verdicts)}")
-        if parts:
-            lines.append(f"Larger {quantity} for {'; for '.join(parts)}.")
-    of_law = [f for f in found if f.series == "law"][:1]
-    lines += [latency_law_check.in_short(f.metric, f.numbers["scores"]["all"]) for f in of_law]
-    return " ".join(lines)
+        directions = [f for f in every if f.sweep == sweep and isinstance(f.numbers, Direction)]
+        if directions:
+            sentences.append(f"Larger {quantity} for {_counted(directions, METRICS[sweep])}.")
+    sentences += [f"{finding.short}." for finding in every if isinstance(finding.numbers, Coverage)][:1]
+    return " ".join(sentences)
+
+
+def _counted(directions: Sequence[Finding], metrics: Sequence[str]) -> str:
+    """How many series of each metric come to each verdict."""
+    parts = []
+    for metric in metrics:
+        verdicts = [finding.verdict for finding in directions if finding.metric == metric]
+        counts = [f"{verdict} in {verdicts.count(verdict)}" for verdict in dict.fromkeys(verdicts)]
+        parts.append(f"{LABELS[metric]}: {', '.join(counts)} of {len(verdicts)}")
+    return "; for ".join(parts)
 
 
 def shown(timings: Timings) -> pd.DataFrame:
@@ -155,14 +177,14 @@ def _figures(name: str, timings: Timings, predictions: pd.DataFrame | None) -> d
         caption = (
             "Predicted medians with 90 % intervals against measured ones with theirs; the line: predicted = measured."
         )
-        figure = figures.predicted_against_measured(
-            [_forecast(metric, predictions[predictions["metric"] == metric]) for metric in latency_law_check.PREDICTED]
+        figure = plots.predicted_against_measured(
+            [_forecast(metric, predictions[predictions["metric"] == metric]) for metric in law_check.PREDICTED]
         )
         return {"law_on_held_out": (figure, caption)}
     if name not in PANELS:
         return {}
     panels = [_panel(name, metric, timings) for metric in PANELS[name]]
-    figure = figures.along(panels, AXES[name], log_x=name != "depth")
+    figure = plots.along(panels, AXES[name], log_x=name != "depth")
     return {f"latency_against_{name}": (figure, CAPTION)}
 
 
@@ -174,7 +196,7 @@ def _panel(sweep: str, metric: str, timings: Timings) -> Panel:
         x_A, median_A = part.values("x"), part.values(metric)
         line = None
         if sweep == "depth":
-            slope, intercept, _ = latency_findings.line_through(x_A, median_A)
+            slope, intercept, _ = findings.line_through(x_A, median_A)
             line = slope * scale, intercept * scale
         bound_A = _bound(metric, part)
         bound_A = None if bound_A is None else bound_A * scale
@@ -197,14 +219,3 @@ def _bound(metric: str, timings: Timings) -> np.ndarray | None:
 def _forecast(metric: str, rows: pd.DataFrame) -> Forecast:
     columns = ("measured", "measured_lo90", "measured_hi90", "predicted", "lo90", "hi90")
     return Forecast(LABELS[metric], *(rows[column].to_numpy(float) for column in columns))
-
-
-def _json_ready(value: Any) -> Any:
-    """Without numpy's scalars and NaN."""
-    if isinstance(value, dict):
-        return {key: _json_ready(entry) for key, entry in value.items()}
-    if isinstance(value, list):
-        return [_json_ready(entry) for entry in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value
