@@ -50,7 +50,7 @@ sys.path.insert(0, str(ROOT))
 from benchmarks import compare_files  # noqa: E402
 from benchmarks.compare_files import DIFFERS, EQUAL, LEFT_ONLY, RIGHT_ONLY, Finding  # noqa: E402
 
-INPUTS = ("data", "results/latency_study_cpu.csv", "results/latency_study_cpu_epyc_8.csv")
+INPUTS = ("data", "results/latency_study/draw_07.csv", "results/latency_study/draw_16.csv")
 SOURCE = ("run.py", "configs", "experiments", "ie_scaling")  # what a job's results depend on
 RPJ = "loss_split == 'c4_val' and notes.str.contains('train=rpj')"
 MESSAGE = re.compile(r"warning: |error: |[\w.]+(Error|Exception): ")  # also the last line of a traceback
@@ -106,7 +106,7 @@ JOBS = {
     "fit_latency": Job(
         "fit_latency",
         {
-            "tables": "results/latency_study_cpu.csv",
+            "tables": "results/latency_study/draw_07.csv",
             "where": "series == 'training'",
             "holdout": "shape_index % 4 == 0",
             **SHORT_NUTS,
@@ -117,7 +117,7 @@ JOBS = {
         "select",
         {
             "fit": "fit",
-            "latency": "results/latency_study_cpu_epyc_8.csv",
+            "latency": "results/latency_study/draw_16.csv",
             "where": "series == '40M parameters'",
             "max_latency_ratio": 1.5,
             "n_tokens": 1e9,
@@ -273,7 +273,7 @@ def _write_inputs(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name in INPUTS:
         if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, folder / name)
         else:
             shutil.copytree(ROOT / name, folder / name, dirs_exist_ok=True)

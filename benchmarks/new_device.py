@@ -1,6 +1,6 @@
 """How many timings a new device needs: the latency law on two tables of real timings, one of them of a new device.
 
-  python benchmarks/new_device.py [--known=results/latency_study_cpu.csv] [--new=results/latency_study_cpu_epyc.csv]
+  python benchmarks/new_device.py [--known=results/latency_study/draw_07.csv] [--new=results/latency_study/draw_09.csv]
 
 A few rows of --new (series "training", drawn at random --draws times) are fitted together with all of --known, and
 alone; asked are all rows of series "held_out" of --new, timed in the same hour. The two tables must name their devices
@@ -24,8 +24,8 @@ from ie_scaling.latency_law import table as law_table  # noqa: E402
 from ie_scaling.latency_law.config import LatencyLawConfig  # noqa: E402
 from ie_scaling.running import environment, files, markdown  # noqa: E402
 
-_KNOWN = flags.DEFINE_string("known", "results/latency_study_cpu.csv", "Timings of a known device.")
-_NEW = flags.DEFINE_string("new", "results/latency_study_cpu_epyc.csv", "Timings of a new one.")
+_KNOWN = flags.DEFINE_string("known", "results/latency_study/draw_07.csv", "Timings of a known device.")
+_NEW = flags.DEFINE_string("new", "results/latency_study/draw_09.csv", "Timings of a new one.")
 _COUNTS = flags.DEFINE_list("counts", ["2", "5", "10"], "How many timings of the new device are fitted.")
 _DRAWS = flags.DEFINE_integer("draws", 3, "Choices of them.")
 _OUT = flags.DEFINE_string("out", "", "Write the figures to this JSON file.")

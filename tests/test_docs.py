@@ -58,7 +58,8 @@ def test_every_tag_that_is_cited_is_defined_in_the_references() -> None:
 
 def test_every_result_is_described() -> None:
     described = (ROOT / "results" / "README.md").read_text(encoding="utf-8")
-    names = {path.name for path in (ROOT / "results").iterdir()} - {"README.md"}
+    results = ROOT / "results"
+    names = {path.relative_to(results).as_posix() for path in results.rglob("*.*")} - {"README.md"}
     assert sorted(name for name in names if not re.search(rf"[| ]{re.escape(name)}[ ,]", described)) == []
 
 

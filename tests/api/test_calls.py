@@ -27,7 +27,7 @@ from tests.laws import small_posterior
 from tests.laws.simulated import DATA, simulate
 
 SHAPES = ("d64-n4-h4-k2-c16-f192-v512", "d128-n2-h4-k4-c32-f384-v512", "pythia-160m")
-LATENCY = DATA.parent / "results" / "latency_study_cpu.csv"
+LATENCY = DATA.parent / "results" / "latency_study" / "draw_07.csv"
 ROWS_40M = "series == '40M parameters'"
 QUICK = {"n_chains": 2, "n_warmup": 50, "n_samples": 50, "max_samples": 50}
 
