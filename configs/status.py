@@ -2,12 +2,12 @@
 
 python run.py --config=configs/status.py --config.sweep=runs/sweep
 
-Cost: nothing; may be asked while the sweep is running. Writes nothing.
+Cost: nothing; works while the sweep is running. Writes nothing.
 """
 
+from experiments.status import Config
 from ie_scaling.running.config import to_config_dict
-from ie_scaling.train.sweep_config import StatusConfig
 
 
 def get_config():
-    return to_config_dict(StatusConfig(), "status")
+    return to_config_dict(Config(), "status")

@@ -1,28 +1,36 @@
-"""Where the runs of a sweep stand."""
+"""Where the runs of a sweep stand: done, running, failed, stopped or left; writes nothing."""
 
+import dataclasses
 from pathlib import Path
 
-from ie_scaling.train import sweep
-from ie_scaling.train.sweep_config import StatusConfig as Config
+import pandas as pd
 
-HAS_DIRECTORY = False
+from ie_scaling.train import states
 
 
-def main(config: Config, _: Path) -> list[str]:
-    """Print a row a run and the count of each state; nothing is written."""
-    table = sweep.status(Path(config.sweep))
-    print(table.to_string(index=False, na_rep="", float_format=lambda value: f"{value:.4f}"))
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config:
+    """Where a sweep stands: its work directory."""
+
+    sweep: str = "runs/sweep"
+
+
+def load(config: Config) -> pd.DataFrame:
+    """The state of each run.
+
+    Raises:
+      InputError: no sweep is there.
+    """
+    return states.read(Path(config.sweep))
+
+
+def answer(table: pd.DataFrame) -> str:
+    """A line a run, and the count of each state."""
     counts = table["state"].value_counts()
-    print(", ".join(f"{counts.get(state, 0)} {state}" for state in sweep.STATES))
-    return []
+    lines = table.to_string(index=False, na_rep="", float_format=lambda value: f"{value:.4f}")
+    return f"{lines}\n{', '.join(f'{counts.get(state, 0)} {state}' for state in states.State)}"
 
 
-def check(config: Config, _: Path) -> list[str]:
-    """Raise where there is no sweep."""
-    sweep.status(Path(config.sweep))
-    return []
-
-
-def estimate(config: Config) -> str:
+def estimate(config: Config, _: pd.DataFrame) -> str:
     """Nothing to pay."""
     return f"reads {config.sweep}"

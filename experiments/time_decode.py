@@ -1,14 +1,21 @@
 """Time decoding of a list of architectures: how long does each shape take, and how near its floor is it?"""
 
+import dataclasses
+import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ie_scaling import accounting, workload
-from ie_scaling.latency import benchmark
-from ie_scaling.latency.config import TimeDecodeConfig as Config
-from ie_scaling.tables import latency_checks, latency_table, shape_table
+from ie_scaling.latency.config import TimeDecodeConfig
+from ie_scaling.running import diagnostic, files, identity, workdir
+from ie_scaling.running.diagnostic import Diagnostic, Kind
+from ie_scaling.shapes import lookup
+from ie_scaling.workload import Case
 
-inputs_of = benchmark.inputs_of
+if TYPE_CHECKING:
+    from ie_scaling.latency.benchmark import Timed
 
+Config = TimeDecodeConfig
 HEADER = (
     f"{'architecture':44} {'size':>8} {'batch':>5} {'TTFT ms':>8} {'TPOT ms':>8} {'p10':>7} {'p90':>7} {'/floor':>6} "
     f"{'tok/s':>7} {'GiB':>5} {'count':>5}"
@@ -18,9 +25,60 @@ ASSUMED_FLOPS_PER_S = 3e10
 ASSUMED_COMPILE_S_PER_LAYER = 0.25
 
 
-def main(config: Config, directory: Path) -> list[str]:
-    """Time them and print the table."""
-    failures = benchmark.run(config, directory)
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """Rows of the latency table with raw samples, and the diagnostics."""
+
+    timed: "Timed"
+    diagnostics: list[Diagnostic]
+
+
+def inputs_of(config: Config) -> workdir.Inputs:
+    """What it reads, by name."""
+    return identity.named("architectures", lookup.files_of(config.architectures))
+
+
+def load(config: Config) -> list[Case]:
+    """What is timed, once it is known that this machine can.
+
+    Raises:
+      InputError: too few devices, heads that they cannot share, or too little memory.
+    """
+    from ie_scaling.latency import benchmark
+
+    cases = list(config.resolve_cases(benchmark.default_dtype()))
+    benchmark.require_devices(config.tensor)
+    benchmark.groups_by_memory(cases, config.tensor)
+    return cases
+
+
+def compute(config: Config, cases: list[Case]) -> Result:
+    """Compile every case, measure the ceilings, and time all side by side."""
+    import pandas as pd
+
+    from ie_scaling.latency import benchmark
+    from ie_scaling.tables import latency_checks
+    from ie_scaling.tables.latency_metric import LatencyMetric
+
+    timed = benchmark.time_cases(cases, config)
+    frame = pd.DataFrame(timed.rows).astype(dict.fromkeys(LatencyMetric, float))  # None where there is no time
+    remarks = diagnostic.each(Kind.TABLE, latency_checks.remarks(frame, "latency.csv"))
+    return Result(timed, diagnostic.each(Kind.TIMING, timed.failures) + remarks)
+
+
+def save(result: Result, directory: Path) -> None:
+    """latency.csv and samples.jsonl."""
+    from ie_scaling.tables import cells
+
+    cells.write_table(directory / "latency.csv", result.timed.rows)
+    lines = "".join(json.dumps(sample) + "\n" for sample in result.timed.samples)
+    files.write_text(directory / "samples.jsonl", lines)
+
+
+def show(directory: Path) -> None:
+    """A line for each shape and batch size."""
+    from ie_scaling.tables import latency_table, shape_table
+
     frame = latency_table.read_latency(directory / "latency.csv")
     print(HEADER)
     for architecture, row in zip(shape_table.architectures_of(frame), frame.to_dict("records"), strict=True):
@@ -32,36 +90,35 @@ def main(config: Config, directory: Path) -> list[str]:
             f"{row['tokens_per_s']:7.1f} {row['memory_bytes'] / 2**30:5.2f} {int(row['count']):5d}"
         )
     print(f"{directory / 'latency.csv'}: {len(frame)} rows; every raw sample in samples.jsonl")
-    return failures + latency_checks.remarks(frame, str(directory / "latency.csv"))
 
 
-def check(config: Config, _: Path) -> list[str]:
-    """Raise what timing would refuse: too few devices, too little memory."""
-    benchmark.checked_cases(config)
-    return []
-
-
-def estimate(config: Config) -> str:
+def estimate(config: Config, _: list[Case]) -> str:
     """Parameters, bytes and a rough time, by case and in all."""
-    lines, least_s, most_s = [], 0.0, 0.0
-    for case in config.resolve_cases("float32"):
-        a, load = case.architecture, case.workload
-        step_s = workload.floor_s(a, load, ASSUMED_BYTES_PER_S, ASSUMED_FLOPS_PER_S)
-        request_s = workload.prefill_floor_s(a, load, ASSUMED_BYTES_PER_S, ASSUMED_FLOPS_PER_S)
-        request_s += (load.new_tokens - 1) * step_s
-        compile_s = ASSUMED_COMPILE_S_PER_LAYER * a.n_layers
+    cases, least_s, most_s = config.resolve_cases("float32"), 0.0, 0.0
+    for case in cases:
+        request_s, compile_s = _request_s(case), ASSUMED_COMPILE_S_PER_LAYER * case.architecture.n_layers
         least_s += (config.repeats + config.warmup) * request_s + compile_s
         most_s += (config.max_repeats + config.warmup) * request_s + compile_s
-        parts = (workload.weight_bytes, workload.cache_bytes, workload.memory_bytes)
-        weights, cache, memory = (part(a, load) / 2**20 for part in parts)
-        lines.append(
-            f"{a.name}, batch {load.batch}: {accounting.count_parameters(a):,} parameters, "
-            f"{weights:.0f} MiB of weights, {cache:.1f} MiB of KV cache, {memory:.0f} MiB in all, "
-            f"{workload.step_flops(a, load):.3g} FLOPs and {workload.step_bytes(a, load):.3g} bytes a step"
-        )
-    most_s = min(most_s, least_s + config.max_measure_s * len(lines))
-    lines.append(
-        f"float32 assumed; about {least_s:.0f} to {most_s:.0f} s at {ASSUMED_BYTES_PER_S / 1e9:.0f} GB/s and "
-        f"{ASSUMED_FLOPS_PER_S / 1e9:.0f} GFLOP/s"
+    most_s = min(most_s, least_s + config.max_measure_s * len(cases))
+    rates = f"{ASSUMED_BYTES_PER_S / 1e9:.0f} GB/s and {ASSUMED_FLOPS_PER_S / 1e9:.0f} GFLOP/s"
+    total = f"float32 assumed; about {least_s:.0f} to {most_s:.0f} s at {rates}"
+    return "\n".join([*map(_describe, cases), total])
+
+
+def _request_s(case: Case) -> float:
+    """The prefill and every step at their floors, in seconds."""
+    rates = ASSUMED_BYTES_PER_S, ASSUMED_FLOPS_PER_S
+    step_s = workload.floor_s(case.architecture, case.workload, *rates)
+    prefill_s = workload.prefill_floor_s(case.architecture, case.workload, *rates)
+    return prefill_s + (case.workload.new_tokens - 1) * step_s
+
+
+def _describe(case: Case) -> str:
+    a, load = case.architecture, case.workload
+    parts = (workload.weight_bytes, workload.cache_bytes, workload.memory_bytes)
+    weights, cache, memory = (part(a, load) / 2**20 for part in parts)
+    return (
+        f"{a.name}, batch {load.batch}: {accounting.count_parameters(a):,} parameters, "
+        f"{weights:.0f} MiB of weights, {cache:.1f} MiB of KV cache, {memory:.0f} MiB in all, "
+        f"{workload.step_flops(a, load):.3g} FLOPs and {workload.step_bytes(a, load):.3g} bytes a step"
     )
-    return "\n".join(lines)

@@ -48,6 +48,45 @@ def text_folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def recipe(text_folder, tmp_path_factory):
+    """A small corpus of the project's own making, prepared once for all tests that train."""
+    from ie_scaling.corpus import prepare
+    from ie_scaling.corpus.config import CorpusConfig
+    from ie_scaling.train.config import RecipeConfig
+
+    config = CorpusConfig(
+        text=str(text_folder), directory=str(tmp_path_factory.mktemp("corpus")), vocab_size=270, validation_fraction=0.2
+    )
+    prepare.prepare(config)
+    return RecipeConfig(corpus=config, sequence_length=16, batch_size=8, eval_tokens=1024)
+
+
+@pytest.fixture(scope="session")
+def plan(recipe):
+    """A training run of twelve steps of a tiny decoder."""
+    from ie_scaling.architecture import Architecture
+    from ie_scaling.train.config import TrainConfig
+    from ie_scaling.train.runtime_config import LogConfig, RuntimeConfig
+
+    shape = Architecture(d_model=24, n_layers=2, n_heads=2, n_kv_heads=1, d_head=10, d_ff=37, vocab_size=270)
+    return TrainConfig(
+        architecture=shape,
+        n_tokens=12 * recipe.tokens_per_step,
+        recipe=recipe,
+        runtime=RuntimeConfig(log=LogConfig(every_steps=1)),
+    )
+
+
+@pytest.fixture(scope="session")
+def sweep_config(plan):
+    """Two runs of six steps of that decoder, of different seeds."""
+    from ie_scaling.train.sweep_config import SweepConfig
+
+    shape, tokens = plan.architecture.name, plan.n_tokens // 2
+    return SweepConfig(runs=(f"{shape}@{tokens}", f"{shape}@{tokens}-s1"), recipe=plan.recipe, runtime=plan.runtime)
+
+
+@pytest.fixture(scope="session")
 def fit_config(tmp_path_factory):
     """A quick fit, by both methods and the bootstrap, of a noisy simulated table."""
     from ie_scaling.inference.config import NutsConfig

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from experiments.quickstart.config import Config
-from ie_scaling.running import diagnostic, files, identity, workdir
-from ie_scaling.running.diagnostic import Diagnostic, Kind
+from ie_scaling.running import files, identity, workdir
+from ie_scaling.running.diagnostic import Diagnostic
 from ie_scaling.shapes import lookup
 
 if TYPE_CHECKING:
@@ -50,13 +50,13 @@ def load(config: Config) -> SweepConfig:
     Raises:
       InputError: an unknown law, or a case that does not fit in memory.
     """
+    from experiments import time_decode
     from experiments.quickstart import stages
-    from ie_scaling.latency import benchmark
     from ie_scaling.laws import forms
 
     for law in config.laws:
         forms.get_law(law, config.fit.tie, config.fit.count)
-    benchmark.checked_cases(stages.decode_config(config))
+    time_decode.load(stages.decode_config(config))
     return stages.sweep_config(config, config.runs)
 
 
@@ -68,7 +68,7 @@ def preview(_: Config, loaded: SweepConfig) -> list[Diagnostic]:
     """
     from ie_scaling.train import preflight
 
-    return diagnostic.each(Kind.STAGE, preflight.check_sweep(loaded))
+    return preflight.check_sweep(loaded)
 
 
 def resume(config: Config, _: SweepConfig, directory: Path) -> Study:

@@ -9,12 +9,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from experiments import fit, select
+from experiments import fit, select, sweep, time_decode
 from experiments.quickstart import page
 from experiments.quickstart.config import Config
 from ie_scaling.architecture import Architecture
 from ie_scaling.corpus import prepare
-from ie_scaling.latency import benchmark
 from ie_scaling.latency.config import TimeDecodeConfig
 from ie_scaling.laws.config import FitConfig
 from ie_scaling.running import diagnostic, runner, stopping
@@ -23,7 +22,6 @@ from ie_scaling.running.progress import say
 from ie_scaling.search import selection
 from ie_scaling.search.candidate_latency import Bound
 from ie_scaling.search.config import SelectConfig
-from ie_scaling.train import sweep
 from ie_scaling.train.sweep_config import SweepConfig
 
 N_STAGES = 7
@@ -41,10 +39,10 @@ def run(config: Config, directory: Path) -> list[Diagnostic]:
         say(prepare.describe(prepare.prepare(config.recipe.corpus)))
 
     clock.begin(f"sweep: train {len(config.runs)} decoders")
-    sweep.run(sweep_config(config, config.runs), directory / "sweep")
+    runner.run(sweep, sweep_config(config, config.runs), directory / "sweep")
 
     clock.begin(f"latency: time {len(config.architectures)} shapes")
-    diagnostics = _time(config, directory)
+    diagnostics = runner.run(time_decode, decode_config(config), directory / "latency")
 
     clock.begin(f"laws: fit {', '.join(config.laws)} by least squares and by NUTS")
     diagnostics += _fit(config, directory)
@@ -57,7 +55,7 @@ def run(config: Config, directory: Path) -> list[Diagnostic]:
     clock.begin("test: train the recommended shape, a runner-up and a poor one")
     slowest_first = sorted(roles, key=lambda name: -Architecture.parse(name).n_layers)  # side by side, none waits
     tested = tuple(f"{name}@{config.candidate_tokens}" for name in slowest_first)
-    sweep.run(sweep_config(config, tested), directory / "test")
+    runner.run(sweep, sweep_config(config, tested), directory / "test")
 
     clock.begin("report")
     page.write(config, directory, roles, diagnostic.lines(diagnostics))
@@ -72,11 +70,6 @@ def decode_config(config: Config) -> TimeDecodeConfig:
 def sweep_config(config: Config, runs: tuple[str, ...]) -> SweepConfig:
     """The sweep of these runs over the study's recipe."""
     return SweepConfig(runs=runs, n_parallel=config.n_parallel, recipe=config.recipe, runtime=config.runtime)
-
-
-def _time(config: Config, directory: Path) -> list[Diagnostic]:
-    benchmark.run(decode_config(config), directory / "latency")
-    return diagnostic.read(directory / "latency")
 
 
 def _fit(config: Config, directory: Path) -> list[Diagnostic]:

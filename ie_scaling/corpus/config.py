@@ -2,8 +2,10 @@
 
 import dataclasses
 
+from ie_scaling.running import identity
 from ie_scaling.running.config import require
 
+NOT_IDENTITY = ("directory", "n_workers")  # fields that change nothing in what is written
 INVALID_UTF8 = ("replace", "skip", "error")
 ERROR_OR_SKIP = ("error", "skip")
 LARGEST_DOCUMENT, SMALLEST_LIMIT = 1 << 28, 1 << 20
@@ -69,6 +71,11 @@ class CorpusConfig:
         for field in ("null_text", "binary_files"):
             value = getattr(self, field)
             require(value in ERROR_OR_SKIP, field, value, f"must be one of {ERROR_OR_SKIP}")
+
+    @property
+    def inputs(self) -> identity.Inputs:
+        """What is compared by content besides the text, which the manifest knows."""
+        return {} if self.tokenizer in ("bpe", "byte") else identity.named("tokenizer", [self.tokenizer])
 
     @property
     def largest_document(self) -> int:

@@ -19,16 +19,16 @@ from ie_scaling.corpus import (
     sources,
 )
 from ie_scaling.corpus import tokenizer as tokenizer_lib
-from ie_scaling.corpus.config import CorpusConfig
+from ie_scaling.corpus.config import NOT_IDENTITY, CorpusConfig
 from ie_scaling.corpus.documents import Unit
 from ie_scaling.corpus.manifest import MANIFEST
 from ie_scaling.corpus.splits import SPLITS
 from ie_scaling.errors import InputError
 from ie_scaling.running import config as config_lib
-from ie_scaling.running import files, identity, workdir
+from ie_scaling.running import diagnostic, files, workdir
+from ie_scaling.running.diagnostic import Kind
 from ie_scaling.running.progress import say
 
-NOT_IDENTITY = ("directory", "n_workers")  # fields that change nothing in what is written
 CHECKED_BYTES = 2_000_000_000  # how much of a text without max_bytes `check` reads
 TRAINED_BYTES = 10_000_000  # up to this, `check` trains a byte-pair tokenizer
 SHORT = 12  # hexadecimal digits of a hash that a message shows
@@ -48,7 +48,7 @@ def prepare(config: CorpusConfig) -> dict[str, Any]:
     if not _is_done(config):
         text_sources, units = _checked(config)
         is_new = not (directory / "config.json").exists()
-        with workdir.opened(directory, _resolved(config), inputs=inputs_of(config)):
+        with workdir.opened(directory, _resolved(config), inputs=config.inputs):
             try:
                 _write(config, text_sources, units, directory)
             except ValueError:
@@ -125,11 +125,6 @@ def _resolved(config: CorpusConfig) -> dict[str, Any]:
     return {"experiment": "prepare_data"} | fields
 
 
-def inputs_of(config: CorpusConfig) -> dict[str, Path]:
-    """What is compared by content besides the text, which the manifest knows."""
-    return {} if config.tokenizer in ("bpe", "byte") else identity.named("tokenizer", [config.tokenizer])
-
-
 def _is_done(config: CorpusConfig) -> bool:
     """Whether the corpus is there, made by this configuration of this very text.
 
@@ -137,7 +132,7 @@ def _is_done(config: CorpusConfig) -> bool:
       InputError: it is another's, or its shards, its tokenizer or its text have changed since.
     """
     directory = Path(config.directory)
-    if not workdir.is_done(directory, _resolved(config), inputs=inputs_of(config)):
+    if not workdir.is_done(directory, _resolved(config), inputs=config.inputs):
         return False
     earlier = manifest.load_sealed(directory)
     path = directory / shards.TOKENIZER
@@ -170,7 +165,7 @@ def _checked(config: CorpusConfig) -> tuple[sources.Sources, list[Unit]]:
       InputError: the directory, the tokenizer or the text cannot serve.
     """
     directory = Path(config.directory)
-    workdir.check(directory, _resolved(config), inputs=inputs_of(config))
+    workdir.check(directory, _resolved(config), inputs=config.inputs)
     if config.tokenizer not in ("bpe", "byte"):
         tokenizer_lib.load(Path(config.tokenizer), config.end_of_text)
     text_sources = sources.find(config)
@@ -200,6 +195,7 @@ def _write(config: CorpusConfig, text_sources: sources.Sources, units: Sequence[
     value["files"], value["text_files"], value["block"] = text_sources.describe(), stamps, units[0].block
     value["warnings"] = [*warnings, *_replaced(value)]
     files.write_json(directory / MANIFEST, manifest.seal(value))
+    diagnostic.write(directory, diagnostic.each(Kind.CORPUS, value["warnings"]))
     _tidy(directory, value)
 
 

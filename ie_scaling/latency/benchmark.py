@@ -1,10 +1,8 @@
-"""From a TimeDecodeConfig to latency.csv: compile every case, measure the ceilings, time all side by side."""
+"""Rows of the latency table and raw samples: compile every case, measure the ceilings, time all side by side."""
 
 import dataclasses
-import json
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -18,12 +16,9 @@ from ie_scaling.latency.config import TimeDecodeConfig
 from ie_scaling.model import sharding
 from ie_scaling.model.decoding.engine import Engine, compile_engine
 from ie_scaling.model.decoding.weights import random_weights
-from ie_scaling.running import config as config_lib
-from ie_scaling.running import diagnostic, environment, files, identity, workdir
-from ie_scaling.running.diagnostic import Kind
+from ie_scaling.running import environment
 from ie_scaling.running.progress import Progress
-from ie_scaling.shapes import lookup
-from ie_scaling.tables import cells, latency_table
+from ie_scaling.tables import latency_table
 from ie_scaling.tables.latency_metric import LatencyMetric
 from ie_scaling.workload import Case
 
@@ -40,48 +35,10 @@ class Timed:
     failures: list[str]
 
 
-def run(config: TimeDecodeConfig, directory: Path) -> list[str]:
-    """Time every case and write latency.csv, samples.jsonl and diagnostics.json; returns failed diagnostics.
-
-    Raises:
-      ValueError: a broken rule or too little memory, before anything is made.
-    """
-    stored = {"experiment": "time_decode"} | config_lib.to_plain(config)
-    if not workdir.is_done(directory, stored, inputs=inputs_of(config)):
-        cases = checked_cases(config)
-        with workdir.opened(directory, stored, inputs=inputs_of(config)):
-            write(directory, time_cases(cases, config))
-    return diagnostic.lines(diagnostic.read(directory))
-
-
-def inputs_of(config: TimeDecodeConfig) -> workdir.Inputs:
-    """What it reads, by name."""
-    return identity.named("architectures", lookup.files_of(config.architectures))
-
-
-def checked_cases(config: TimeDecodeConfig) -> list[Case]:
-    """What is timed, once it is known that this machine can.
-
-    Raises:
-      InputError: too few devices, heads that they cannot share, or too little memory.
-    """
-    cases = list(config.resolve_cases(default_dtype()))
-    require_devices(config.tensor)
-    groups_by_memory(cases, config.tensor)
-    return cases
-
-
 def require_devices(n_devices: int) -> None:
     """Raise unless there are as many devices."""
     if n_devices > jax.device_count():
         raise InputError(f"tensor={n_devices}: needs as many devices; this machine has {jax.device_count()}")
-
-
-def write(directory: Path, timed: Timed) -> None:
-    """latency.csv, samples.jsonl and diagnostics.json."""
-    cells.write_table(directory / "latency.csv", timed.rows)
-    files.write_text(directory / "samples.jsonl", "".join(json.dumps(sample) + "\n" for sample in timed.samples))
-    diagnostic.write(directory, diagnostic.each(Kind.TIMING, timed.failures))
 
 
 def default_dtype() -> str:

@@ -17,14 +17,15 @@ class Kind(enum.StrEnum):
 
     ASSUMPTION = enum.auto()  # what was assumed of a table; no warning
     TABLE = enum.auto()  # suspicious rows, columns or sources of a table
+    CORPUS = enum.auto()  # text that was left out or lost, a tokenizer that loses some
     MIXED_LOSSES = enum.auto()  # rows of several sources fitted as if their losses were comparable
     LEAST_SQUARES = enum.auto()  # a fit that did not converge, or parameters that it does not identify
     CONVERGENCE = enum.auto()  # the gate of a posterior's draws
     CERTIFICATE = enum.auto()  # calibration, coverage, sensitivity to priors
     LAW = enum.auto()  # a loss law that an answer rests on
     LATENCY = enum.auto()  # a latency law or table that an answer rests on
+    MACHINE = enum.auto()  # too little memory, or too few devices
     TIMING = enum.auto()  # times that drift, spread or cannot be
-    STAGE = enum.auto()  # what a stage of a study was warned of; the stage's own file says of which kind
     EXTRAPOLATION = enum.auto()  # a question outside what was fitted, or about what a law does not see
     DISAGREEMENT = enum.auto()  # laws that prefer another shape; a published number that is not reached
 

@@ -1,23 +1,27 @@
 """What every verb shares: its configuration, dry run or lock, resumption, figures, diagnostics, DONE, and show.
 
-A verb is a module experiments/NAME.py with
+A verb is a module experiments/NAME.py, or a folder of that name, with
 
   Config                        a frozen dataclass: what may be set
-  inputs_of(config)             the files that are read, by name
+  placed(config, directory)     config with the paths that lie in its own directory, for all below      (optional)
+  inputs_of(config)             the files that are read, by name                                        (optional)
+  MAY_CHANGE                    the fields that a second start may change                               (optional)
   load(config)                  what they hold, all of it checked; writes nothing
   compute(config, loaded)       a dataclass with `diagnostics` and, where there are some, `details` of them
   save(result, directory)       its files
-  figures(result, directory)    drawn before DONE                                          (optional)
+  figures(result, directory)    drawn before DONE                                                       (optional)
   show(directory)               prints the answer from those files
   estimate(config, loaded)      what it would take, in words
-  preview(config, loaded)       diagnostics that are known before anything is computed     (optional)
-  placed(config, directory)     config with the paths that lie in its own directory, for
-                                all of the above                                           (optional)
+  preview(config, loaded)       diagnostics that are known before anything is computed                  (optional)
 
-Work that keeps its finished parts has `resume(config, loaded, directory)` instead of compute and save: it writes the
-same files under `directory`, skips the parts that are there, and returns a result whose diagnostics are written.
-`main(config, directory)`, with `check(config, directory)` and `estimate(config)`, stands for all of it where work takes
-the lock itself.
+Three kinds of verbs differ in the middle of it:
+
+  resume(config, loaded, directory)   instead of compute and save, where finished parts are kept: it writes the same
+                                      files, skips the parts that are there, and returns such a result
+  run(config, directory)              instead of them where the work locks its directory itself, because library code
+                                      does the same work elsewhere or several processes share it: it writes
+                                      diagnostics.json before DONE and returns the list; only a dry run loads
+  answer(loaded)                      instead of them and show, where nothing is written: the text that is printed
 """
 
 import json
@@ -52,10 +56,12 @@ def run(verb: Any, config: Any, directory: Path) -> list[Diagnostic]:
       InputError: bad input, or a directory of something else; nothing is written.
     """
     resolved, config = _resolve(verb, config), _placed(verb, config, directory)
-    inputs = inputs_of(verb, config)
-    if not workdir.is_done(directory, resolved, inputs=inputs):
+    if hasattr(verb, "run"):
+        return verb.run(config, directory)
+    inputs, may_change = inputs_of(verb, config), _may_change(verb)
+    if not workdir.is_done(directory, resolved, may_change, inputs):
         loaded = verb.load(config)
-        with workdir.opened(directory, resolved, inputs=inputs):
+        with workdir.opened(directory, resolved, may_change, inputs):
             if hasattr(verb, "resume"):
                 result = verb.resume(config, loaded, directory)
             else:
@@ -69,33 +75,30 @@ def run(verb: Any, config: Any, directory: Path) -> list[Diagnostic]:
 
 def start(verb: Any, config: Any, directory: Path) -> list[str]:
     """Run, show, and return the warnings, those about the inputs first."""
-    if hasattr(verb, "main"):
-        found = verb.main(config, directory)
-    else:
-        found = diagnostic.lines(run(verb, config, directory))
-        verb.show(directory)
+    if hasattr(verb, "answer"):
+        print(verb.answer(verb.load(config)))
+        return []
+    diagnostics = run(verb, config, directory)
+    verb.show(directory)
     inputs = inputs_of(verb, _placed(verb, config, directory))  # anew: a verb may have made some
-    return [*(workdir.warnings(directory, inputs) if has_directory(verb) else []), *found]
+    return workdir.warnings(directory, inputs) + diagnostic.lines(diagnostics)
 
 
 def dry_run(verb: Any, config: Any, directory: Path) -> list[str]:
     """Refuse whatever `start` would refuse, print the configuration and the estimate; returns warnings."""
     resolved, config = _resolve(verb, config), _placed(verb, config, directory)
-    if has_directory(verb):
+    is_finished = False
+    if not hasattr(verb, "answer"):
         _check_directory(verb, resolved, directory, inputs_of(verb, config))
-    shown = {"experiment": resolved["experiment"], "workdir": str(directory)} | resolved
-    print(json.dumps(shown, indent=2))
-    if has_directory(verb) and workdir.is_finished(directory):
+        is_finished = workdir.is_finished(directory)
+    print(json.dumps({"experiment": resolved["experiment"], "workdir": str(directory)} | resolved, indent=2))
+    if is_finished:
         print(f"{directory}: is finished; the command shows what it holds")
         return []
-    if hasattr(verb, "main"):
-        found = verb.check(config, directory) if hasattr(verb, "check") else []
-        print(verb.estimate(config))
-        return found
     loaded = verb.load(config)
-    found = verb.preview(config, loaded) if hasattr(verb, "preview") else []
+    diagnostics = verb.preview(config, loaded) if hasattr(verb, "preview") else []
     print(verb.estimate(config, loaded))
-    return diagnostic.lines(found)
+    return diagnostic.lines(diagnostics)
 
 
 def inputs_of(verb: Any, config: Any) -> workdir.Inputs:
@@ -107,9 +110,8 @@ def _placed(verb: Any, config: Any, directory: Path) -> Any:
     return verb.placed(config, directory) if hasattr(verb, "placed") else config
 
 
-def has_directory(verb: Any) -> bool:
-    """Whether a verb writes anything."""
-    return getattr(verb, "HAS_DIRECTORY", True)
+def _may_change(verb: Any) -> Sequence[str]:
+    return getattr(verb, "MAY_CHANGE", ())
 
 
 def _resolve(verb: Any, config: Any) -> dict[str, Any]:
@@ -117,6 +119,6 @@ def _resolve(verb: Any, config: Any) -> dict[str, Any]:
 
 
 def _check_directory(verb: Any, resolved: Mapping[str, Any], directory: Path, inputs: workdir.Inputs) -> None:
-    workdir.check(directory, resolved, getattr(verb, "MAY_CHANGE", ()), inputs)
+    workdir.check(directory, resolved, _may_change(verb), inputs)
     if workdir.is_locked(directory):
         raise InputError(f"workdir={directory}: in use by another process; wait for it or choose another")

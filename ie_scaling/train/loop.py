@@ -15,15 +15,13 @@ from ie_scaling.corpus.tokens import TokenStore
 from ie_scaling.errors import InputError
 from ie_scaling.model import sharding
 from ie_scaling.running import config as config_lib
-from ie_scaling.running import files, workdir
+from ie_scaling.running import diagnostic, files, workdir
 from ie_scaling.running.progress import Progress, say
 from ie_scaling.running.stopping import Stop, Stopped
 from ie_scaling.tables import cells, run_table
-from ie_scaling.train import checkpoint, distributed, metrics, metrics_file, optimizer, run_identity, step
+from ie_scaling.train import checkpoint, distributed, metrics, metrics_file, optimizer, run_identity, states, step
 from ie_scaling.train.config import RecipeConfig, TrainConfig
 from ie_scaling.train.run_identity import MAY_CHANGE, RunIdentity
-
-FAILED = "FAILED.json"
 
 
 def run(
@@ -58,25 +56,29 @@ def run(
             corpora.validation, config.recipe.sequence_length, config.recipe.batch_size, config.recipe.eval_tokens
         )
         _batches(config, program, corpora, 0)  # what cannot be trained on is refused before anything is written
-        with _held(config, directory, resolved):
-            (directory / FAILED).unlink(missing_ok=True)  # of an earlier attempt
+        with _locked(config, directory, resolved):
+            (directory / states.FAILED).unlink(missing_ok=True)  # of an earlier attempt
             state = _train(config, program, corpora, directory, stop or threading.Event())
             loss, n_tokens = evaluate(program, state, held_out), held_out[..., 1:].size
             if distributed.is_primary():
                 say(f"{config.run_id}: validation loss {loss:.4f} nats/token")
-                files.write_json(directory / "evaluation.json", {"loss": loss, "n_tokens": n_tokens})
+                evaluation: states.Evaluation = {"loss": loss, "n_tokens": n_tokens}
+                files.write_json(directory / "evaluation.json", evaluation)
+                diagnostic.write(directory, run_identity.corpus_diagnostics([config.recipe]))
                 run_table.append_run(directory / "runs.csv", _row(config, loss))
         distributed.barrier("run is done")
     return run_table.read_runs(directory / "runs.csv").to_dict("records")[0]
 
 
 @contextlib.contextmanager
-def _held(config: TrainConfig, directory: Path, resolved: dict[str, Any]) -> Generator[None]:
+def _locked(config: TrainConfig, directory: Path, resolved: dict[str, Any]) -> Generator[None]:
     """The work directory, locked by the first process for all."""
     inputs = run_identity.corpora(config.recipe)
     with contextlib.ExitStack() as held:
         distributed.by_primary(
-            lambda: held.enter_context(workdir.opened(directory, resolved, MAY_CHANGE, inputs, may_hold=(FAILED,)))
+            lambda: held.enter_context(
+                workdir.opened(directory, resolved, MAY_CHANGE, inputs, may_hold=(states.FAILED,))
+            )
         )
         yield
 

@@ -13,37 +13,41 @@ from ie_scaling.corpus.manifest import MANIFEST
 from ie_scaling.corpus.tokens import TokenStore
 from ie_scaling.errors import InputError
 from ie_scaling.model import sharding
+from ie_scaling.running import diagnostic
+from ie_scaling.running.diagnostic import Diagnostic, Kind
 from ie_scaling.train import metrics, pricing, transfer
 from ie_scaling.train.config import RecipeConfig, TrainConfig
+from ie_scaling.train.executors import EXECUTORS
 from ie_scaling.train.runtime_config import RuntimeConfig
 from ie_scaling.train.sweep_config import SweepConfig
 
 
-def check(plans: Sequence[TrainConfig], n_parallel: int = 1, here: bool = True) -> list[str]:
-    """Warnings about runs that could go on; tokenizes no more than a sample, and writes nothing.
+def check(plans: Sequence[TrainConfig], n_parallel: int = 1, is_here: bool = True) -> list[Diagnostic]:
+    """What is to be said of runs that could go on; tokenizes no more than a sample, and writes nothing.
 
     Args:
       n_parallel: runs at once on this machine.
-      here: whether they run on this machine, rather than on the nodes of a cluster.
+      is_here: whether they run on this machine, rather than on the nodes of a cluster.
 
     Raises:
       InputError: whatever training would refuse.
     """
-    warnings = list(machine(plans, n_parallel, here))
+    found = diagnostic.each(Kind.MACHINE, machine(plans, n_parallel, is_here))
     for recipe in dict.fromkeys(plan.recipe for plan in plans):
         vocab_size = min(plan.architecture.vocab_size for plan in plans if plan.recipe == recipe)
-        warnings += corpora(recipe, vocab_size)
-    return list(dict.fromkeys(warnings))
+        found += diagnostic.each(Kind.CORPUS, corpora(recipe, vocab_size))
+    return list(dict.fromkeys(found))
 
 
-def check_sweep(config: SweepConfig) -> list[str]:
+def check_sweep(config: SweepConfig) -> list[Diagnostic]:
     """`check` of a sweep's runs where they are to run."""
-    if config.executor == "ray":
-        require_installed("ray", "executor='ray'", "Ray")
-    return check(config.plans, config.n_parallel, here=config.executor == "local")
+    executor = EXECUTORS[config.executor]
+    if executor.package:
+        require_installed(executor.package, f"executor={config.executor!r}")
+    return check(config.plans, config.n_parallel, executor.is_here)
 
 
-def machine(plans: Sequence[TrainConfig], n_parallel: int = 1, here: bool = True) -> Iterator[str]:
+def machine(plans: Sequence[TrainConfig], n_parallel: int = 1, is_here: bool = True) -> Iterator[str]:
     """What is to be said of this machine and the packages on it; quick.
 
     Raises:
@@ -53,15 +57,15 @@ def machine(plans: Sequence[TrainConfig], n_parallel: int = 1, here: bool = True
     metrics.check(runtime.log)
     for plan in plans:
         transfer.scales(plan.architecture, plan.recipe.optimizer)
-    if here and runtime.distributed.mode == "off":
+    if is_here and runtime.distributed.mode == "off":
         yield from _devices(runtime, min(n_parallel, len(plans)))
         yield from _memory(plans)
 
 
-def require_installed(module: str, field: str, name: str) -> None:
-    """Raise an InputError with the command that installs it unless the package is there."""
-    if importlib.util.find_spec(module) is None:
-        raise InputError(f"{field}: {name} is not installed (pip install 'ie_scaling[{module}]')")
+def require_installed(package: str, field: str) -> None:
+    """Raise an InputError with the command that installs it unless the package, an extra of ours, is there."""
+    if importlib.util.find_spec(package) is None:
+        raise InputError(f"{field}: {package} is not installed (pip install 'ie_scaling[{package}]')")
 
 
 def _devices(runtime: RuntimeConfig, n_parallel: int) -> Iterator[str]:

@@ -9,6 +9,8 @@ from typing import Any
 
 from ie_scaling.corpus import manifest
 from ie_scaling.running import config as config_lib
+from ie_scaling.running import diagnostic
+from ie_scaling.running.diagnostic import Diagnostic, Kind
 from ie_scaling.train.config import RecipeConfig, TrainConfig
 
 MAY_CHANGE = ("runtime",)  # what a run that is taken up again need not have in common with its first start
@@ -58,11 +60,19 @@ def corpora(recipe: RecipeConfig) -> dict[str, str | None]:
     return {f"corpus {directory}": _content(directory) for directory in recipe.mixture_weights}
 
 
-def corpus_warnings(recipes: Iterable[RecipeConfig]) -> list[str]:
+def corpus_diagnostics(recipes: Iterable[RecipeConfig]) -> list[Diagnostic]:
     """What the manifests of the corpora warn of, each once: it bears on every loss measured on them."""
-    places = dict.fromkeys(directory for recipe in recipes for directory in recipe.mixture_weights)
-    prepared = [directory for directory in places if (Path(directory) / manifest.MANIFEST).is_file()]
-    return list(dict.fromkeys(warning for directory in prepared for warning in manifest.load(directory)["warnings"]))
+    directories = dict.fromkeys(directory for recipe in recipes for directory in recipe.mixture_weights)
+    prepared = [directory for directory in directories if (Path(directory) / manifest.MANIFEST).is_file()]
+    warnings = dict.fromkeys(line for directory in prepared for line in manifest.load(directory)["warnings"])
+    return diagnostic.each(Kind.CORPUS, warnings)
+
+
+def diagnostics(directory: Path, recipes: Iterable[RecipeConfig]) -> list[Diagnostic]:
+    """Those of a finished run or sweep; of one by a version that kept none, its corpora's."""
+    if (directory / diagnostic.FILE_NAME).exists():
+        return diagnostic.read(directory)
+    return corpus_diagnostics(recipes)
 
 
 def _content(directory: str) -> str | None:

@@ -10,13 +10,13 @@ from ie_scaling import accounting
 from ie_scaling.errors import InputError, short
 from ie_scaling.running import config as config_lib
 from ie_scaling.running import notation
-from ie_scaling.running.config import at_least, require
+from ie_scaling.running.config import at_least, one_of, require
 from ie_scaling.shapes import lookup
 from ie_scaling.train.config import RecipeConfig, TrainConfig
+from ie_scaling.train.executors import EXECUTORS
 from ie_scaling.train.rules import require_run_id, require_whole
 from ie_scaling.train.runtime_config import RuntimeConfig
 
-EXECUTORS = ("local", "ray")
 MAX_RETRIES = 1000
 MAX_RUN = 1000  # characters of a run
 _TOKENS = r"[0-9][0-9_]*(?:\.[0-9]+)?(?:[eE]\+?[0-9]{1,3})?[kKMBGTN]?"
@@ -60,7 +60,7 @@ class SweepConfig:
 
     def __post_init__(self) -> None:
         require(bool(self.runs), "runs", self.runs, "must name at least one run")
-        require(self.executor in EXECUTORS, "executor", self.executor, f"must be one of {', '.join(EXECUTORS)}")
+        one_of(self, "executor", EXECUTORS)
         require_whole(self, ("n_parallel",), 1)
         require_whole(self, ("retries",), 0, MAX_RETRIES)
         ids = [plan.run_id for plan in self.plans]
@@ -98,13 +98,6 @@ class SweepConfig:
             )
         except ValueError as error:
             raise InputError(f"runs={short(run)}: {error}") from None
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class StatusConfig:
-    """Where a sweep stands: its work directory."""
-
-    sweep: str = "runs/sweep"
 
 
 def _override(recipe: RecipeConfig, run: str, overrides: str) -> RecipeConfig:

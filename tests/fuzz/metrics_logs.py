@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ie_scaling.running import config as config_lib
 from ie_scaling.running import files
-from ie_scaling.train import metrics, sweep
+from ie_scaling.train import attempt, metrics, states
 from ie_scaling.train.config import RecipeConfig
 from ie_scaling.train.sweep_config import SweepConfig
 from tests.fuzz.harness import Case
@@ -54,9 +54,9 @@ def draw(rng: random.Random, folder: Path) -> Case:
 
 
 def _status(folder: Path) -> None:
-    table = sweep.status(folder)
+    table = states.read(folder)
     assert len(table) == 2
-    assert set(table["state"]) <= set(sweep.STATES)
+    assert set(table["state"]) <= set(states.State)
     assert (table["step"] <= table["n_steps"]).all()
 
 
@@ -140,7 +140,7 @@ def _result(rng: random.Random, folder: Path, place: Path, lines: list[str]) -> 
 
 def _stale(rng: random.Random, folder: Path, place: Path, lines: list[str]) -> str:
     if not os.path.lexists(place / "FAILED.json"):
-        sweep.mark_failed(place, ValueError("no space\nleft"))
+        attempt.mark_failed(place, ValueError("no space\nleft"))
     if (place / "FAILED.json").is_file():
         os.utime(place / "FAILED.json", (rng.randrange(2**31), rng.randrange(2**31)))
     return "an old failure"

@@ -6,7 +6,7 @@ import types
 import pytest
 
 from ie_scaling.errors import InputError
-from ie_scaling.running import files, runner
+from ie_scaling.running import files, runner, workdir
 from ie_scaling.running.diagnostic import Diagnostic, Kind
 
 DOUBT = Diagnostic(Kind.TABLE, "", "runs.csv: odd")
@@ -116,3 +116,39 @@ def test_a_verb_may_place_what_lies_in_its_own_directory(verb, tmp_path):
     assert files.read_text(tmp_path / "out" / "double.txt") == "4"
     assert set(seen) == {Config(2)}
     assert files.read_json(tmp_path / "out" / "config.json") == {"experiment": "double", "number": 1}
+
+
+def test_fields_that_may_change_do_not_make_it_another_experiment(verb, tmp_path):
+    runner.run(verb, Config(), tmp_path / "out")
+    verb.MAY_CHANGE = ("number",)
+    runner.run(verb, Config(2), tmp_path / "out")
+    assert runner.dry_run(verb, Config(3), tmp_path / "out") == []
+    assert verb.calls == ["load", "compute"]
+
+
+def test_work_that_locks_its_directory_itself_is_shown_and_warned_of(verb, tmp_path, capsys):
+    def run(config, directory):
+        with workdir.opened(directory, {"experiment": "double", "number": config.number}):
+            files.write_text(directory / "double.txt", str(2 * config.number))
+        return [DOUBT]
+
+    verb.run = run
+    assert runner.dry_run(verb, Config(), tmp_path / "out") == [str(DOUBT)]
+    assert verb.calls == ["load"]
+    assert runner.start(verb, Config(), tmp_path / "out") == [str(DOUBT)]
+    assert capsys.readouterr().out.endswith("2\n")
+    assert verb.calls == ["load"]
+
+
+def test_a_verb_that_writes_nothing_answers(verb, tmp_path, capsys):
+    verb.answer = lambda loaded: f"twice {loaded}"
+    assert runner.start(verb, Config(), tmp_path / "out") == []
+    assert capsys.readouterr().out == "twice 1\n"
+    assert not (tmp_path / "out").exists()
+
+
+def test_paths_inside_the_work_directory_are_no_part_of_its_configuration(verb, tmp_path):
+    verb.placed = lambda config, directory: Config(7)
+    runner.run(verb, Config(), tmp_path / "out")
+    assert files.read_text(tmp_path / "out" / "double.txt") == "14"
+    assert files.read_json(tmp_path / "out" / "config.json")["number"] == 1

@@ -79,14 +79,3 @@ def test_runs_may_give_tokens_as_people_write_them():
     runs = tuple(f"{SHAPE}@{tokens}" for tokens in ("2M", "2.5e6", "60N"))
     per_parameter = 60 * accounting.count_parameters(Architecture.parse(SHAPE))
     assert [plan.n_tokens for plan in SweepConfig(runs=runs).plans] == [2_000_000, 2_500_000, per_parameter]
-
-
-def test_more_runs_at_once_than_there_are_is_no_longer_list(monkeypatch):
-    from ie_scaling.train import sweep
-
-    asked = []
-    monkeypatch.setattr(sweep, "device_blocks", lambda size, n: asked.append(n) or [[]] * n)
-    monkeypatch.setattr(sweep, "attempt", lambda *_: {})
-    config = SweepConfig(runs=(f"{SHAPE}@500000",), n_parallel=2**31 - 1)
-    assert list(sweep.run_here(config, None, None)) == [(0, {})]
-    assert asked == [1]

@@ -42,7 +42,7 @@ def test_a_mesh_that_does_not_divide_the_devices_is_refused(plan):
 def test_a_mesh_priced_for_another_machine_is_remarked_on(plan):
     elsewhere = with_runtime(plan, mesh=MeshConfig(tensor=3), price=PriceConfig(device="h100-sxm"))
     (warning,) = preflight.check([elsewhere])
-    assert warning.endswith("must divide 8 here; this is the price on h100-sxm")
+    assert warning.message.endswith("must divide 8 here; this is the price on h100-sxm")
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_a_missing_tracker_is_named_with_what_installs_it(plan, monkeypatch, log
 def test_ray_that_is_missing_is_named_with_what_installs_it(recipe, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     config = SweepConfig(runs=(RUN,), executor="ray", recipe=recipe)
-    with pytest.raises(InputError, match=r"Ray is not installed \(pip install 'ie_scaling\[ray\]'\)"):
+    with pytest.raises(InputError, match=r"ray is not installed \(pip install 'ie_scaling\[ray\]'\)"):
         preflight.check_sweep(config)
 
 
@@ -70,13 +70,13 @@ def test_more_runs_at_once_than_devices_are_remarked_on(recipe):
     runtime = RuntimeConfig(mesh=MeshConfig(data=4))
     config = SweepConfig(runs=(RUN, f"{RUN}-s1", f"{RUN}-s2"), n_parallel=3, recipe=recipe, runtime=runtime)
     (warning,) = preflight.check_sweep(config)
-    assert "need 12 devices, there are 8" in warning
+    assert "need 12 devices, there are 8" in warning.message
 
 
 def test_a_model_beyond_the_memory_of_the_machine_is_remarked_on(plan):
     huge = Architecture.parse("d1048576-n4-h4-k1-c32-f384-v270")
     (warning,) = preflight.check([dataclasses.replace(plan, architecture=huge)])
-    assert "of this machine" in warning
+    assert "of this machine" in warning.message
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Runs of a sweep name their shapes as every verb does, and what is no run is one short line."""
 
+import dataclasses
 import json
 
 import pytest
@@ -8,6 +9,7 @@ from ie_scaling.shapes import lookup
 from ie_scaling.train.config import OptimizerConfig, TrainConfig
 from ie_scaling.train.sweep_config import SweepConfig
 
+SHAPE = "d24-n2-h2-k1-c10-f37-v270"
 SMALL = "d64-n2-h2-k1-c32-f192-v1024"
 
 
@@ -57,3 +59,32 @@ def test_the_base_of_transferred_rates_may_be_a_public_model():
     assert OptimizerConfig(transfer="completep", base="smollm-135m").base == "smollm-135m"
     with pytest.raises(ValueError, match="unknown architecture"):
         OptimizerConfig(transfer="completep", base="smolm-9b")
+
+
+def test_overrides_change_the_recipe_and_the_run_id(sweep_config):
+    runs = (f"{SHAPE}@500", f"{SHAPE}@500-s3,optimizer.learning_rate=0.01,batch_size=4,optimizer.schedule=wsd")
+    first, second = dataclasses.replace(sweep_config, runs=runs).plans
+    assert first.recipe == sweep_config.recipe
+    assert second.recipe.optimizer.learning_rate == 0.01
+    assert second.recipe.optimizer.schedule == "wsd"
+    assert (second.recipe.batch_size, second.seed) == (4, 3)
+    assert second.run_id.endswith("-s3,optimizer.learning_rate=0.01,batch_size=4,optimizer.schedule=wsd")
+
+
+@pytest.mark.parametrize(
+    ("runs", "message"),
+    [
+        ((), "at least one run"),
+        (("d24-n2@100",), "unknown architecture"),
+        ((f"{SHAPE}@many",), "expected ARCHITECTURE@TOKENS"),
+        ((f"{SHAPE}@1",), "at least one step"),
+        ((f"{SHAPE}@500", f"{SHAPE}@500"), "listed twice"),
+        (("d24-n2-h2-k1-c10-f37-v99@500",), "at least the tokenizer's"),
+        ((f"{SHAPE}@500,optimizer.rate=1",), r"optimizer.rate: unknown field; valid fields are learning_rate"),
+        ((f"{SHAPE}@500,optimiser.learning_rate=1",), "optimiser is no group of fields"),
+        ((f"{SHAPE}@500,optimizer.learning_rate=fast",), "must be of type float"),
+    ],
+)
+def test_bad_sweeps_are_named(recipe, runs, message):
+    with pytest.raises(ValueError, match=message):
+        SweepConfig(runs=runs, recipe=recipe)

@@ -6,8 +6,10 @@ import time
 
 import pytest
 
+from experiments import sweep
+from ie_scaling.running import runner
 from ie_scaling.tables import run_table
-from ie_scaling.train import sweep
+from ie_scaling.train import states
 from ie_scaling.train.runtime_config import CheckpointConfig, LogConfig, RuntimeConfig
 from ie_scaling.train.sweep_config import RayConfig, SweepConfig
 
@@ -42,7 +44,7 @@ def test_a_node_dies_and_the_table_is_complete(plan, tmp_path, cluster):
 
     def run():
         try:
-            sweep.run(config, tmp_path / "ray")
+            runner.run(sweep, config, tmp_path / "ray")
         except Exception as error:
             failures.append(error)
 
@@ -56,12 +58,13 @@ def test_a_node_dies_and_the_table_is_complete(plan, tmp_path, cluster):
     wait_for_one_node_left()
     table = run_table.read_runs(tmp_path / "ray" / "runs.csv")
     assert sorted(table["run_id"]) == sorted(plan.run_id for plan in config.plans)
-    assert sweep.status(tmp_path / "ray")["state"].tolist() == ["done"] * 6
+    assert states.read(tmp_path / "ray")["state"].tolist() == ["done"] * 6
     # The runs that were under way come out as if no node had died.
     for run_id in at_kill:
         (seed,) = [index for index, plan in enumerate(config.plans) if plan.run_id == run_id]
         here = dataclasses.replace(config, executor="local", runs=(config.runs[seed],))
-        alone = sweep.run(here, tmp_path / f"local{seed}")
+        runner.run(sweep, here, tmp_path / f"local{seed}")
+        alone = run_table.read_runs(tmp_path / f"local{seed}" / "runs.csv")
         assert alone["loss"].tolist() == table.loc[table["run_id"] == run_id, "loss"].tolist()
 
 
@@ -71,7 +74,7 @@ def wait_for_two_in_the_middle(directory):
     while time.monotonic() < deadline:
         time.sleep(0.2)
         if (directory / "config.json").exists():
-            status = sweep.status(directory)
+            status = states.read(directory)
             middle = status[(status["state"] == "running") & (status["step"] > 50) & (status["step"] < 500)]
             if len(middle) == 2:
                 return middle["run_id"].tolist()

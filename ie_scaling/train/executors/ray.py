@@ -4,23 +4,26 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ie_scaling.errors import InputError
 from ie_scaling.running import config as config_lib
-from ie_scaling.running import stopping
 from ie_scaling.running.progress import say
-from ie_scaling.train import sweep
+from ie_scaling.running.stopping import Stop, Stopped
+from ie_scaling.train import states
+from ie_scaling.train.attempt import attempt, mark_failed
 from ie_scaling.train.config import TrainConfig
+from ie_scaling.train.executors import Outcome
 from ie_scaling.train.sweep_config import RayConfig, SweepConfig
 
 ASK_EVERY_S = 1.0
 
 
-def run(config: SweepConfig, directory: Path, stop: stopping.Stop) -> Iterator[sweep.Outcome]:
+def run(config: SweepConfig, directory: Path, stop: Stop) -> Iterator[Outcome]:
     """Each run as a task with its resources; a task whose node dies is taken up again on another.
 
     Every node must see `directory` under the same path: the checkpoints there are what a second try goes on from.
 
     Raises:
-      ValueError: Ray is not installed, or there is no cluster at the address.
+      InputError: Ray is not installed, or there is no cluster at the address.
       Stopped: by a signal.
     """
     ray = _connect(config.ray)
@@ -36,35 +39,35 @@ def run(config: SweepConfig, directory: Path, stop: stopping.Stop) -> Iterator[s
         if stop.is_set():
             for reference in waiting:
                 ray.cancel(reference)
-            raise stopping.Stopped("sweep: stopped; its runs go on from their last checkpoints")
+            raise Stopped("sweep: stopped; its runs go on from their last checkpoints")
         for reference in finished:
             index = waiting.pop(reference)
-            yield index, _outcome(ray, reference, directory / "runs" / config.plans[index].run_id)
+            yield index, _outcome(ray, reference, states.path_of(directory, config.plans[index]))
 
 
 def _connect(config: RayConfig) -> Any:
     try:
         import ray  # ty: ignore  (an optional extra)
     except ImportError:
-        raise ValueError("executor='ray': Ray is not installed (pip install 'ie_scaling[ray]')") from None
+        raise InputError("executor='ray': ray is not installed (pip install 'ie_scaling[ray]')") from None
     if not ray.is_initialized():
         try:
             ray.init(address=config.address or None, log_to_driver=True, include_dashboard=False)
         except ConnectionError as error:
-            raise ValueError(f"ray.address={config.address!r}: no cluster there ({error})") from None
+            raise InputError(f"ray.address={config.address!r}: no cluster there ({error})") from None
     return ray
 
 
 def _run_one(values: dict[str, Any], directory: str, retries: int) -> dict[str, Any] | None:
     """On a worker: one run from its plain config; its row, or None where it failed."""
     plan = config_lib.build(TrainConfig, values)
-    return sweep.attempt(plan, Path(directory), retries, stopping.Stop())
+    return attempt(plan, Path(directory), retries, Stop())
 
 
-def _outcome(ray: Any, reference: Any, place: Path) -> dict[str, Any] | None:
+def _outcome(ray: Any, reference: Any, path: Path) -> dict[str, Any] | None:
     try:
         return ray.get(reference)
     except ray.exceptions.RayError as error:  # the workers died once too often
-        say(f"run {place.name} failed: {str(error).splitlines()[0]}")
-        sweep.mark_failed(place, error)
+        say(f"run {path.name} failed: {str(error).splitlines()[0]}")
+        mark_failed(path, error)
         return None
