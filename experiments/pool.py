@@ -10,9 +10,10 @@ import pandas as pd
 
 from ie_scaling.errors import InputError
 from ie_scaling.inference import diagnostics
+from ie_scaling.inference.draws import summarize
 from ie_scaling.laws import forms, reading
 from ie_scaling.laws.bayes import assemble, pooling
-from ie_scaling.laws.bayes.posterior import Posterior, summarise
+from ie_scaling.laws.bayes.posterior import Posterior
 from ie_scaling.laws.config import PoolConfig as Config
 from ie_scaling.laws.law import Law
 from ie_scaling.laws.observations import Observations
@@ -109,8 +110,8 @@ def compute(config: Config, loaded: Families) -> Pool:
         "warnings": suspicious,
         "failures": diagnostic.lines(failed),
         "families": {name: _describe(families[name], posterior) for name, posterior in posteriors.items()},
-        "common": {name: summarise(values) for name, values in pooled.common.items()},
-        "lambda": summarise(pooled.spread_CS),
+        "common": {name: summarize(values) for name, values in pooled.common.items()},
+        "lambda": summarize(pooled.spread_CS),
         "gate": config_lib.to_plain(gate),
     }
     found = diagnostic.each(Kind.TABLE, suspicious) + failed

@@ -13,6 +13,7 @@ from ie_scaling.api import fields
 from ie_scaling.api.display import INTERVAL, Shown, Summary
 from ie_scaling.api.shapes import NamedShapes, Shape, tokens_of
 from ie_scaling.errors import InputError
+from ie_scaling.inference.draws import Origin
 from ie_scaling.laws.bayes.posterior import Posterior
 from ie_scaling.laws.law import Law
 from ie_scaling.laws.least_squares.solver import LeastSquaresFit
@@ -152,9 +153,9 @@ class PosteriorFit(Shown):
         table = table[list(INTERVAL)].rename(columns=INTERVAL)
         if self.point is not None:
             table.insert(0, "least squares", pd.Series(self.point.params))
-        n_chains, n_draws = posterior.draws["tau"].shape
-        kind = {"bayes": "Posterior", "bootstrap": "Bootstrap"}[posterior.method]
-        gate = "convergence gate" if posterior.method == "bayes" else "least squares"
+        n_chains, n_draws = posterior.shape
+        is_bayes = posterior.method == Origin.BAYES
+        kind, gate = ("Posterior", "convergence gate") if is_bayes else ("Bootstrap", "least squares")
         lines = (
             *_about(posterior.law),
             _about_rows(self._n_rows, len(posterior.model_ids), self.source),
@@ -164,8 +165,8 @@ class PosteriorFit(Shown):
 
     @property
     def _n_rows(self) -> int | None:
-        observed = self.posterior.groups.get("observed_data")
-        return None if observed is None else observed.sizes.get("run")
+        rows = self.posterior.fitted_rows
+        return None if rows is None else len(rows)
 
 
 def _features(law: Law, named: NamedShapes, n_tokens: float | Sequence[float]) -> Features:

@@ -9,7 +9,7 @@ import hashlib
 import io
 import json
 import reprlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,13 @@ import numpy as np
 import xarray as xr
 
 from ie_scaling.errors import InputError
+from ie_scaling.inference.draws import Draws
 from ie_scaling.running import files
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 SEAL = b"\nSHA-256 of the bytes before this line: "
 MOST_LETTERS = 200  # of a name
+PER_DRAW = ("chain", "draw")
 N_SEAL = len(SEAL) + 64 + 1  # with the digest in hex and the line's end
 
 
@@ -63,6 +65,28 @@ def read(path: Path) -> tuple[xr.Dataset, dict[str, xr.Dataset]]:
     if "posterior" not in groups:
         raise InputError(f"{path}: has no posterior group")
     return groups.pop("posterior"), groups
+
+
+def coordinates(draws: Draws) -> dict[Hashable, np.ndarray]:
+    """Numbers of the chains and of the draws of each."""
+    return {dim: np.arange(size) for dim, size in zip(PER_DRAW, draws.shape, strict=True)}
+
+
+def per_draw(values: Mapping[str, np.ndarray]) -> xr.Dataset:
+    """A group of arrays by name, each [C, S]."""
+    return xr.Dataset({name: (PER_DRAW, array) for name, array in values.items()})
+
+
+def read_per_draw(path: Path, groups: Mapping[str, xr.Dataset], name: str) -> dict[str, np.ndarray]:
+    """The arrays of a group by name, each [C, S]; empty where the file has no such group.
+
+    Raises:
+      InputError: one has other dimensions, or is not of numbers.
+    """
+    if name not in groups:
+        return {}
+    group = groups[name]
+    return {str(key): array(path, group, str(key), PER_DRAW, f"group {name}: ") for key in group.data_vars}
 
 
 def _checked(path: Path) -> bytes:
@@ -141,17 +165,33 @@ def items(path: Path, data: xr.Dataset, name: str, of: type) -> list[Any]:
     return values
 
 
+def array(path: Path, data: xr.Dataset, name: str, dims: Sequence[str], where: str = "") -> np.ndarray:
+    """A variable with these dimensions, of numbers or flags; `where` it stands is said in messages.
+
+    Raises:
+      InputError: it is missing, has other dimensions, or is of text.
+    """
+    values = _with_dims(path, data, name, dims, where)
+    if values.dtype.kind not in "fiub":
+        raise InputError(f"{path}: {where}{name!r} is of type {values.dtype}, not numbers")
+    return values
+
+
+def _with_dims(path: Path, data: xr.Dataset, name: str, dims: Sequence[str], where: str = "") -> np.ndarray:
+    if name not in data:
+        raise InputError(f"{path}: {where}has no {name!r}, which is needed")
+    if data[name].dims != tuple(dims):
+        raise InputError(f"{path}: {where}{name!r} has dimensions {data[name].dims}, not {tuple(dims)}")
+    return data[name].to_numpy()
+
+
 def variable(path: Path, data: xr.Dataset, name: str, dims: Sequence[str], dtype: type | None = None) -> np.ndarray:
     """A variable of finite numbers with these dimensions, of this type where one is given.
 
     Raises:
       InputError: it is missing, or has other dimensions, no values, another type, or a value that is not finite.
     """
-    if name not in data:
-        raise InputError(f"{path}: has no {name!r}, which is needed")
-    if data[name].dims != tuple(dims):
-        raise InputError(f"{path}: {name!r} has dimensions {data[name].dims}, not {tuple(dims)}")
-    values = data[name].to_numpy()
+    values = _with_dims(path, data, name, dims)
     if values.dtype.kind not in "fiu" or values.dtype != (dtype or values.dtype):
         raise InputError(f"{path}: {name!r} is of type {values.dtype}, not {np.dtype(dtype) if dtype else 'numbers'}")
     if not values.size:

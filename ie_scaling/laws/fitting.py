@@ -178,8 +178,7 @@ def _bootstrap(config: FitConfig, point: LeastSquaresFit, question: quantities.Q
     say(f"bootstrap: {config.n_bootstrap} resamples of {len(point.problem.rows.model_ids)} models")
     with Progress("bootstrap", config.n_bootstrap, "fits") as progress:
         draws = assemble.from_bootstrap(point, config.n_bootstrap, config.seed, config.resample, progress.advance)
-    assemble.add_quantities(draws, question)
-    return draws
+    return assemble.with_quantities(draws, question)
 
 
 def _sample(config: FitConfig, prepared: Prepared, point: LeastSquaresFit, question: quantities.Question) -> Posterior:
@@ -190,8 +189,7 @@ def _sample(config: FitConfig, prepared: Prepared, point: LeastSquaresFit, quest
     label = f"sampling {problem.law.name} ({nuts.n_chains} chains)"
     with Progress(label, nuts.n_warmup + nuts.n_samples, "draw") as progress:
         posterior = bayes.finish(prepared, point, config.seed, progress.advance)
-    assemble.add_quantities(posterior, question)
-    return posterior
+    return assemble.with_quantities(posterior, question)
 
 
 def mixed_losses(rows: Observations) -> list[Diagnostic]:

@@ -116,12 +116,11 @@ def _range(feature: Feature, values: np.ndarray) -> str:
 
 def far_outside(posterior: Posterior, features: Features) -> list[str]:
     """Warnings that say how far the candidates lie beyond the rows that were fitted."""
-    rows = posterior.fitted_features
-    if rows is None:
+    if posterior.fitted_rows is None:
         return []
     warnings = []
     for name, far in (("n_total", FAR), ("n_tokens", FAR), ("aspect_ratio", FAR / 2)):
-        fitted = getattr(rows, name)
+        fitted = getattr(posterior.fitted_rows.features, name)
         if not np.isnan(fitted).any():
             warnings += reach.beyond(name, fitted, getattr(features, name), far)
     return warnings

@@ -135,8 +135,9 @@ def test_grids_and_architectures_are_ranked_too(posterior):
 
 
 def test_several_posteriors_are_stacked_or_refused(posterior):
+    without_rows = dataclasses.replace(posterior.posterior, fitted_rows=None)
     with pytest.raises(InputError, match="rows"):
-        ies.rank([posterior, posterior], SHAPES, n_tokens=1e9)
+        ies.rank([without_rows, without_rows], SHAPES, n_tokens=1e9)
     with pytest.raises(InputError, match="at least one"):
         ies.rank([], SHAPES, n_tokens=1e9)
 

@@ -39,11 +39,9 @@ def test_quantities_have_intervals_and_are_saved_beside_the_draws(fit_directory)
     name = next(name for name in found if name.startswith("optimal_n_params@"))
     assert found[name]["lo90"] < found[name]["estimate"] < found[name]["hi90"]
     for kind in ("posterior", "bootstrap"):
-        draws = posterior.load(fit_directory / f"{kind}.nc").groups["quantities"]
-        assert (
-            draws[name].sizes
-            == posterior.load(fit_directory / f"{kind}.nc").groups["log_likelihood"]["log_loss"].isel(run=0).sizes
-        )
+        made = posterior.load(fit_directory / f"{kind}.nc")
+        assert made.quantities[name].shape == made.shape
+        assert made.log_likelihood_CSR.shape == made.replicated_CSR.shape == (*made.shape, len(made.rows))
 
 
 def test_mixed_sources_are_flagged(tmp_path):

@@ -50,7 +50,6 @@ def inputs(tmp_path):
     posterior.Posterior(
         law=forms.get_law("effective"),
         reference=reference,
-        method="bayes",
         draws=draws
         | {"nu": np.full((2, 300), 10.0), "sigma_fall_N": np.zeros((2, 300)), "sigma_fall_D": np.zeros((2, 300))},
         effects_CSM=np.zeros((2, 300, 1)),

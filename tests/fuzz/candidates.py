@@ -226,7 +226,6 @@ def _inputs() -> Path:
     posterior.Posterior(
         law=forms.get_law("effective"),
         reference=Reference(N0=3e5, D0=1e6, R0=30, d0=96, n0=4, r0=1.5, x0=0.2, g0=2, L0=3.0, L_min=2.5),
-        method="bayes",
         draws=draws | {name: np.full((2, 20), value) for name, value in constant.items()},
         effects_CSM=np.zeros((2, 20, 1)),
         model_ids=(SHAPES[0].name,),

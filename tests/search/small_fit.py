@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import numpy as np
-import xarray as xr
 
 from ie_scaling.laws import forms
 from ie_scaling.laws.bayes import posterior
 from ie_scaling.laws.observations import Reference
 from ie_scaling.search.config import GridConfig, RankConfig
+from tests.laws import small_posterior
 
 GRID = GridConfig(
     n_params=2e6, tolerance=0.08, width_step=16, max_width=512, aspect_ratios=(3.0, 400.0), d_head=16, vocab_size=512
@@ -22,15 +22,13 @@ def write(directory: Path) -> RankConfig:
     draws = {name: value * np.exp(0.02 * rng.normal(size=(2, 300))) for name, value in means.items()}
     draws |= {"tau": np.full((2, 300), 0.002), "sigma": np.full((2, 300), 0.004), "nu": np.full((2, 300), 10.0)}
     draws |= {"sigma_fall_N": np.full((2, 300), 0.1), "sigma_fall_D": np.full((2, 300), 0.0)}
-    made = posterior.Posterior(
+    names = ("d64-n8-h4-k4-c16-f192-v512",)
+    posterior.Posterior(
         law=forms.get_law("effective", count="total"),
         reference=Reference(N0=3e6, D0=1e8, R0=30, d0=96, n0=4, r0=1.5, x0=0.2, g0=2, L0=3.0, L_min=2.5),
-        method="bayes",
         draws=draws,
         effects_CSM=np.full((2, 300, 1), -0.05),
-        model_ids=("d64-n8-h4-k4-c16-f192-v512",),
-    )
-    fitted = {"n_total": ("run", np.array([1e6, 1e7])), "n_tokens": ("run", np.array([1e7, 1e9]))}
-    made.groups["constant_data"] = xr.Dataset(fitted | {"aspect_ratio": ("run", np.array([2.0, 400.0]))})
-    made.save(directory / "posterior.nc")
+        model_ids=names,
+        fitted_rows=small_posterior.rows(names, n_total=[1e6, 1e7], n_tokens=[1e7, 1e9], aspect_ratio=[2.0, 400.0]),
+    ).save(directory / "posterior.nc")
     return RankConfig(fit=str(directory), candidates=(), grid=GRID, n_tokens=1e8, top_k=3)

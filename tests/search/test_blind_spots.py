@@ -11,6 +11,7 @@ from ie_scaling.laws.bayes import fitted_shapes, posterior
 from ie_scaling.laws.bayes.fitted_shapes import FittedShapes
 from ie_scaling.laws.observations import Reference, features_of
 from ie_scaling.search import blind_spots
+from tests.laws import small_posterior
 
 SHAPE = Architecture(d_model=1024, n_layers=16, n_heads=16, n_kv_heads=16, d_head=64, d_ff=2752, vocab_size=32000)
 FITTED = [SHAPE, dataclasses.replace(SHAPE, n_layers=8), dataclasses.replace(SHAPE, n_layers=24)]
@@ -26,11 +27,10 @@ def fit(law="effective", shapes=FITTED):
     return posterior.Posterior(
         law=form,
         reference=Reference(N0=3e6, D0=1e8, R0=30, d0=96, n0=4, r0=1.5, x0=0.2, g0=2, L0=3.0, L_min=2.5),
-        method="bayes",
         draws=one,
         effects_CSM=np.zeros((1, 1, len(shapes))),
         model_ids=names,
-        groups={fitted_shapes.GROUP: kept.to_group()},
+        fitted_rows=dataclasses.replace(small_posterior.rows(names, n_total=[np.nan]), shapes=kept),
     )
 
 

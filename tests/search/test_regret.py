@@ -32,7 +32,6 @@ def made(law="effective", nu=10.0, sigma=0.004):
     return posterior.Posterior(
         law=forms.get_law(law, count="total"),
         reference=Reference(N0=3e6, D0=1e8, R0=30, d0=96, n0=4, r0=1.5, x0=0.2, g0=2, L0=3.0, L_min=2.5),
-        method="bayes",
         draws=draws | {name: np.full((2, 200), value) for name, value in constant.items()},
         effects_CSM=np.zeros((2, 200, 1)),
         model_ids=("other",),

@@ -1,13 +1,15 @@
-"""From a sampler's or a bootstrap's draws to a Posterior with every group of its file."""
+"""From a sampler's or a bootstrap's draws to a Posterior with all that its file holds."""
 
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
 import scipy.stats
-import xarray as xr
 
 from ie_scaling.inference import diagnostics, numerics
-from ie_scaling.laws.bayes import fitted_shapes, noise, quantities, sampler
+from ie_scaling.inference.draws import Origin
+from ie_scaling.laws.bayes import noise, quantities, sampler
+from ie_scaling.laws.bayes.fitted_rows import FittedRows
 from ie_scaling.laws.bayes.posterior import Posterior
 from ie_scaling.laws.law import Law
 from ie_scaling.laws.least_squares import solver
@@ -26,25 +28,22 @@ def monitored(law: Law, samples: sampler.Samples) -> dict[str, np.ndarray]:
 
 
 def from_samples(problem: Problem, samples: sampler.Samples, gate: diagnostics.Gate, seed: int) -> Posterior:
-    """The posterior of NUTS draws, with all groups."""
+    """The posterior of NUTS draws."""
     law = problem.law
     posterior = Posterior(
         law=law,
         reference=problem.reference,
-        method="bayes",
         draws=law.from_free(samples.z_CSP) | samples.noise,
         effects_CSM=samples.effects_CSM,
         model_ids=problem.rows.model_ids,
         failures=gate.failures,
         gate=gate,
         seconds=samples.seconds,
+        stats=samples.stats,
+        prior=draw_prior(problem, seed),
+        log_prior=log_prior(problem, samples),
     )
-    stats = {name: (("chain", "draw"), values) for name, values in samples.stats.items()}
-    posterior.groups["sample_stats"] = xr.Dataset(stats)
-    posterior.groups["prior"] = draw_prior(problem, seed)
-    posterior.groups["log_prior"] = log_prior(problem, samples)
-    _add_data_groups(posterior, problem.rows, seed)
-    return posterior
+    return _with_rows(posterior, problem.rows, seed)
 
 
 def from_bootstrap(
@@ -70,72 +69,62 @@ def from_bootstrap(
     posterior = Posterior(
         law=fitted.law,
         reference=fitted.reference,
-        method="bootstrap",
+        method=Origin.BOOTSTRAP,
         draws={name: values[None, :] for name, values in (law_draws | spread).items()},
         effects_CSM=u_WM[None, :, :],
         model_ids=observations.model_ids,
         failures=() if fitted.status == "converged" else (f"least squares: {fitted.status}", *fitted.reasons),
     )
-    _add_data_groups(posterior, observations, seed)
-    return posterior
+    return _with_rows(posterior, observations, seed)
 
 
-def draw_prior(problem: Problem, seed: int) -> xr.Dataset:
-    """One chain of draws of the law's parameters and the noise from their priors."""
+def draw_prior(problem: Problem, seed: int) -> dict[str, np.ndarray]:
+    """One chain of draws of the law's parameters and the noise from their priors, by name, each [1, ·]."""
     rng, law = np.random.default_rng(seed), problem.law
     center_P, spread_P = problem.prior
     z_SP = center_P + spread_P * rng.standard_normal((N_PRIOR_DRAWS, len(center_P)))
     noise_SZ = noise.CENTER + noise.SPREAD * rng.standard_normal((N_PRIOR_DRAWS, len(noise.CENTER)))
     draws = law.derived(law.from_free(z_SP), problem.reference) | noise.from_coordinates(noise_SZ)
-    return xr.Dataset({name: (("chain", "draw"), values[None, :]) for name, values in draws.items()})
+    return {name: np.asarray(values)[None, :] for name, values in draws.items()}
 
 
-def add_quantities(draws: Posterior, question: quantities.Question) -> None:
-    """Put what the law implies beside its draws, as the group `quantities`."""
-    shape = draws.draws["tau"].shape
-    flat = {name: draws.draws[name].reshape(-1) for name in draws.law.names}
-    values = quantities.compute(draws.law, draws.reference, flat, question)
-    draws.groups["quantities"] = xr.Dataset(
-        {name: (("chain", "draw"), value_W.reshape(shape)) for name, value_W in values.items()}
-    )
+def with_quantities(posterior: Posterior, question: quantities.Question) -> Posterior:
+    """The posterior with what its law implies beside its draws."""
+    flat = {name: posterior.flat[name] for name in posterior.law.names}
+    values = quantities.compute(posterior.law, posterior.reference, flat, question)
+    shaped = {name: value_W.reshape(posterior.shape) for name, value_W in values.items()}
+    return dataclasses.replace(posterior, quantities=shaped)
 
 
-def log_prior(problem: Problem, samples: sampler.Samples) -> xr.Dataset:
-    """ln of the prior density at each draw, of each free coordinate of the law and of the noise."""
+def log_prior(problem: Problem, samples: sampler.Samples) -> dict[str, np.ndarray]:
+    """ln of the prior density of each free coordinate of the law and of the noise, by name, each [C, S]."""
     center_P, spread_P = problem.prior
     noise_CSZ = noise.to_coordinates(samples.noise)
     names = problem.law.names
     coordinates = {name: (samples.z_CSP[..., i], center_P[i], spread_P[i]) for i, name in enumerate(names)}
     for i, name in enumerate(noise.COORDINATES):
         coordinates[name] = noise_CSZ[..., i], noise.CENTER[i], noise.SPREAD[i]
-    return xr.Dataset(
-        {name: (("chain", "draw"), scipy.stats.norm.logpdf(*values)) for name, values in coordinates.items()}
-    )
+    return {name: scipy.stats.norm.logpdf(*values) for name, values in coordinates.items()}
 
 
-def _add_data_groups(posterior: Posterior, observations: Observations, seed: int) -> None:
-    """log_likelihood, posterior_predictive (the same models run again), observed_data and constant_data."""
-    shape = posterior.draws["tau"].shape
-    law_draws = {name: posterior.draws[name].reshape(-1) for name in posterior.law.names}
+def _with_rows(posterior: Posterior, observations: Observations, seed: int) -> Posterior:
+    """With the fitted rows, the log likelihood of each, and losses of the same models trained again."""
+    shape = posterior.shape
+    law_draws = {name: posterior.flat[name] for name in posterior.law.names}
     with numerics.double_precision():
         predicted = solver.predict_draws(posterior.law, law_draws, observations.features, posterior.reference)
-    centre_CSR = np.asarray(predicted).reshape(*shape, -1) + posterior.effects_CSM[..., observations.model_R]
+    center_CSR = np.asarray(predicted).reshape(*shape, -1) + posterior.effects_CSM[..., observations.model_R]
     sigma_CSR = posterior.scale_of_runs(observations.features).reshape(*shape, -1)
     nu_CS1 = posterior.draws["nu"][..., None]
-    log_density_CSR = scipy.stats.t.logpdf(observations.log_loss_R, nu_CS1, centre_CSR, sigma_CSR)
+    log_density_CSR = scipy.stats.t.logpdf(observations.log_loss_R, nu_CS1, center_CSR, sigma_CSR)
     names = [observations.model_ids[model] for model in observations.model_R]
     replicated_WR = np.log(posterior.losses(observations.features, level="new_run", seed=seed, model_ids=names).all())
-    per_draw, rows = ("chain", "draw", "run"), {"run": np.array(observations.run_ids, dtype=str)}
-    constants = {name: ("run", getattr(observations.features, name)) for name in vars(observations.features)}
-    posterior.groups["log_likelihood"] = xr.Dataset({"log_loss": (per_draw, log_density_CSR)}, coords=rows)
-    posterior.groups["posterior_predictive"] = xr.Dataset(
-        {"log_loss": (per_draw, replicated_WR.reshape(*shape, -1))}, coords=rows
+    return dataclasses.replace(
+        posterior,
+        fitted_rows=FittedRows.of(observations),
+        log_likelihood_CSR=log_density_CSR,
+        replicated_CSR=replicated_WR.reshape(*shape, -1),
     )
-    posterior.groups["observed_data"] = xr.Dataset({"log_loss": ("run", observations.log_loss_R)}, coords=rows)
-    posterior.groups["constant_data"] = xr.Dataset(
-        constants | {"model": ("run", np.array(names, dtype=str))}, coords=rows
-    )
-    posterior.groups[fitted_shapes.GROUP] = fitted_shapes.FittedShapes.of_rows(observations).to_group()
 
 
 def _split_residuals(

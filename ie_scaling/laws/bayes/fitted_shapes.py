@@ -4,16 +4,19 @@ import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
-import xarray as xr
 
 from ie_scaling import accounting
 from ie_scaling.architecture import SHAPE_FIELDS, Architecture, Shape
-from ie_scaling.errors import InputError
-from ie_scaling.laws.observations import Observations
+from ie_scaling.laws.observations import Features, Observations
 
-GROUP = "fitted_shapes"  # its group in the posterior's file
 COUNTS = ("n_params_total", "n_params_non_embedding")
 FIELDS = (*SHAPE_FIELDS, *COUNTS)
+FEATURE_OF = {
+    "d_model": "d_model",
+    "n_layers": "n_layers",
+    "n_params_total": "n_total",
+    "n_params_non_embedding": "n_non_embedding",
+}
 SAME_COUNT = 0.005  # published parameter counts are rounded
 SAME_EMBEDDING = 0.25  # and tied embeddings are half of untied ones
 WHOLE = 0.1  # so near a whole number of vocabulary matrices the embedding parameters must be to tell it
@@ -44,20 +47,17 @@ class FittedShapes:
         return cls(rows.model_ids, values_MF)
 
     @classmethod
-    def of_groups(cls, groups: dict[str, xr.Dataset], model_ids: tuple[str, ...]) -> "FittedShapes":
-        """From a posterior's groups; files written before the shapes were kept know the features of their rows."""
-        if GROUP in groups:
-            data = groups[GROUP]
-            known = [data[name].to_numpy().astype(np.float64) if name in data else None for name in FIELDS]
-            if any(column is not None and column.shape != (len(model_ids),) for column in known):
-                raise InputError(f"posterior: group {GROUP} must hold one value for each of {len(model_ids)} models")
-            blank_M = np.full(len(model_ids), np.nan)
-            return cls(model_ids, np.stack([blank_M if column is None else column for column in known], axis=1))
-        return _of_features(groups.get("constant_data"), model_ids)
+    def of_features(cls, features: Features, model_R: np.ndarray, model_ids: tuple[str, ...]) -> "FittedShapes":
+        """What the features of the fitted rows tell of each model: width, depth and counts."""
+        values_MF = np.full((len(model_ids), len(FIELDS)), np.nan)
+        for field, feature in FEATURE_OF.items():
+            values_MF[model_R, FIELDS.index(field)] = getattr(features, feature)
+        return cls(model_ids, values_MF)
 
-    def to_group(self) -> xr.Dataset:
-        """The group of the posterior's file."""
-        return xr.Dataset({name: ("model", self.values_MF[:, i]) for i, name in enumerate(FIELDS)})
+    @classmethod
+    def unknown(cls, model_ids: tuple[str, ...]) -> "FittedShapes":
+        """Of models of which nothing is known but their names."""
+        return cls(model_ids, np.full((len(model_ids), len(FIELDS)), np.nan))
 
     def column(self, name: str) -> np.ndarray:
         """One field of every model, [M], NaN where unknown."""
@@ -118,22 +118,3 @@ def _same(model_F: np.ndarray, values_AF: np.ndarray) -> np.ndarray:
         embedding_A = values_AF[:, -2] - values_AF[:, -1]
         same_A &= np.abs(embedding_A - embedding) <= SAME_EMBEDDING * embedding
     return same_A
-
-
-def _of_features(data: xr.Dataset | None, model_ids: tuple[str, ...]) -> FittedShapes:
-    """What the features of the fitted rows tell of each model: width, depth and counts."""
-    values_MF = np.full((len(model_ids), len(FIELDS)), np.nan)
-    feature_of = {
-        "d_model": "d_model",
-        "n_layers": "n_layers",
-        "n_params_total": "n_total",
-        "n_params_non_embedding": "n_non_embedding",
-    }
-    if data is None or "model" not in data:
-        return FittedShapes(model_ids, values_MF)
-    number = {name: index for index, name in enumerate(model_ids)}
-    for row, name in enumerate(data["model"].to_numpy().astype(str)):
-        for field, feature in feature_of.items():
-            if feature in data and name in number:
-                values_MF[number[name], FIELDS.index(field)] = data[feature].to_numpy()[row]
-    return FittedShapes(model_ids, values_MF)

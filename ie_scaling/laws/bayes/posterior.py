@@ -22,12 +22,13 @@ from pathlib import Path
 
 import jax
 import numpy as np
-import xarray as xr
 
 from ie_scaling.architecture import Architecture
 from ie_scaling.errors import InputError
-from ie_scaling.inference import diagnostics, numerics
+from ie_scaling.inference import numerics
+from ie_scaling.inference.draws import Draws, DrawSummary, summarize
 from ie_scaling.laws.bayes import fit_failures, noise, posterior_file, tokens
+from ie_scaling.laws.bayes.fitted_rows import FittedRows
 from ie_scaling.laws.bayes.fitted_shapes import FittedShapes
 from ie_scaling.laws.bayes.predictive import Identity, Predictive
 from ie_scaling.laws.law import Law
@@ -37,45 +38,32 @@ from ie_scaling.laws.observations import Features, Reference, features_of
 MANY = 4096
 
 
-@dataclasses.dataclass(frozen=True)
-class FittedRows:
-    """The rows that a posterior was fitted to: features and ln loss of each, and its model, an index."""
-
-    features: Features
-    log_loss_R: np.ndarray
-    model_R: np.ndarray
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Posterior:
-    """Draws of a law, from NUTS or from the bootstrap.
+class Posterior(Draws):
+    """Draws of a law, from NUTS or from the bootstrap: its free parameters and the noise (noise.NAMES), each [C, S].
 
     Attributes:
-      method: `bayes` or `bootstrap`.
-      draws: the law's free parameters and the noise (noise.NAMES) by name, each [C, S] (chains, draws).
       effects_CSM: u of each fitted model, in ln(nats); `model_ids` names them.
-      failures: one-liners of the convergence gate.
+      fitted_rows: what it was fitted to; None of a file without it.
+      log_likelihood_CSR: ln density of each fitted row, its model's effect given.
+      replicated_CSR: ln losses of the same models trained again, drawn from the posterior predictive.
+      prior: draws of the law's parameters, raw ones included, and of the noise from their priors, each [1, ·].
+      log_prior: ln density of each free coordinate under its prior, by name, each [C, S].
+      quantities: what the law implies (quantities.py), by name, each [C, S].
       fit_failures: what else its fit directory says has failed (certificate, mixed losses); of `load_fit` alone.
-      groups: further groups of the file (sample_stats, log_likelihood, prior …) as xarray Datasets.
-      gate, seconds: the convergence gate's figures and the time that sampling took; not in the file.
     """
 
     law: Law
     reference: Reference
-    method: str
-    draws: dict[str, np.ndarray]
     effects_CSM: np.ndarray
     model_ids: tuple[str, ...]
-    failures: tuple[str, ...] = ()
+    fitted_rows: FittedRows | None = None
+    log_likelihood_CSR: np.ndarray | None = None
+    replicated_CSR: np.ndarray | None = None
+    prior: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    log_prior: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    quantities: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
     fit_failures: tuple[str, ...] = ()
-    groups: dict[str, xr.Dataset] = dataclasses.field(default_factory=dict)
-    gate: diagnostics.Gate | None = None
-    seconds: float = 0.0
-
-    @property
-    def n_draws(self) -> int:
-        """W: draws of all chains together."""
-        return self.draws["tau"].size
 
     @property
     def all_failures(self) -> tuple[str, ...]:
@@ -133,7 +121,7 @@ class Posterior:
             law=self.law,
             reference=self.reference,
             features=jax.tree.map(lambda values: np.asarray(values, dtype), features),
-            flat={name: values.reshape(-1).astype(dtype) for name, values in self.draws.items()},
+            flat={name: values.astype(dtype) for name, values in self.flat.items()},
             level=level,
             seed=seed,
             own_a=np.array(list(fitted), int),
@@ -143,7 +131,7 @@ class Posterior:
 
     def scale_of_runs(self, features: Features) -> np.ndarray:
         """σ of one more run of each architecture in each draw, [W, A], in ln(nats)."""
-        flat = {name: values.reshape(-1, 1) for name, values in self.draws.items()}
+        flat = {name: values[:, None] for name, values in self.flat.items()}
         law_draws = {name: flat[name] for name in self.law.names}
         rows = jax.tree.map(lambda values: np.asarray(values)[None, :], features)
         return np.broadcast_to(
@@ -170,42 +158,21 @@ class Posterior:
             for architecture, models in zip(architectures, matches, strict=True)
         ]
 
-    @functools.cached_property
+    @property
     def rows(self) -> FittedRows:
         """The rows that were fitted.
 
         Raises:
           InputError: a file without them.
         """
-        if "constant_data" not in self.groups or "observed_data" not in self.groups:
+        if self.fitted_rows is None:
             raise InputError(f"law {self.law.name!r}: its file lacks the fitted rows, fit it again")
-        model_R = np.array(
-            [self._number[name] for name in self.groups["constant_data"]["model"].to_numpy().astype(str)]
-        )
-        log_loss_R = self.groups["observed_data"]["log_loss"].to_numpy()
-        features = self.fitted_features
-        assert features is not None
-        return FittedRows(features, log_loss_R, model_R.astype(np.int32))
+        return self.fitted_rows
 
     @property
-    def fitted_features(self) -> Features | None:
-        """What is known of the fitted rows, NaN for what is not; None of a file without them."""
-        data = self.groups.get("constant_data")
-        if data is None:
-            return None
-        blank = np.full(data.sizes["run"], np.nan)
-        fields = [field.name for field in dataclasses.fields(Features)]
-        return Features(**{name: data[name].to_numpy() if name in data else blank for name in fields})
-
-    @property
-    def quantities(self) -> dict[str, np.ndarray]:
-        """What the law implies, by name, each [C, S]; empty where none was asked for."""
-        return {str(name): values.to_numpy() for name, values in self.groups.get("quantities", {}).items()}
-
-    @functools.cached_property
     def fitted_shapes(self) -> FittedShapes:
         """The shapes of the fitted models."""
-        return FittedShapes.of_groups(self.groups, self.model_ids)
+        return FittedShapes.unknown(self.model_ids) if self.fitted_rows is None else self.fitted_rows.shapes
 
     def _models(self, identity: Identity) -> list[int]:
         """Positions of the fitted models that this is; none for a new shape."""
@@ -224,20 +191,17 @@ class Posterior:
         """
         gap_WA = log_loss_WA - log_loss_WA.min(axis=1, keepdims=True)
         with numerics.double_precision():
-            law_draws = {name: self.draws[name].reshape(-1) for name in self.law.names}
+            law_draws = {name: self.flat[name] for name in self.law.names}
             return np.asarray(tokens.factor(self.law, law_draws, features, self.reference, gap_WA))
 
-    def summary(self) -> dict[str, dict[str, float]]:
+    def summary(self) -> dict[str, DrawSummary]:
         """Mean, sd, 5 %, 50 % and 95 % points of every parameter, raw and derived, and of the noise."""
         every = self.derived | {name: self.draws[name] for name in noise.NAMES}
-        return {name: summarise(values) for name, values in every.items()}
+        return {name: summarize(values) for name, values in every.items()}
 
     def save(self, path: Path) -> None:
         """Write the netCDF file that `arviz.from_netcdf` and `load` read, whole or not at all."""
-        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        for name in ("fit_failures", "gate", "seconds"):  # which the directory holds
-            del fields[name]
-        posterior_file.write(path, variables=self.derived | fields.pop("draws"), **fields)
+        posterior_file.write(path, self)
 
 
 def load(path: str | Path, law: str = "") -> Posterior:
@@ -263,10 +227,3 @@ def load_fit(directory: str | Path, law: str = "") -> Posterior:
     path = posterior_file.choose(Path(directory))
     posterior = load(path, law or posterior_file.law_asked(path.parent))
     return dataclasses.replace(posterior, fit_failures=fit_failures.read(Path(directory)))
-
-
-def summarise(values: np.ndarray) -> dict[str, float]:
-    """Mean, sd and the 5 %, 50 % and 95 % points of all draws."""
-    low, middle, high = np.quantile(values, (0.05, 0.5, 0.95))
-    pairs = {"mean": values.mean(), "sd": values.std(), "lo90": low, "median": middle, "hi90": high}
-    return {name: float(value) for name, value in pairs.items()}

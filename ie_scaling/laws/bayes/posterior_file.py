@@ -1,28 +1,39 @@
-"""A loss law's posterior as one netCDF file that ArviZ reads: the fields of Posterior, out and in, each checked."""
+"""A loss law's posterior as one netCDF file that ArviZ reads: the fields of Posterior, out and in, each checked.
+
+The file's groups are those of ArviZ (posterior, sample_stats, prior, log_prior, log_likelihood, posterior_predictive,
+observed_data, constant_data), and `fitted_shapes` and `quantities`; nothing else in the package knows their names.
+"""
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
 from ie_scaling.errors import InputError
 from ie_scaling.inference import draws_file, numerics
+from ie_scaling.inference.draws import Origin
+from ie_scaling.inference.draws_file import PER_DRAW
 from ie_scaling.laws import forms
-from ie_scaling.laws.bayes import noise
+from ie_scaling.laws.bayes import fitted_shapes, noise
+from ie_scaling.laws.bayes.fitted_rows import FittedRows
+from ie_scaling.laws.bayes.fitted_shapes import FittedShapes
 from ie_scaling.laws.law import Law
 from ie_scaling.laws.least_squares.solver import predict_draws
 from ie_scaling.laws.observations import Features, Reference
 from ie_scaling.running import files
 
+if TYPE_CHECKING:
+    from ie_scaling.laws.bayes.posterior import Posterior
+
 POSTERIOR, BOOTSTRAP = "posterior.nc", "bootstrap.nc"
-METHODS = ("bayes", "bootstrap")
-METHOD_OF = {POSTERIOR: "bayes", BOOTSTRAP: "bootstrap"}  # by the file's name, where it is one of these
+METHOD_OF = {POSTERIOR: Origin.BAYES, BOOTSTRAP: Origin.BOOTSTRAP}  # by the file's name, where it is one of these
 REFERENCE_FIELDS = tuple(field.name for field in dataclasses.fields(Reference))
-PER_DRAW = ("chain", "draw")
+PER_ROW = (*PER_DRAW, "run")
+FEATURES = tuple(field.name for field in dataclasses.fields(Features))
 ROW_FEATURES = ("n_total", "n_tokens", "aspect_ratio")  # of which answers say how far outside them they are
 # What a feature is at the reference point; N is counted there as the law counts it.
 AT_REFERENCE = {
@@ -38,27 +49,39 @@ AT_REFERENCE = {
 }
 
 
-def write(
-    path: Path,
-    *,
-    law: Law,
-    reference: Reference,
-    method: str,
-    variables: Mapping[str, np.ndarray],
-    effects_CSM: np.ndarray,
-    model_ids: tuple[str, ...],
-    failures: tuple[str, ...],
-    groups: Mapping[str, xr.Dataset],
-) -> None:
-    """Write the file, whole or not at all; `variables` are the draws and what derives from them, each [C, S]."""
-    n_chains, n_draws = effects_CSM.shape[:2]
-    coords = {"chain": np.arange(n_chains), "draw": np.arange(n_draws), "model": np.array(model_ids, dtype=str)}
-    columns: dict[str, Any] = {name: (PER_DRAW, values) for name, values in variables.items()}
-    columns["u"] = ((*PER_DRAW, "model"), effects_CSM)
-    attributes: dict[str, Any] = {"law": law.name, "tie": law.tie, "count": law.count, "method": method}
-    attributes |= {"failures": json.dumps(failures)}
-    attributes |= {name: float(getattr(reference, name)) for name in REFERENCE_FIELDS}
-    draws_file.write(path, {"posterior": xr.Dataset(columns, coords=coords), **groups}, attributes)
+def write(path: Path, posterior: "Posterior") -> None:
+    """Write the file, whole or not at all; what derives from the draws is in it too."""
+    p, law = posterior, posterior.law
+    coords = draws_file.coordinates(p) | {"model": np.array(p.model_ids, dtype=str)}
+    drawn = draws_file.per_draw(p.derived | p.draws).assign_coords(coords)
+    tree = {"posterior": drawn.assign(u=((*PER_DRAW, "model"), p.effects_CSM))}
+    named = {"sample_stats": p.stats, "prior": p.prior, "log_prior": p.log_prior}
+    tree |= {name: draws_file.per_draw(values) for name, values in named.items() if values}
+    if p.fitted_rows is not None:
+        tree |= _row_groups(p, p.fitted_rows)
+    if p.quantities:
+        tree["quantities"] = draws_file.per_draw(p.quantities)
+    attributes: dict[str, Any] = {"law": law.name, "tie": law.tie, "count": law.count, "method": str(p.method)}
+    attributes |= {"failures": json.dumps(p.failures)}
+    attributes |= {name: float(getattr(p.reference, name)) for name in REFERENCE_FIELDS}
+    draws_file.write(path, tree, attributes)
+
+
+def _row_groups(posterior: "Posterior", rows: FittedRows) -> dict[str, xr.Dataset]:
+    """The groups that are of the fitted rows."""
+    coords = {"run": np.array(rows.run_ids, dtype=str)}
+    models = np.array([posterior.model_ids[model] for model in rows.model_R], dtype=str)
+    drawn = {"log_likelihood": posterior.log_likelihood_CSR, "posterior_predictive": posterior.replicated_CSR}
+    groups = {
+        name: xr.Dataset({"log_loss": (PER_ROW, values)}, coords=coords)
+        for name, values in drawn.items()
+        if values is not None
+    }
+    groups["observed_data"] = xr.Dataset({"log_loss": ("run", rows.log_loss_R)}, coords=coords)
+    constants: dict[str, Any] = {name: ("run", getattr(rows.features, name)) for name in FEATURES}
+    groups["constant_data"] = xr.Dataset(constants | {"model": ("run", models)}, coords=coords)
+    shapes = {name: ("model", rows.shapes.column(name)) for name in fitted_shapes.FIELDS}
+    return groups | {"fitted_shapes": xr.Dataset(shapes)}
 
 
 def read(path: Path, law: str = "") -> dict[str, Any]:
@@ -77,8 +100,8 @@ def read(path: Path, law: str = "") -> dict[str, Any]:
         raise InputError(f"{path}: attribute {wrong[0]}={getattr(reference, wrong[0]):g} must be above zero")
     if law and named["law"] != law:
         raise InputError(f"{path}: is of law {named['law']!r}, not {law!r}")
-    if named["method"] not in METHODS:
-        raise InputError(f"{path}: attribute method={named['method']!r} must be one of {', '.join(METHODS)}")
+    if named["method"] not in [*Origin]:
+        raise InputError(f"{path}: attribute method={named['method']!r} must be one of {', '.join(Origin)}")
     if METHOD_OF.get(path.name, named["method"]) != named["method"]:
         raise InputError(f"{path}: holds draws of method {named['method']!r}, not what its name says; fit again")
     form = _law_of(path, named)
@@ -90,17 +113,28 @@ def read(path: Path, law: str = "") -> dict[str, Any]:
     _check_domain(path, form, draws)
     for name, group in groups.items():
         _check_sizes(path, name, group, draws["tau"].shape)
-    _check_rows(path, groups, model_ids)
-    _check_predictions(path, form, draws, reference, groups.get("constant_data"))
+    if "log_prior" in groups and "lp" not in groups.get("sample_stats", ()):
+        raise InputError(f"{path}: group sample_stats has no 'lp', which belongs to log_prior")
+    rows = _read_rows(path, groups, model_ids)
+    _check_predictions(path, form, draws, reference, None if rows is None else groups["constant_data"])
+    drawn = {name: draws_file.read_per_draw(path, groups, name) for name in ("sample_stats", "prior", "log_prior")}
+    if drawn["prior"] and (missing := [name for name in names if name not in drawn["prior"]]):
+        raise InputError(f"{path}: group prior has no {missing[0]!r}, which the law needs")
     return {
         "law": form,
         "reference": reference,
-        "method": named["method"],
+        "method": Origin(named["method"]),
         "draws": draws,
         "effects_CSM": draws_file.variable(path, data, "u", (*PER_DRAW, "model"), np.float64),
         "model_ids": model_ids,
         "failures": tuple(draws_file.items(path, data, "failures", str)),
-        "groups": groups,
+        "stats": drawn["sample_stats"],
+        "prior": drawn["prior"],
+        "log_prior": drawn["log_prior"],
+        "quantities": draws_file.read_per_draw(path, groups, "quantities"),
+        "fitted_rows": rows,
+        "log_likelihood_CSR": _read_row_draws(path, groups, "log_likelihood", rows),
+        "replicated_CSR": _read_row_draws(path, groups, "posterior_predictive", rows),
     }
 
 
@@ -171,21 +205,60 @@ def _check_sizes(path: Path, name: str, group: xr.Dataset, shape: tuple[int, ...
             raise InputError(f"{path}: group {name} has {group.sizes[dim]} of {dim!r}, the posterior has {size}")
 
 
-def _check_rows(path: Path, groups: Mapping[str, xr.Dataset], model_ids: Sequence[str]) -> None:
-    """What is known of the rows that were fitted, where it is there, is as readers of it expect."""
-    constant = groups.get("constant_data", xr.Dataset())
-    for name in ROW_FEATURES if "constant_data" in groups else ():
-        if name not in constant or constant[name].dims != ("run",) or constant[name].dtype.kind not in "fiu":
+def _read_rows(path: Path, groups: Mapping[str, xr.Dataset], model_ids: tuple[str, ...]) -> FittedRows | None:
+    """The rows that were fitted; None where the file has none of them."""
+    there = [name for name in ("constant_data", "observed_data") if name in groups]
+    if not there:
+        return None
+    if len(there) == 1:
+        raise InputError(f"{path}: has group {there[0]} without the other of constant_data and observed_data")
+    constant = groups["constant_data"]
+    for name in FEATURES:
+        expected = name in constant or name in ROW_FEATURES
+        if expected and (
+            name not in constant or constant[name].dims != ("run",) or constant[name].dtype.kind not in "fiu"
+        ):
             raise InputError(f"{path}: group constant_data has no numbers {name!r} of its rows")
-    if "observed_data" in groups:
-        log_loss_R = draws_file.variable(path, groups["observed_data"], "log_loss", ("run",))
-        models = (
-            [] if constant is None or "model" not in constant else constant["model"].to_numpy().astype(str).tolist()
-        )
-        if len(models) != len(log_loss_R) or not set(models) <= set(model_ids):
-            raise InputError(f"{path}: group constant_data does not say of which fitted model each row is")
-    if "log_prior" in groups and "lp" not in groups.get("sample_stats", ()):
-        raise InputError(f"{path}: group sample_stats has no 'lp', which belongs to log_prior")
+    log_loss_R = draws_file.variable(path, groups["observed_data"], "log_loss", ("run",))
+    models = [] if "model" not in constant else constant["model"].to_numpy().astype(str).tolist()
+    if len(models) != len(log_loss_R) or not set(models) <= set(model_ids):
+        raise InputError(f"{path}: group constant_data does not say of which fitted model each row is")
+    blank_R = np.full(len(log_loss_R), np.nan)
+    features = Features(**{name: constant[name].to_numpy() if name in constant else blank_R for name in FEATURES})
+    model_R = np.array([model_ids.index(model) for model in models], np.int32)
+    shapes = _read_shapes(path, groups.get("fitted_shapes"), model_ids)
+    return FittedRows(
+        tuple(constant["run"].to_numpy().astype(str).tolist()),
+        features,
+        log_loss_R,
+        model_R,
+        FittedShapes.of_features(features, model_R, model_ids) if shapes is None else shapes,
+    )
+
+
+def _read_shapes(path: Path, group: xr.Dataset | None, model_ids: tuple[str, ...]) -> FittedShapes | None:
+    if group is None:
+        return None
+    shapes = FittedShapes.unknown(model_ids)
+    for index, name in enumerate(fitted_shapes.FIELDS):
+        if name in group:
+            values = group[name].to_numpy()
+            if values.shape != (len(model_ids),) or values.dtype.kind not in "fiu":
+                raise InputError(f"{path}: group fitted_shapes must hold a number for each of {len(model_ids)} models")
+            shapes.values_MF[:, index] = values
+    return shapes
+
+
+def _read_row_draws(
+    path: Path, groups: Mapping[str, xr.Dataset], name: str, rows: FittedRows | None
+) -> np.ndarray | None:
+    """Draws of each fitted row, [C, S, R]; None where the file has none."""
+    if name not in groups or rows is None:
+        return None
+    values = draws_file.array(path, groups[name], "log_loss", PER_ROW, f"group {name}: ")
+    if values.shape[-1] != len(rows):
+        raise InputError(f"{path}: group {name} has {values.shape[-1]} rows, {len(rows)} were fitted")
+    return values
 
 
 def _check_predictions(
@@ -200,7 +273,7 @@ def _check_predictions(
         known["n_embedding"] = np.zeros(1)
         place = "at its reference point"
     blank = np.full(len(next(iter(known.values()))), np.nan)
-    features = Features(**{field.name: known.get(field.name, blank) for field in dataclasses.fields(Features)})
+    features = Features(**{name: known.get(name, blank) for name in FEATURES})
     flat = {name: draws[name].reshape(-1) for name in law.names}
     with numerics.double_precision():
         log_loss_WA = np.asarray(predict_draws(law, flat, features, reference))

@@ -88,7 +88,7 @@ def calibrate(
 def of_all_rows(law: Law, rows: Observations, seed: int) -> dict[str, Any]:
     """The short certificate of the law fitted to all rows."""
     posterior = _posterior(law, rows, seed, f"fit {law.name}")
-    assemble.add_quantities(posterior, quantities.ask(rows))
+    posterior = assemble.with_quantities(posterior, quantities.ask(rows))
     return short(posterior, seed).answer
 
 

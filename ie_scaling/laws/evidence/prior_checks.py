@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from ie_scaling.inference.draws import DrawSummary, summarize
 from ie_scaling.laws.bayes import noise
-from ie_scaling.laws.bayes.posterior import Posterior, summarise
+from ie_scaling.laws.bayes.posterior import Posterior
 from ie_scaling.laws.observations import Features
 from ie_scaling.laws.proportions import Family
 
@@ -33,7 +34,7 @@ def predict(posterior: Posterior, seed: int) -> dict[str, Any]:
     loss_R = np.exp(log_loss_R)
     found: dict[str, Any] = {"share_outside": float(((loss_R < low_R) | (loss_R > high_R)).mean())}
     again_WR = posterior.losses(features, **options).all()
-    found["loss"] = {"prior": summarise(loss_WR), "posterior": summarise(again_WR)}
+    found["loss"] = {"prior": summarize(loss_WR), "posterior": summarize(again_WR)}
     members = _at_the_middle(features)
     of_prior, of_posterior = (_effects(each.losses(members, level="law").all()) for each in (blank, posterior))
     found |= {name: {"prior": of_prior[name], "posterior": of_posterior[name]} for name in of_prior}
@@ -42,8 +43,7 @@ def predict(posterior: Posterior, seed: int) -> dict[str, Any]:
 
 def _prior_of(posterior: Posterior) -> Posterior:
     """The prior's draws as if they were a posterior's that has seen no model."""
-    prior = posterior.groups["prior"]
-    draws = {name: prior[name].to_numpy() for name in (*posterior.law.names, *noise.NAMES)}
+    draws = {name: posterior.prior[name] for name in (*posterior.law.names, *noise.NAMES)}
     return dataclasses.replace(posterior, draws=draws, effects_CSM=np.zeros((*draws["tau"].shape, 0)), model_ids=())
 
 
@@ -67,11 +67,11 @@ def _without_proportions(features: Features, members: Features, scale_A: np.ndar
     return told
 
 
-def _effects(loss_WA: np.ndarray) -> dict[str, dict[str, float]]:
-    """Gains and cost in per cent, summarised."""
+def _effects(loss_WA: np.ndarray) -> dict[str, DrawSummary]:
+    """Gains and cost in per cent, summarized."""
     change_WA = 100 * (loss_WA[:, 1:] / loss_WA[:, :1] - 1)
     return {
-        "gain of ten times the parameters (%)": summarise(-change_WA[:, 0]),
-        "gain of ten times the tokens (%)": summarise(-change_WA[:, 1]),
-        "cost of four times the aspect ratio (%)": summarise(change_WA[:, 2]),
+        "gain of ten times the parameters (%)": summarize(-change_WA[:, 0]),
+        "gain of ten times the tokens (%)": summarize(-change_WA[:, 1]),
+        "cost of four times the aspect ratio (%)": summarize(change_WA[:, 2]),
     }

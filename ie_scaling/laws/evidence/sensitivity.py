@@ -23,10 +23,10 @@ def of(posterior: Posterior) -> dict[str, dict[str, Any]]:
     Raises:
       ValueError: a posterior without log prior, as of a bootstrap.
     """
-    if "log_prior" not in posterior.groups:
+    if not posterior.log_prior:
         raise ValueError(f"law {posterior.law.name!r}: its file lacks the log prior, fit it again by method bayes")
-    log_prior_W = np.sum([values.to_numpy() for values in posterior.groups["log_prior"].values()], axis=0).reshape(-1)
-    log_likelihood_W = posterior.groups["sample_stats"]["lp"].to_numpy().reshape(-1) - log_prior_W
+    log_prior_W = np.sum([*posterior.log_prior.values()], axis=0).reshape(-1)
+    log_likelihood_W = posterior.stats["lp"].reshape(-1) - log_prior_W
     weights = {kind: _weights(each) for kind, each in (("prior", log_prior_W), ("likelihood", log_likelihood_W))}
     found = {}
     for name, draws in (posterior.draws | posterior.quantities).items():

@@ -113,15 +113,38 @@ def rename_models(tree):
         (set_one("nu", 1.0), "'nu' has a draw of 1, below 2"),
         (set_one("u", np.nan), "'u' is nan"),
         (set_one("alpha", 1e4), "draw 3 of law 'effective' predicts no loss for a row that was fitted"),
-        (lambda tree: tree.update(constant_data=tree["constant_data"] * np.nan), "'n_non_embedding' is nan"),
+        (
+            lambda tree: tree.update(
+                constant_data=tree["constant_data"].assign(n_non_embedding=tree["constant_data"]["n_total"] * np.nan)
+            ),
+            "'n_non_embedding' is nan",
+        ),
+        (lambda tree: tree.pop("observed_data"), "has group constant_data without the other of constant_data and obs"),
+        (lambda tree: tree.pop("constant_data"), "has group observed_data without the other of constant_data and obs"),
         (
             lambda tree: tree.update(constant_data=tree["constant_data"].drop_vars("n_tokens")),
             "group constant_data has no numbers 'n_tokens' of its rows",
         ),
         (lambda tree: tree.update(observed_data=xr.Dataset()), "has no 'log_loss'"),
         (
-            lambda tree: tree.update(observed_data=xr.Dataset({"log_loss": ("run", np.ones(3))})),
+            lambda tree: tree.update(constant_data=tree["constant_data"].drop_vars("model")),
             "does not say of which fitted model each row is",
+        ),
+        (
+            lambda tree: tree.update(observed_data=xr.Dataset({"log_loss": ("run", np.ones(4))})),
+            "does not say of which fitted model each row is",
+        ),
+        (
+            lambda tree: tree.update(fitted_shapes=xr.Dataset({"d_model": ("model", np.ones(3))})),
+            "group fitted_shapes must hold a number for each of 2 models",
+        ),
+        (
+            lambda tree: tree.update(quantities=xr.Dataset({"x": ("chain", np.ones(2))})),
+            r"group quantities: 'x' has dimensions \('chain',\)",
+        ),
+        (
+            lambda tree: tree.update(prior=tree["posterior"].drop_vars(["E", "u"])),
+            "group prior has no 'E', which the law needs",
         ),
         (lambda tree: tree.update(log_prior=xr.Dataset()), "group sample_stats has no 'lp'"),
         (lambda tree: tree.update(log_likelihood=xr.Dataset({"x": ("draw", np.ones(3))})), "has 3 of 'draw'"),
@@ -137,7 +160,7 @@ def test_what_no_fit_writes_is_refused_in_one_line(path, written, monkeypatch, c
 
 def test_without_its_rows_a_posterior_is_tried_at_its_reference_point(path, written, monkeypatch):
     def change(tree):
-        del tree["constant_data"]
+        del tree["constant_data"], tree["observed_data"]
         tree["posterior"]["kappa"][1, 2] = 1e308
         tree["posterior"].attrs["R0"] = 1e30
 

@@ -59,9 +59,8 @@ def test_the_short_certificate_of_a_good_fit(posterior):
 
 
 def test_a_model_far_off_and_losses_beyond_the_priors_fail(posterior):
-    groups = dict(posterior.groups)
-    groups["observed_data"] = groups["observed_data"] + np.log(100.0)
-    found = certificate.short(dataclasses.replace(posterior, groups=groups), 0).answer
+    rows = dataclasses.replace(posterior.rows, log_loss_R=posterior.rows.log_loss_R + np.log(100.0))
+    found = certificate.short(dataclasses.replace(posterior, fitted_rows=rows), 0).answer
     assert any(failure.startswith("models left out: 90 % intervals cover 0 %") for failure in found["failures"])
     assert any(failure.startswith("priors: 100 %") for failure in found["failures"])
 
