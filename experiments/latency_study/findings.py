@@ -156,13 +156,13 @@ def _on_axis(swings: Swings, x_A: np.ndarray) -> list[Swing]:
 def _asides(verdict: Verdict, better: Swings, worse: Swings, x_A: np.ndarray) -> str:
     """The clause on the swings against a verdict, or on all of them where nothing is clear; "" for none."""
     if verdict is Verdict.NO_CLEAR_DIFFERENCE:
-        word, told = "while", dict(sorted({**better, **worse}.items(), key=lambda item: item[0]))
+        word, shown = "while", dict(sorted({**better, **worse}.items(), key=lambda item: item[0]))
     elif verdict is Verdict.DOES_NOT_HELP:
-        word, told = "yet", better
+        word, shown = "yet", better
     else:
-        word, told = "but", worse
+        word, shown = "but", worse
     parts = [
-        f"{describe_change(ratio)} from {coordinate(x_A[i])} to {coordinate(x_A[j])}" for (i, j), ratio in told.items()
+        f"{describe_change(ratio)} from {coordinate(x_A[i])} to {coordinate(x_A[j])}" for (i, j), ratio in shown.items()
     ]
     return f"; {word} it {', '.join(parts)}" if parts else ""
 

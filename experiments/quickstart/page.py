@@ -89,7 +89,7 @@ def _decision_section(results: Findings) -> page.Section:
     )
     bound_s = selected["latency_bound_s"] if selected["latency_bound_s"] is not None else float("inf")
     pareto = figures.loss_against_latency(table, labels, bound_s)
-    caption = "Predicted loss against measured latency; dashed: the bound; star: recommended; grey: too slow."
+    caption = "Predicted loss against measured latency; dashed: the bound; star: recommended; gray: too slow."
     return page.Section(
         "The decision",
         [

@@ -143,3 +143,16 @@ def test_on_a_busy_machine_the_latency_bound_is_raised_with_a_warning(tmp_path, 
     assert 4 < chosen.max_latency_ratio < 8
     assert str(warnings[0]).startswith("latency bound 1.8 × the fastest: no shape meets it with probability 0.9")
     assert stages.with_a_bound_that_is_met(chosen) == (chosen, [])
+
+
+def test_the_recommended_shape_the_next_best_and_the_worst_predicted_one_are_trained(tmp_path):
+    table = pd.DataFrame(
+        {
+            "architecture": ["a", "b", "c", "d"],
+            "loss_mean": [3.0, 3.1, 3.4, 3.3],
+            "expected_regret": [0.01, 0.02, None, 0.05],  # blank: too slow
+            "recommended": [True, False, False, False],
+        }
+    )
+    table.to_csv(tmp_path / "candidates.csv", index=False)
+    assert stages.choose_tests(tmp_path) == {"a": "recommended", "b": "runner-up", "c": "rated poor"}
