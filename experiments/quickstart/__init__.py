@@ -66,9 +66,9 @@ def preview(_: Config, loaded: SweepConfig) -> list[Diagnostic]:
     Raises:
       InputError: a text that cannot be tokenized, or that the shapes cannot be trained on.
     """
-    from ie_scaling.train import preflight
+    from experiments import sweep
 
-    return preflight.check_sweep(loaded)
+    return sweep.load(loaded)
 
 
 def resume(config: Config, _: SweepConfig, directory: Path) -> Study:

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from experiments import fit, select, sweep, time_decode
+from experiments import fit, prepare_data, select, sweep, time_decode
 from experiments.quickstart import page
 from experiments.quickstart.config import Config
 from ie_scaling.architecture import Architecture
-from ie_scaling.corpus import prepare
+from ie_scaling.corpus import manifest, prepare
 from ie_scaling.latency.config import TimeDecodeConfig
 from ie_scaling.laws.config import FitConfig
-from ie_scaling.running import diagnostic, runner, stopping
+from ie_scaling.running import diagnostic, runner
 from ie_scaling.running.diagnostic import Diagnostic, Kind
 from ie_scaling.running.progress import say
 from ie_scaling.search import selection
@@ -35,14 +35,14 @@ def run(config: Config, directory: Path) -> list[Diagnostic]:
     """
     clock = Clock()
     clock.begin("text: standard library to tokens")
-    with stopping.broken_off():
-        say(prepare.describe(prepare.prepare(config.recipe.corpus)))
+    diagnostics = runner.run(prepare_data, config.recipe.corpus, directory / "corpus")
+    say(prepare.describe(manifest.load_sealed(directory / "corpus")))
 
     clock.begin(f"sweep: train {len(config.runs)} decoders")
-    runner.run(sweep, sweep_config(config, config.runs), directory / "sweep")
+    diagnostics += runner.run(sweep, sweep_config(config, config.runs), directory / "sweep")
 
     clock.begin(f"latency: time {len(config.architectures)} shapes")
-    diagnostics = runner.run(time_decode, decode_config(config), directory / "latency")
+    diagnostics += runner.run(time_decode, decode_config(config), directory / "latency")
 
     clock.begin(f"laws: fit {', '.join(config.laws)} by least squares and by NUTS")
     diagnostics += _fit(config, directory)
@@ -55,7 +55,7 @@ def run(config: Config, directory: Path) -> list[Diagnostic]:
     clock.begin("test: train the recommended shape, a runner-up and a poor one")
     slowest_first = sorted(roles, key=lambda name: -Architecture.parse(name).n_layers)  # side by side, none waits
     tested = tuple(f"{name}@{config.candidate_tokens}" for name in slowest_first)
-    runner.run(sweep, sweep_config(config, tested), directory / "test")
+    diagnostics += runner.run(sweep, sweep_config(config, tested), directory / "test")
 
     clock.begin("report")
     page.write(config, directory, roles, diagnostic.lines(diagnostics))

@@ -63,7 +63,7 @@ def test_a_study_from_text_to_report(config, tmp_path, monkeypatch, capsys):
         def interrupted(*_):
             raise KeyboardInterrupt
 
-        patch.setattr(stages.benchmark, "run", interrupted)
+        patch.setattr(stages.time_decode, "compute", interrupted)
         runner.run(quickstart, config, tmp_path / "study")
     trained = (tmp_path / "study" / "sweep" / "runs.csv").stat().st_mtime_ns
     runner.run(quickstart, config, tmp_path / "study")
