@@ -10,6 +10,7 @@ import pandas as pd
 from experiments.quickstart.config import Config
 from ie_scaling.architecture import Architecture
 from ie_scaling.laws.bayes import posterior as posterior_lib
+from ie_scaling.laws.level import Level
 from ie_scaling.laws.observations import features_of
 from ie_scaling.running import files
 from ie_scaling.tables import latency_table, run_table
@@ -112,8 +113,8 @@ def outcomes(findings: Findings, roles: dict[str, str]) -> list[Outcome]:
     features = features_of(architectures, findings.tests["n_tokens"].tolist())
     for law, posterior in findings.posteriors.items():
         identities = posterior.identify(architectures)
-        options: dict[str, Any] = {"seed": findings.config.select.seed, "model_ids": identities}
-        loss_WA = posterior.losses(features, level="new_run", **options).all()
+        seed = findings.config.select.seed
+        loss_WA = posterior.losses(features, level=Level.NEW_RUN, seed=seed, model_ids=identities).all()
         for index, (name, loss) in enumerate(zip(names, findings.tests["loss"].astype(float), strict=True)):
             lo, hi = np.quantile(loss_WA[:, index], (0.05, 0.95))
             prediction = float(np.median(loss_WA[:, index]))  # a Student-t's exponential has no mean

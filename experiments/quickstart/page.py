@@ -137,22 +137,12 @@ def _training_section(results: Findings, noise: SeedNoise | None) -> page.Sectio
     runs, config = results.runs, results.config
     posterior = results.posteriors[config.decision_law]
     template = Architecture.parse(runs["model_id"].iloc[0])
-    aspect_ratio = posterior.reference.R0
     span = np.geomspace(runs["n_params_total"].min() / 1.3, runs["n_params_total"].max() * 2, CURVE_POINTS)
-    by_size, by_flops = [], []
-    for tokens in sorted(runs["n_tokens"].unique()):
-        first, second = curves.bands(
-            posterior,
-            template,
-            aspect_ratio,
-            span,
-            float(tokens),
-            config.recipe.sequence_length,
-            "shape",
-            f"{tokens:,.0f} tokens",
-        )
-        by_size.append(first)
-        by_flops.append(second)
+    bands = [
+        curves.bands(posterior, template, span, float(tokens), config.recipe.sequence_length)
+        for tokens in sorted(runs["n_tokens"].unique())
+    ]
+    by_size, by_flops = zip(*bands, strict=True)
     entropy = results.unigram_entropy
     text = [
         prepare.describe(results.manifest),
@@ -165,7 +155,8 @@ def _training_section(results: Findings, noise: SeedNoise | None) -> page.Sectio
             f"shapes of about that size differ by sd {noise['sd_over_shapes']:.4f} "
             f"(range {noise['range_over_shapes']:.4f}, {noise['n_shapes']} shapes)."
         )
-    caption = f"Bands: law {config.decision_law} at d/n = {aspect_ratio:.0f}, mean and 90 % interval for a new shape."
+    proportions = f"law {config.decision_law} at d/n = {posterior.reference.R0:.0f}"
+    caption = f"Bands: {proportions}, mean and 90 % interval for a new shape."
     sizes = figures.loss_curves(runs, by_size, "n_params_total", "parameters, embeddings included")
     flops = figures.loss_curves(runs, by_flops, "training_flops", "training FLOPs")
     shown = runs[["model_id", "n_params_total", "n_params_non_embedding", "n_tokens", "seed", "loss"]]

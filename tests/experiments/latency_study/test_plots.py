@@ -34,7 +34,7 @@ def test_a_line_is_drawn_from_no_layers_and_the_floor_is_named(tmp_path):
     assert (tmp_path / "depth.png").stat().st_size > 5000
 
 
-def test_few_places_are_ticked_as_they_are_and_many_by_powers_of_two():
+def test_few_values_are_ticked_as_they_are_and_many_by_powers_of_two():
     few = plots.along([Panel("TPOT (ms)", [series("a")], log_y=True)] * 2, "batch", log_x=True)
     assert len(few.axes) == 2
     assert [label.get_text() for label in few.axes[0].get_xticklabels()] == ["2", "4", "8"]
