@@ -10,8 +10,7 @@ from ie_scaling.running import diagnostic, identity, stopping, workdir
 from ie_scaling.running.diagnostic import Diagnostic
 from ie_scaling.running.progress import Progress, say
 from ie_scaling.shapes import lookup
-from ie_scaling.tables import cells, run_table
-from ie_scaling.train import executors, run_identity, states
+from ie_scaling.train import executors, run_identity
 from ie_scaling.train.executors import EXECUTORS, Outcome
 from ie_scaling.train.sweep_config import SweepConfig
 
@@ -64,6 +63,9 @@ def collect(config: Config, directory: Path, outcomes: Iterable[Outcome]) -> Non
     Raises:
       FailedRuns: some have no row.
     """
+    from ie_scaling.tables import cells
+    from ie_scaling.train import states
+
     rows: dict[int, dict[str, Any]] = {}
     failed = []
     with Progress("sweep", len(config.plans), "runs") as progress:
@@ -104,4 +106,6 @@ def estimate(config: Config, _: list[Diagnostic]) -> str:
 
 def show(directory: Path) -> None:
     """The run table."""
+    from ie_scaling.tables import run_table
+
     print(run_table.read_runs(directory / "runs.csv")[SHOWN].to_string(index=False))

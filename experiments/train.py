@@ -5,7 +5,6 @@ from pathlib import Path
 from ie_scaling.running import stopping, workdir
 from ie_scaling.running.diagnostic import Diagnostic
 from ie_scaling.running.progress import say
-from ie_scaling.tables import run_table
 from ie_scaling.train import run_identity
 from ie_scaling.train.config import TrainConfig
 
@@ -67,6 +66,7 @@ def estimate(config: Config, _: list[Diagnostic]) -> str:
 
 def show(directory: Path) -> None:
     """The row of the run table in a line, by the first of several processes."""
+    from ie_scaling.tables import run_table
     from ie_scaling.train import distributed
 
     if not distributed.is_primary():

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ie_scaling.corpus import kinds
+from ie_scaling.corpus import kinds, splits
 from ie_scaling.corpus.config import CorpusConfig
 from ie_scaling.corpus.kinds import Form, Kind
 from ie_scaling.errors import InputError
@@ -74,7 +74,7 @@ def find(config: CorpusConfig) -> Sources:
     if config.text == "stdlib":
         root = Path(sysconfig.get_paths()["stdlib"])
         names = [name for name in _walk(root, Path(config.directory), {}, NOT_LIBRARY) if name.endswith(".py")]
-        return Sources(tuple(Source(root / name, name, Kind(Form.TEXT)) for name in sorted(names, key=hash_of)))
+        return Sources(tuple(Source(root / name, name, Kind(Form.TEXT)) for name in sorted(names, key=splits.hash_of)))
     root = Path(config.text)
     if is_there(config.text) and root.is_dir():
         return _in_folder(root, config)
@@ -91,12 +91,6 @@ def is_there(text: str) -> bool:
         return text == "stdlib" or Path(text).exists()
     except (OSError, ValueError):  # too long, or with a NUL
         return False
-
-
-def hash_of(name: str) -> int:
-    """A number of 64 bits that a name has everywhere."""
-    data = name.encode("utf-8", "surrogateescape")  # a file's name need not be UTF-8
-    return int.from_bytes(hashlib.sha256(data).digest()[:8], "big")
 
 
 def stamps(text_sources: Sources) -> dict[str, Any]:
@@ -118,7 +112,7 @@ def _in_folder(root: Path, config: CorpusConfig) -> Sources:
         left_out[ABOUT_DATA] = about
         names = [name for name in names if not _is_about(name)]
     files = []
-    for name in sorted(names, key=hash_of):
+    for name in sorted(names, key=splits.hash_of):
         try:
             files.append(Source(root / name, name, kinds.recognize(root / name)))
         except kinds.NotText:

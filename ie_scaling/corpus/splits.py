@@ -1,9 +1,8 @@
 """Which text is for training and which for validation: by document, or by blocks where documents are too few."""
 
+import hashlib
 import itertools
 from collections.abc import Iterator
-
-from ie_scaling.corpus import sources
 
 SPLITS = ("train", "validation")
 N_BLOCKS = 10  # of the smaller split
@@ -12,7 +11,13 @@ SMALLEST_BLOCK, LARGEST_BLOCK = 16, 1 << 20
 
 def split_of(name: str, validation_fraction: float) -> str:
     """The split that the hash of a document's name chooses: adding other documents never moves it."""
-    return "validation" if sources.hash_of(f"split:{name}") < validation_fraction * 2**64 else "train"
+    return "validation" if hash_of(f"split:{name}") < validation_fraction * 2**64 else "train"
+
+
+def hash_of(name: str) -> int:
+    """A number of 64 bits that a name has everywhere."""
+    data = name.encode("utf-8", "surrogateescape")  # a file's name need not be UTF-8
+    return int.from_bytes(hashlib.sha256(data).digest()[:8], "big")
 
 
 def block_length(n_characters: int, validation_fraction: float) -> int:
