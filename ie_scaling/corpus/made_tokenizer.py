@@ -13,6 +13,7 @@ from ie_scaling.corpus import documents, records, round_trip, shards
 from ie_scaling.corpus import tokenizer as tokenizer_lib
 from ie_scaling.corpus.config import CorpusConfig
 from ie_scaling.corpus.documents import Unit
+from ie_scaling.errors import InputError
 from ie_scaling.running import files
 from ie_scaling.running.progress import say
 
@@ -120,7 +121,7 @@ def _record(directory: Path) -> dict[str, Any] | None:
     """The record, or None where there is none or the file is something else."""
     try:
         record = files.read_json(directory / RECORD)
-    except ValueError:
+    except InputError:
         return None
     ours = isinstance(record, dict) and record.get("format") == FORMAT
     return record if ours and isinstance(record.get("sha256"), str) and "made_by" in record else None

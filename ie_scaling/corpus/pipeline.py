@@ -11,6 +11,7 @@ import grain
 import numpy as np
 
 from ie_scaling.corpus.tokens import TokenStore
+from ie_scaling.errors import InputError
 
 Mixture = Sequence[tuple[TokenStore, float]]
 
@@ -25,7 +26,7 @@ class TokenWindows:
     def __init__(self, store: TokenStore, sequence_length: int):
         self._store, self._length = store, sequence_length
         if len(self) < 1:
-            raise ValueError(f"sequence_length={sequence_length}: longer than the split's {len(store)} tokens")
+            raise InputError(f"sequence_length={sequence_length}: longer than the split's {len(store)} tokens")
 
     def __len__(self) -> int:
         return (len(self._store) - 1) // self._length
@@ -78,7 +79,7 @@ def training_dataset(
     """Random access to what training_batches iterates over: element g is batch g."""
     _require_mixable(mixture)
     if batch_size % n_hosts:
-        raise ValueError(f"batch_size={batch_size}: must be a multiple of the {n_hosts} hosts")
+        raise InputError(f"batch_size={batch_size}: must be a multiple of the {n_hosts} hosts")
     if not 0 <= host < n_hosts:
         raise ValueError(f"host={host}: must be from 0 to {n_hosts - 1}")
     rows = [_shuffled(TokenWindows(store, sequence_length), seed, place) for place, (store, _) in enumerate(mixture)]
@@ -94,13 +95,13 @@ def _shuffled(windows: TokenWindows, seed: int, place: int) -> grain.MapDataset[
 
 def _require_mixable(mixture: Mixture) -> None:
     if not mixture:
-        raise ValueError("mixture=[]: must name a corpus")
+        raise InputError("mixture=[]: must name a corpus")
     first = mixture[0][0]
     for store, weight in mixture:
         if not weight > 0:
-            raise ValueError(f"weight={weight} of {store.directory}: must be above zero")
+            raise InputError(f"weight={weight} of {store.directory}: must be above zero")
         if store.tokenizer_sha256 != first.tokenizer_sha256:
-            raise ValueError(
+            raise InputError(
                 f"{store.directory}: its tokenizer is not that of {first.directory}; "
                 "prepare both with the same tokenizer.json to mix them"
             )
@@ -114,7 +115,7 @@ def evaluation_batches(store: TokenStore, sequence_length: int, batch_size: int,
     windows = TokenWindows(store, sequence_length)
     wanted = min(max(n_tokens // (sequence_length * batch_size), 1), len(windows) // batch_size)
     if wanted < 1:
-        raise ValueError(f"batch_size={batch_size}: more than the validation split's {len(windows)} windows")
+        raise InputError(f"batch_size={batch_size}: more than the validation split's {len(windows)} windows")
     # Spread over the split, so that a few long documents do not decide the loss.
     chosen = np.linspace(0, len(windows) - 1, wanted * batch_size).astype(int)
     return np.stack([windows[index] for index in chosen]).reshape(wanted, batch_size, sequence_length + 1)

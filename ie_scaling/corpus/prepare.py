@@ -51,7 +51,7 @@ def prepare(config: CorpusConfig) -> dict[str, Any]:
         with workdir.opened(directory, _resolved(config), inputs=config.inputs):
             try:
                 _write(config, text_sources, units, directory)
-            except ValueError:
+            except InputError:
                 if is_new:
                     _discard(directory)
                 raise

@@ -131,7 +131,7 @@ def _read(path: Path) -> dict[str, Any] | None:
     """A record, or None where the file is something else."""
     try:
         record = files.read_json(path)
-    except (ValueError, OSError):
+    except (InputError, OSError):
         return None
     if not isinstance(record, dict) or record.get("format") != FORMAT or {"unit", "files", "result"} - set(record):
         return None

@@ -52,7 +52,7 @@ def time_cases(cases: Sequence[Case], config: TimeDecodeConfig) -> Timed:
     Of `config`, only how to measure counts (repeats, limits, warm-up, tensor, seed), not what.
 
     Raises:
-      ValueError: a case that does not fit, before anything is compiled.
+      InputError: a case that does not fit, before anything is compiled.
     """
     groups, found = groups_by_memory(cases, config.tensor), Timed([], [], [])
     for number, group in enumerate(groups):
@@ -72,7 +72,7 @@ def groups_by_memory(cases: Sequence[Case], n_shards: int = 1) -> list[list[Case
     A shape's weights are shared by its cases, but for a single request and several, which have layouts of their own.
 
     Raises:
-      ValueError: a case that does not fit alone.
+      InputError: a case that does not fit alone.
     """
     available = available_bytes()
     groups: list[list[Case]] = []

@@ -74,7 +74,7 @@ class TimeDecodeConfig:
         for spec in self.architectures:
             try:
                 resolved.append(lookup.resolve(spec))
-            except ValueError as error:
+            except InputError as error:
                 raise InputError(f"architectures: {error}") from None
         return tuple(resolved)
 

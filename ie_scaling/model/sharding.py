@@ -9,6 +9,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from ie_scaling.architecture import Architecture
+from ie_scaling.errors import InputError
 from ie_scaling.model import transformer
 
 AXES = ("data", "fsdp", "tensor")
@@ -57,16 +58,16 @@ def make_mesh(data: int = 1, fsdp: int = 1, tensor: int = 1, devices: Sequence[j
     """A mesh over data·fsdp·tensor of `devices` (all of them by default).
 
     Raises:
-      ValueError: the devices do not divide into such meshes.
+      InputError: the devices do not divide into such meshes.
     """
     chosen = jax.devices() if devices is None else list(devices)
     wanted = data * fsdp * tensor
     if min(data, fsdp, tensor) < 1 or len(chosen) % wanted:
-        raise ValueError(
+        raise InputError(
             f"mesh data={data}, fsdp={fsdp}, tensor={tensor}: needs {wanted} devices, which must divide {len(chosen)}"
         )
     if jax.process_count() > 1 and wanted != len(chosen):
-        raise ValueError(f"mesh data={data}, fsdp={fsdp}, tensor={tensor}: must use all {len(chosen)} devices")
+        raise InputError(f"mesh data={data}, fsdp={fsdp}, tensor={tensor}: must use all {len(chosen)} devices")
     return jax.make_mesh((data, fsdp, tensor), AXES, axis_types=(AxisType.Auto,) * 3, devices=chosen[:wanted])
 
 
@@ -99,12 +100,12 @@ def hosts_of_batch(mesh: Mesh, batch_size: int) -> tuple[int, int]:
     Processes that share a block, because tensor spans them, supply the same rows.
 
     Raises:
-      ValueError: the rows of this process are not one of equal contiguous blocks.
+      InputError: the rows of this process are not one of equal contiguous blocks.
     """
     indices: Any = NamedSharding(mesh, P(RULES["batch"])).addressable_devices_indices_map((batch_size,))
     spans = sorted({index[0].indices(batch_size)[:2] for index in indices.values()})
     first, last = spans[0][0], spans[-1][1]
     n_rows = last - first
     if any(left[1] != right[0] for left, right in itertools.pairwise(spans)) or first % n_rows:
-        raise ValueError(f"mesh {dict(mesh.shape)}: does not give this process one block of the batch's rows")
+        raise InputError(f"mesh {dict(mesh.shape)}: does not give this process one block of the batch's rows")
     return first // n_rows, batch_size // n_rows

@@ -150,7 +150,7 @@ def build(cls: type[T], values: Mapping[str, Any], path: str = "config") -> T:
         chosen[name] = _tokens(fields[name], values[name], chosen, f"{path}.{name}")
     try:
         return cls(**chosen)
-    except ValueError as error:
+    except InputError as error:
         message = " ".join(str(error).split())
         message = message if len(message) <= LONGEST else f"{message[:LONGEST]} ..."
         raise InputError(message if message.startswith(path) else f"{path}.{message}") from None

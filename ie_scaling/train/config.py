@@ -108,7 +108,7 @@ class RecipeConfig:
 
 
 def check_batch(recipe: RecipeConfig, runtime: RuntimeConfig) -> None:
-    """Raise a ValueError unless the batch divides among devices and accumulation steps."""
+    """Raise an InputError unless the batch divides among devices and accumulation steps."""
     parts = runtime.mesh.batch_shards * runtime.accumulation
     rule = f"must divide by mesh.data·mesh.fsdp·accumulation = {parts}"
     require(recipe.batch_size % parts == 0, "recipe.batch_size", recipe.batch_size, rule)

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
+from ie_scaling.errors import InputError
 from ie_scaling.train.runtime_config import DistributedConfig
 
 
@@ -14,7 +15,7 @@ def start(config: DistributedConfig) -> None:
     """Join the other processes; to be called before anything else of JAX, and harmless when called again.
 
     Raises:
-      ValueError: they could not be joined.
+      InputError: they could not be joined.
     """
     if config.mode == "off" or jax.distributed.is_initialized():
         return
@@ -29,7 +30,7 @@ def start(config: DistributedConfig) -> None:
         jax.distributed.initialize(**given)
     except Exception as error:  # a cluster that is not there shows itself in many classes
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ValueError(f"runtime.distributed.mode={config.mode!r}: cannot join the others ({reason})") from None
+        raise InputError(f"runtime.distributed.mode={config.mode!r}: cannot join the others ({reason})") from None
 
 
 def is_primary() -> bool:
@@ -54,16 +55,16 @@ def by_primary(action: Callable[[], Any]) -> None:
     """Done by the first process while the others wait. Where it cannot be done, all fail, and none is left waiting.
 
     Raises:
-      ValueError, OSError: as `action` does; in the other processes a ValueError that points to the first.
+      Exception: as `action` does; in the other processes an InputError that points to the first.
     """
     error = None
     if is_primary():
         try:
             action()
-        except (ValueError, OSError) as raised:
+        except Exception as raised:
             error = raised
     if agreed(error is not None):
-        raise error or ValueError("the first process could not go on; it says why")
+        raise error or InputError("the first process could not go on; it says why")
 
 
 def preempted(step: int, stop_asked: bool) -> bool:

@@ -40,7 +40,7 @@ def run(
       devices: those to train on; all by default.
 
     Raises:
-      ValueError: bad configuration or corpus.
+      InputError: bad configuration or corpus.
       FloatingPointError: the loss is not finite, or a spike.
       OSError: a checkpoint could not be written.
     """
@@ -114,7 +114,7 @@ def open_corpora(recipe: RecipeConfig, vocab_size: int) -> Corpora:
     """The recipe's corpora, the first prepared where it is not there yet.
 
     Raises:
-      ValueError: a corpus that is bad or not there, or has tokens beyond `vocab_size`.
+      InputError: a corpus that is bad or not there, or has tokens beyond `vocab_size`.
     """
     distributed.by_primary(lambda: prepare.prepare(recipe.corpus))
     corpora = Corpora(recipe)

@@ -72,7 +72,7 @@ def _devices(runtime: RuntimeConfig, n_parallel: int) -> Iterator[str]:
     mesh, n_here = runtime.mesh, len(jax.devices())
     try:
         sharding.make_mesh(mesh.data, mesh.fsdp, mesh.tensor)
-    except ValueError as error:
+    except InputError as error:
         at_hand = pricing.find_device("")
         elsewhere = runtime.price.device and (at_hand is None or runtime.price.device != at_hand[0])
         if not elsewhere:
@@ -129,6 +129,6 @@ def corpora(recipe: RecipeConfig, vocab_size: int) -> list[str]:
     try:
         pipeline.training_dataset(mixture, length, batch_size, seed=0)
         pipeline.evaluation_batches(validation, length, batch_size, 1)
-    except ValueError as error:
+    except InputError as error:
         raise InputError(f"recipe: {error}") from None
     return warnings

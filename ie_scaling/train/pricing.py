@@ -73,7 +73,7 @@ def find_device(name: str) -> tuple[str, Device] | None:
     """The named device, or for "" the one at hand; None where that is not in the table, as a CPU is not.
 
     Raises:
-      ValueError: a name that is not in the table.
+      InputError: a name that is not in the table.
     """
     if name:
         require(name in DEVICES, "runtime.price.device", name, f"must be one of {', '.join(DEVICES)}")

@@ -96,7 +96,7 @@ class SweepConfig:
                 recipe=recipe,
                 runtime=self.runtime,
             )
-        except ValueError as error:
+        except InputError as error:
             raise InputError(f"runs={short(run)}: {error}") from None
 
 

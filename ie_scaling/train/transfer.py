@@ -104,7 +104,7 @@ def scales(a: Architecture, config: OptimizerConfig) -> Scales | None:
     """The folded factors of every parameter, or None where config.transfer is "constant".
 
     Raises:
-      ValueError: the base shape has other ties or norms, so that there is nothing to carry over.
+      InputError: the base shape has other ties or norms, so that there is nothing to carry over.
     """
     if config.transfer == "constant":
         return None

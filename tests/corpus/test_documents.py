@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from ie_scaling.corpus import documents, sources, splits
 from ie_scaling.corpus.config import CorpusConfig
+from ie_scaling.errors import InputError
 from tests.corpus.conftest import write_documents
 
 names = st.text(min_size=1, max_size=8)
@@ -73,13 +74,13 @@ def test_a_file_may_have_a_name_that_is_not_utf8(tmp_path):
 
 
 def test_corpora_without_documents_are_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"text='.*nowhere': must be \"stdlib\", a folder, or a file of text"):
+    with pytest.raises(InputError, match=r"text='.*nowhere': must be \"stdlib\", a folder, or a file of text"):
         documents.plan(CorpusConfig(text=str(tmp_path / "nowhere")))
-    with pytest.raises(ValueError, match="holds no documents"):
+    with pytest.raises(InputError, match="holds no documents"):
         documents.plan(CorpusConfig(text=str(tmp_path)))
     (tmp_path / "a.txt").touch()
-    with pytest.raises(ValueError, match="holds no documents"):
+    with pytest.raises(InputError, match="holds no documents"):
         documents.plan(CorpusConfig(text=str(tmp_path)))
     (tmp_path / "b.txt").write_text("alone")
-    with pytest.raises(ValueError, match=r"has 5 characters, too few for a train and a validation split"):
+    with pytest.raises(InputError, match=r"has 5 characters, too few for a train and a validation split"):
         documents.plan(CorpusConfig(text=str(tmp_path)))

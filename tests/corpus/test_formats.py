@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from ie_scaling.corpus import documents, formats, kinds
 from ie_scaling.corpus.config import CorpusConfig
+from ie_scaling.errors import InputError
 from tests.corpus.conftest import FORMATS, write_documents
 
 TEXTS = [f"document {number} é\n" * (number % 5 + 1) for number in range(40)]
@@ -92,7 +93,7 @@ def test_a_bad_line_is_named(tmp_path, line, compress):
     written = f'{{"text": "a"}}\n{line}\n'.encode()
     path = tmp_path / ("a.jsonl.gz" if compress else "a.jsonl")
     path.write_bytes(gzip.compress(written, mtime=0) if compress else written)
-    with pytest.raises(ValueError, match=BAD_LINES[line]) as caught:
+    with pytest.raises(InputError, match=BAD_LINES[line]) as caught:
         read(path)
     assert str(caught.value).startswith(f"{path}: ")
 
@@ -103,11 +104,11 @@ def parquet_with(tmp_path, **columns):
 
 
 def test_a_bad_column_is_named(tmp_path):
-    with pytest.raises(ValueError, match="has no column 'text'; its columns are id, body"):
+    with pytest.raises(InputError, match="has no column 'text'; its columns are id, body"):
         read(parquet_with(tmp_path, id=[1], body=["a"]))
-    with pytest.raises(ValueError, match="column 'text' is int64, must be a string"):
+    with pytest.raises(InputError, match="column 'text' is int64, must be a string"):
         read(parquet_with(tmp_path, text=[1]))
-    with pytest.raises(ValueError, match='row 2: "text" is null, must be a string'):
+    with pytest.raises(InputError, match='row 2: "text" is null, must be a string'):
         read(parquet_with(tmp_path, text=["a", None]))
 
 
@@ -119,7 +120,7 @@ def test_a_damaged_file_is_named_wherever_it_is_cut(tmp_path, kind, message):
     whole = write_documents(tmp_path, kind, TEXTS).read_bytes()
     for damaged in (b"", whole[:20], whole[: len(whole) // 2], whole[:-1], b"junk " * 50):
         (tmp_path / kind).write_bytes(damaged)
-        with pytest.raises(ValueError, match=rf"^{tmp_path / kind}: {message}") as caught:
+        with pytest.raises(InputError, match=rf"^{tmp_path / kind}: {message}") as caught:
             read(tmp_path / kind)
         assert "\n" not in str(caught.value)
 
@@ -129,7 +130,7 @@ def test_a_parquet_damaged_in_its_middle_is_named(tmp_path):
     data = bytearray(path.read_bytes())
     data[4:200] = bytes(196)
     path.write_bytes(data)
-    with pytest.raises(ValueError, match="broken Parquet file"):
+    with pytest.raises(InputError, match="broken Parquet file"):
         read(path)
 
 
@@ -151,7 +152,7 @@ def test_invalid_utf8_is_replaced_skipped_or_refused(tmp_path):
         assert replaced is not None
         assert replaced.strip("�") != replaced or replaced[1] == "�"
         assert read(path, invalid_utf8="skip")[0][-1][1] is None
-        with pytest.raises(ValueError, match=rf"{name}: {where}invalid UTF-8 at byte \d+; invalid_utf8 may be"):
+        with pytest.raises(InputError, match=rf"{name}: {where}invalid UTF-8 at byte \d+; invalid_utf8 may be"):
             read(path, invalid_utf8="error")
 
 

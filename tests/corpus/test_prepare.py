@@ -148,7 +148,7 @@ def test_a_finished_corpus_is_not_made_again_and_another_is_refused(config, monk
     manifest = prepare.prepare(config)
     monkeypatch.setattr(documents, "plan", None)
     assert prepare.prepare(dataclasses.replace(config, n_workers=7)) == manifest
-    with pytest.raises(ValueError, match="started with vocab_size=270, now 300"):
+    with pytest.raises(InputError, match="started with vocab_size=270, now 300"):
         prepare.prepare(dataclasses.replace(config, vocab_size=300))
 
 
@@ -213,7 +213,7 @@ def test_bad_corpora_are_one_line_and_leave_nothing(config, tmp_path, max_bytes)
     for name, message in bad_corpora(tmp_path / "in").items():
         text = str(tmp_path / "in" / name)
         bad = dataclasses.replace(config, text=text, tokenizer="byte", max_bytes=max_bytes, shard_bytes=100)
-        with pytest.raises(ValueError, match=message) as caught:
+        with pytest.raises(InputError, match=message) as caught:
             prepare.prepare(bad)
         assert "\n" not in str(caught.value)
         assert not Path(config.directory).exists()
@@ -223,14 +223,14 @@ def test_a_worker_s_error_is_the_same_line_and_leaves_nothing(config, tmp_path):
     bad_corpora(tmp_path)
     text = str(tmp_path / "late.jsonl")
     bad = dataclasses.replace(config, text=text, tokenizer="byte", max_bytes=0, shard_bytes=500, n_workers=2)
-    with pytest.raises(ValueError, match=r"late.jsonl: line 51: must be a JSON object"):
+    with pytest.raises(InputError, match=r"late.jsonl: line 51: must be a JSON object"):
         prepare.prepare(bad)
     assert not Path(config.directory).exists()
 
 
 def test_a_directory_that_was_there_is_left_as_it_was(config):
     Path(config.directory).mkdir()
-    with pytest.raises(ValueError, match="vocab_size=9000: the text yields only"):
+    with pytest.raises(InputError, match="vocab_size=9000: the text yields only"):
         prepare.prepare(dataclasses.replace(config, vocab_size=9000))
     assert contents(config.directory) == {}
     prepare.prepare(config)

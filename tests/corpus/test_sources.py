@@ -6,6 +6,7 @@ import pytest
 
 from ie_scaling.corpus import documents, kinds, sources
 from ie_scaling.corpus.config import CorpusConfig
+from ie_scaling.errors import InputError
 from tests.corpus.conftest import write_documents
 
 CASES = Path(__file__).parent.parent / "cases"
@@ -99,6 +100,6 @@ def test_tables_and_markup_as_plain_text_are_remarked_on(tmp_path):
 
 @pytest.mark.parametrize("text", ["nowhere", "\0", "x" * 5000, "/dev/null"])
 def test_a_text_that_is_not_there_is_one_line(text):
-    with pytest.raises(ValueError, match=r"^text=.*: must be") as caught:
+    with pytest.raises(InputError, match=r"^text=.*: must be") as caught:
         found_in(text)
     assert len(str(caught.value)) < 200

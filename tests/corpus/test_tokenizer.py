@@ -10,6 +10,7 @@ from tokenizers import processors
 
 from ie_scaling.corpus import tokenizer as tokenizer_lib
 from ie_scaling.corpus.config import CorpusConfig
+from ie_scaling.errors import InputError
 
 END = "<|endoftext|>"
 BYTE = tokenizer_lib.byte_level(END)
@@ -52,14 +53,14 @@ def test_a_vocabulary_with_holes_is_as_large_as_its_largest_id():
 
 
 def test_tokenizers_that_cannot_serve_are_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"tokenizer='.*absent.json': no such file"):
+    with pytest.raises(InputError, match=r"tokenizer='.*absent.json': no such file"):
         tokenizer_lib.make(dataclasses.replace(CONFIG, tokenizer=str(tmp_path / "absent.json")), [])
     (tmp_path / "bad.json").write_text('{"a": ')
-    with pytest.raises(ValueError, match=r"bad.json: not a tokenizer.json") as caught:
+    with pytest.raises(InputError, match=r"bad.json: not a tokenizer.json") as caught:
         tokenizer_lib.make(dataclasses.replace(CONFIG, tokenizer=str(tmp_path / "bad.json")), [])
     assert "\n" not in str(caught.value)
     config = dataclasses.replace(save(BYTE, tmp_path), end_of_text="</s>")
-    with pytest.raises(ValueError, match=r"end_of_text='</s>': must be a token of .*t.json"):
+    with pytest.raises(InputError, match=r"end_of_text='</s>': must be a token of .*t.json"):
         tokenizer_lib.make(config, [])
-    with pytest.raises(ValueError, match=r"vocab_size=5000: the text yields only 26[0-9] tokens"):
+    with pytest.raises(InputError, match=r"vocab_size=5000: the text yields only 26[0-9] tokens"):
         tokenizer_lib.make(CorpusConfig(vocab_size=5000), ["a few words"])

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ie_scaling.corpus.tokens import TokenStore
+from ie_scaling.errors import InputError
 from tests.corpus.conftest import write_store
 
 TOKENS = np.arange(100, dtype=np.uint16)
@@ -32,28 +33,28 @@ def test_reads_beyond_the_ends_are_refused(store_of, span):
 
 
 def test_shards_are_read_only(store_of):
-    with pytest.raises(ValueError, match="read-only"):
+    with pytest.raises(InputError, match="read-only"):
         store_of(TOKENS).read(0, 3)[0] = 1
 
 
 def test_a_model_needs_an_embedding_for_every_token(store_of):
     store = store_of(TOKENS, cuts=(40,))
     store.require_vocabulary(100)
-    with pytest.raises(ValueError, match=r"^architecture.vocab_size=99: must be above the largest token id, 99,"):
+    with pytest.raises(InputError, match=r"^architecture.vocab_size=99: must be above the largest token id, 99,"):
         store.require_vocabulary(99)
 
 
 def test_an_absent_or_damaged_corpus_is_one_clear_line(store_of, tmp_path):
-    with pytest.raises(ValueError, match=r"manifest.json: no such file"):
+    with pytest.raises(InputError, match=r"manifest.json: no such file"):
         TokenStore.open(tmp_path / "nowhere", "train")
     store = store_of(TOKENS, cuts=(40,))
-    with pytest.raises(ValueError, match="has no 'validation'; prepare"):
+    with pytest.raises(InputError, match="has no 'validation'; prepare"):
         TokenStore.open(store.directory, "validation")
     np.save(store.directory / "shards" / "1.npy", TOKENS[:3])
-    with pytest.raises(ValueError, match=r"1.npy: holds 3 tokens, must hold the manifest's 60"):
+    with pytest.raises(InputError, match=r"1.npy: holds 3 tokens, must hold the manifest's 60"):
         store.read(50, 60)
     (store.directory / "shards" / "0.npy").unlink()
-    with pytest.raises(ValueError, match=r"0.npy: no such file, though"):
+    with pytest.raises(InputError, match=r"0.npy: no such file, though"):
         TokenStore.open(store.directory, "train")
 
 

@@ -76,7 +76,7 @@ def test_a_run_that_fails_is_named_and_does_not_stop_the_others(sweep_config, tm
 
 def test_ray_that_is_not_there_is_one_line(sweep_config, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(ValueError, match="ray is not installed"):
+    with pytest.raises(InputError, match="ray is not installed"):
         run(dataclasses.replace(sweep_config, executor="ray"), tmp_path)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from ie_scaling.architecture import Architecture
+from ie_scaling.errors import InputError
 from ie_scaling.model import sharding, transformer
 from tests.model.shapes import FAMILIES
 
@@ -51,5 +52,5 @@ def test_eight_devices_compute_what_one_does(axes):
 
 @pytest.mark.parametrize("axes", [(3, 1, 1), (0, 1, 1), (16, 1, 1)])
 def test_a_mesh_that_does_not_fit_is_refused(axes):
-    with pytest.raises(ValueError, match=r"^mesh data="):
+    with pytest.raises(InputError, match=r"^mesh data="):
         sharding.make_mesh(*axes)

@@ -24,7 +24,7 @@ class Outer:
 
     def __post_init__(self):
         if self.size < 0:
-            raise ValueError(f"size={self.size}: must not be negative")
+            raise InputError(f"size={self.size}: must not be negative")
 
 
 def test_round_trip_through_a_config_dict():
@@ -65,7 +65,7 @@ def test_integers_become_floats_where_floats_belong():
     ],
 )
 def test_bad_values_are_one_line(values, message):
-    with pytest.raises(ValueError, match="config") as caught:
+    with pytest.raises(InputError, match="config") as caught:
         config.build(Outer, values)
     assert str(caught.value) == message
 
@@ -75,7 +75,7 @@ def test_a_field_without_default_must_be_given():
     class Needs:
         size: int
 
-    with pytest.raises(ValueError, match=r"config.size: missing"):
+    with pytest.raises(InputError, match=r"config.size: missing"):
         config.build(Needs, {})
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from ie_scaling import accounting
 from ie_scaling.architecture import Architecture
+from ie_scaling.errors import InputError
 from ie_scaling.running import config as config_lib
 from ie_scaling.train.config import TrainConfig
 from ie_scaling.train.sweep_config import SweepConfig
@@ -47,7 +48,7 @@ def nested(path, value):
     ],
 )
 def test_absurd_values_are_named(path, value):
-    with pytest.raises(ValueError, match=path.rpartition(".")[2]) as raised:
+    with pytest.raises(InputError, match=path.rpartition(".")[2]) as raised:
         config_lib.build(TrainConfig, nested(path, value))
     assert len(str(raised.value)) < 400
     assert "\n" not in str(raised.value)
@@ -69,7 +70,7 @@ def test_absurd_values_are_named(path, value):
     ],
 )
 def test_absurd_runs_of_a_sweep_are_named(run):
-    with pytest.raises(ValueError, match="runs=") as raised:
+    with pytest.raises(InputError, match="runs=") as raised:
         config_lib.build(SweepConfig, {"runs": (run,)})
     assert len(str(raised.value)) < 1200
     assert "\n" not in str(raised.value)

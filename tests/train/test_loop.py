@@ -174,7 +174,7 @@ def test_what_an_earlier_start_cannot_have_left_is_one_line(plan, tmp_path, monk
 )
 def test_what_cannot_be_trained_on_is_refused_with_nothing_written(plan, tmp_path, changes, message):
     bad = dataclasses.replace(plan.recipe, **changes)
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(InputError, match=message):
         loop.run(dataclasses.replace(plan, recipe=bad, n_tokens=bad.tokens_per_step), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
@@ -185,6 +185,6 @@ def test_a_token_beyond_the_vocabulary_is_refused(plan, tmp_path):
     )
     small = dataclasses.replace(plan.architecture, vocab_size=100)
     bad = dataclasses.replace(plan, recipe=dataclasses.replace(plan.recipe, corpus=corpus), architecture=small)
-    with pytest.raises(ValueError, match="vocab_size=100: must be above the largest token id, 256"):
+    with pytest.raises(InputError, match="vocab_size=100: must be above the largest token id, 256"):
         loop.run(bad, tmp_path / "run")
     assert not (tmp_path / "run").exists()

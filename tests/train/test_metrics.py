@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorboardX.proto.event_pb2 as event_pb2
 
+from ie_scaling.errors import InputError
 from ie_scaling.train import loop, metrics
 from ie_scaling.train.runtime_config import CheckpointConfig, LogConfig
 
@@ -70,7 +71,7 @@ def test_tensorboard_and_a_profile_are_written(plan, tmp_path):
 
 def test_wandb_that_is_not_there_is_one_line(plan, tmp_path):
     log = LogConfig(wandb_project="study")
-    with pytest.raises(ValueError, match="wandb is not installed"):
+    with pytest.raises(InputError, match="wandb is not installed"):
         loop.run(dataclasses.replace(plan, runtime=dataclasses.replace(plan.runtime, log=log)), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 

@@ -126,7 +126,7 @@ def test_a_text_that_cannot_hold_a_batch_is_refused_before_it_is_tokenized(plan,
 
 def test_a_transfer_from_another_kind_of_shape_is_refused(plan):
     optimizer = dataclasses.replace(plan.recipe.optimizer, transfer="completep", base="d24-n2-h2-k1-c10-f37-v270-tied")
-    with pytest.raises(ValueError, match="tied_embeddings"):
+    with pytest.raises(InputError, match="tied_embeddings"):
         preflight.check([with_recipe(plan, optimizer=optimizer)])
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from ie_scaling import accounting
 from ie_scaling.architecture import Architecture
+from ie_scaling.errors import InputError
 from ie_scaling.running import config as config_lib
 from ie_scaling.train import pricing, step
 from ie_scaling.train.config import RecipeConfig, TrainConfig
@@ -108,7 +109,7 @@ def test_what_does_not_fit_says_so():
 
 
 def test_an_unknown_device_is_named():
-    with pytest.raises(ValueError, match=r"runtime.price.device='h300': must be one of a100-40gb"):
+    with pytest.raises(InputError, match=r"runtime.price.device='h300': must be one of a100-40gb"):
         pricing.price(plan(price=PriceConfig(device="h300")))
 
 

@@ -11,10 +11,10 @@ from ie_scaling.train import attempt, states
 
 
 def test_status_of_what_is_no_sweep_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"config.json: no such file"):
+    with pytest.raises(InputError, match=r"config.json: no such file"):
         states.read(tmp_path)
     (tmp_path / "config.json").write_text('{"experiment": "train"}')
-    with pytest.raises(ValueError, match="holds no sweep"):
+    with pytest.raises(InputError, match="holds no sweep"):
         states.read(tmp_path)
 
 

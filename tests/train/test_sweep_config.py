@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from ie_scaling.errors import InputError
 from ie_scaling.shapes import lookup
 from ie_scaling.train.config import OptimizerConfig, TrainConfig
 from ie_scaling.train.sweep_config import SweepConfig
@@ -25,7 +26,7 @@ def test_runs_take_public_names_paths_and_shapes(tmp_path):
 
 
 def test_one_shape_under_two_names_is_one_run():
-    with pytest.raises(ValueError, match="is listed twice"):
+    with pytest.raises(InputError, match="is listed twice"):
         SweepConfig(runs=("gpt2@1000000", f"{lookup.resolve('gpt2').name}@1000000"))
 
 
@@ -43,7 +44,7 @@ def test_one_shape_under_two_names_is_one_run():
     ids=range(7),
 )
 def test_what_is_no_run_is_one_short_line(run, words):
-    with pytest.raises(ValueError, match=words) as error:
+    with pytest.raises(InputError, match=words) as error:
         SweepConfig(runs=(run,))
     assert "\n" not in str(error.value)
     assert len(str(error.value)) < 1500
@@ -57,7 +58,7 @@ def test_a_training_run_says_which_public_models_have_its_shape():
 
 def test_the_base_of_transferred_rates_may_be_a_public_model():
     assert OptimizerConfig(transfer="completep", base="smollm-135m").base == "smollm-135m"
-    with pytest.raises(ValueError, match="unknown architecture"):
+    with pytest.raises(InputError, match="unknown architecture"):
         OptimizerConfig(transfer="completep", base="smolm-9b")
 
 
@@ -86,5 +87,5 @@ def test_overrides_change_the_recipe_and_the_run_id(sweep_config):
     ],
 )
 def test_bad_sweeps_are_named(recipe, runs, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(InputError, match=message):
         SweepConfig(runs=runs, recipe=recipe)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from ie_scaling.architecture import Architecture
+from ie_scaling.errors import InputError
 from ie_scaling.model import transformer
 from ie_scaling.train import optimizer, step, transfer
 from ie_scaling.train.config import OptimizerConfig, RecipeConfig
@@ -103,7 +104,7 @@ def test_deviations_follow_the_law():
 
 @pytest.mark.parametrize("field", ["tied_embeddings", "qk_norm"])
 def test_a_base_of_another_kind_is_refused(field):
-    with pytest.raises(ValueError, match=f"optimizer.base=.*must have {field}=True"):
+    with pytest.raises(InputError, match=f"optimizer.base=.*must have {field}=True"):
         transfer.scales(dataclasses.replace(TARGET, **{field: True}), completep(BASE))
 
 

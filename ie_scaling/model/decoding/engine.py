@@ -226,7 +226,7 @@ class Engine:
         """The new tokens (B, new_tokens) that decoding adds to these prompts; `seed` matters above temperature 0.
 
         Raises:
-          ValueError: prompts of another number or length than the engine was compiled for.
+          InputError: prompts of another number or length than the engine was compiled for.
         """
         compiled_for = (self.workload.batch, self.workload.prompt_tokens)
         require(np.shape(token_BT) == compiled_for, "prompts", np.shape(token_BT), f"must be of shape {compiled_for}")

@@ -166,7 +166,7 @@ def weight_shardings(a: Architecture, batch: int, mesh: Mesh) -> DecodeWeights:
     """DecodeWeights with a NamedSharding in place of each array: heads, MLP and vocabulary over the tensor axis.
 
     Raises:
-      ValueError: the tensor axis does not divide kv heads, MLP width and vocabulary.
+      InputError: the tensor axis does not divide kv heads, MLP width and vocabulary.
     """
     n_shards = mesh.shape["tensor"]
     for field in ("n_kv_heads", "d_ff", "vocab_size"):

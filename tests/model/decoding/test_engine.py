@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from ie_scaling.errors import InputError
 from ie_scaling.model import sharding, transformer
 from ie_scaling.model.decoding import engine, layout
 from ie_scaling.model.decoding.weights import make_weights, random_weights, weight_shardings
@@ -113,7 +114,7 @@ def test_split_over_devices_it_decodes_the_same_tokens(name, tensor, monkeypatch
 
 def test_devices_that_do_not_divide_the_heads_are_refused():
     mesh = sharding.make_mesh(tensor=2, devices=jax.devices()[:2])
-    with pytest.raises(ValueError, match=r"n_kv_heads=5: must be divisible by tensor=2"):
+    with pytest.raises(InputError, match=r"n_kv_heads=5: must be divisible by tensor=2"):
         weight_shardings(FAMILIES["gqa"], 1, mesh)
 
 
@@ -123,7 +124,7 @@ def test_a_cache_with_room_to_spare_changes_nothing_and_prompts_of_another_shape
     engine = make_engine(a, load, parameters)
     token_BT = np.random.default_rng(13).integers(0, a.vocab_size, (2, PROMPT))
     np.testing.assert_array_equal(engine.generate(token_BT), by_full_forwards(a, parameters, token_BT, NEW))
-    with pytest.raises(ValueError, match=r"prompts=\(2, 41\): must be of shape \(2, 5\)"):
+    with pytest.raises(InputError, match=r"prompts=\(2, 41\): must be of shape \(2, 5\)"):
         engine.generate(np.zeros((2, 41), np.int32))
 
 
