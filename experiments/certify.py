@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ie_scaling.laws.observations import Observations
 
 SECONDS_A_TABLE = 1.5
+CHUNK = 50  # transitions between reports of progress; chains are whole chunks
+MAX_TREE_DEPTH = 7
 MIN_MODELS = 8
 
 
@@ -49,10 +51,10 @@ class Config:
         fix_columns(self)
         one_of(self, "count", ("", *COUNTS))
         for field in ("n_warmup", "n_samples"):
-            require(getattr(self, field) % 50 == 0, field, getattr(self, field), "must be a multiple of 50")
-        within(self, 50, MOST_RESAMPLES, "n_warmup", "n_samples")
+            require(getattr(self, field) % CHUNK == 0, field, getattr(self, field), f"must be a multiple of {CHUNK}")
+        within(self, CHUNK, MOST_RESAMPLES, "n_warmup", "n_samples")
         within(self, 20, MOST_RESAMPLES, "n_tables")
-        require(self.thin >= 1 and 50 % self.thin == 0, "thin", self.thin, "must divide 50")
+        require(self.thin >= 1 and CHUNK % self.thin == 0, "thin", self.thin, f"must divide {CHUNK}")
         positive(self, "prior_scale")
         between(self, 0, 1, "target_accept")
         seeded(self)
@@ -111,15 +113,22 @@ def load(config: Config) -> Design:
 
 def resume(config: Config, loaded: Design, directory: Path) -> Certificate:
     """Do the parts that parts/ does not hold yet, and judge them: certificate.json."""
+    from ie_scaling.inference import nuts
     from ie_scaling.laws import reading
-    from ie_scaling.laws.evidence import calibration, certificate
+    from ie_scaling.laws.evidence import certificate
 
     law, rows, parts = loaded.law, loaded.rows, directory / "parts"
-    chains = calibration.Chains(
-        n_warmup=config.n_warmup, n_samples=config.n_samples, thin=config.thin, target_accept=config.target_accept
+    schedule = nuts.Schedule(
+        n_warmup=config.n_warmup,
+        n_samples=config.n_samples,
+        max_samples=config.n_samples,
+        target_accept=config.target_accept,
+        max_tree_depth=MAX_TREE_DEPTH,
+        chunk=CHUNK,
+        thin=config.thin,
     )
     calibrate = functools.partial(
-        certificate.calibrate, law, rows, config.n_tables, config.prior_scale, chains, config.seed
+        certificate.calibrate, law, rows, config.n_tables, config.prior_scale, schedule, config.seed
     )
     simulated = files.read_or_make(parts / "calibration.json", calibrate)
     roll_forward = functools.partial(certificate.roll_forward, law, rows, config.seed)

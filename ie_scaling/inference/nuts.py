@@ -1,16 +1,21 @@
-"""NUTS over any density: compiled while its starting point is still sought, chains in pairs.
+"""NUTS over any density: compiled while its starting point is still sought, chains vectorized in groups.
 
 NUTS walks in x, where coordinates are y = origin + scale·x. Origin and scale are arguments of the compiled programs, so
-that whoever must first fit something to know them loses no time: `compile_ahead` returns at once. Two chains are
-vectorised, for they cost little more than one; four would cost twice as much as two and wait for the longest trajectory
-of four, so pairs run side by side in threads. Letters: C chains, w of one thread, S draws, Q coordinates.
+that whoever must first fit something to know them loses no time: `compile_ahead` returns at once. `run` samples one
+density by several chains; `run_many` samples many of one shape, such as the posteriors of simulated tables, each chain
+its own.
+
+The chains of a group are one program, which waits at every transition for the longest trajectory among them; groups
+run side by side in threads. Two chains of one density cost little more than one; four would cost twice as much as two.
+Letters: C chains, w of one group, S draws, Q coordinates.
 """
 
 import concurrent.futures
 import contextlib
 import dataclasses
 import math
-from collections.abc import Callable, Generator
+import os
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 import jax
@@ -24,7 +29,7 @@ from ie_scaling.inference.config import NutsConfig
 
 CHUNK = 250  # transitions between reports of progress
 MAX_TREE_DEPTH = 8
-SIDE_BY_SIDE = 2  # chains of one thread
+SIDE_BY_SIDE = 2  # chains of one group, where they share a density
 STATS = ("diverging", "n_steps", "acceptance_rate", "energy", "lp")
 
 
@@ -44,8 +49,40 @@ class Target:
     n_coordinates: int
     sites_of: Callable[[jax.Array], Any]
     log_density: Callable[[Any], jax.Array]
-    draw_rest: Callable[[jax.Array, Any], Any]
+    draw_rest: Callable[[jax.Array, Any], Any] = lambda key, sites: None
     learn_covariances: bool = True
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """How each chain walks.
+
+    Attributes:
+      n_warmup, n_samples: transitions; both whole chunks.
+      max_samples: how far draws may be doubled while they are not enough.
+      target_accept: acceptance that warm-up tunes the step size to.
+      chunk: transitions of one call of a compiled program, and between reports of progress.
+      thin: one draw is recorded of so many; it divides a chunk. Statistics are of every transition.
+    """
+
+    n_warmup: int
+    n_samples: int
+    max_samples: int
+    target_accept: float
+    chunk: int
+    max_tree_depth: int = MAX_TREE_DEPTH
+    thin: int = 1
+
+    @classmethod
+    def of(cls, config: NutsConfig) -> "Schedule":
+        """The schedule of a posterior's chains."""
+        return cls(
+            n_warmup=config.n_warmup,
+            n_samples=config.n_samples,
+            max_samples=config.max_samples,
+            target_accept=config.target_accept,
+            chunk=math.gcd(config.n_warmup, config.n_samples, CHUNK),
+        )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -59,9 +96,9 @@ class Draws:
 
 @dataclasses.dataclass(frozen=True)
 class Programs:
-    """Compiled for w chains: `begin` them, `advance` them by a chunk, and `complete` its draws."""
+    """Compiled for the w chains of a group: `begin` them, `advance` them by a chunk, and `complete` its draws."""
 
-    begin: Callable[..., Any]  # seed, thread, x_wQ, frame -> key, state
+    begin: Callable[..., Any]  # -> key, state
     advance: Callable[..., Any]  # state, frame -> state, sites, stats
     complete: Callable[..., Any]  # key, chunk's number, sites -> rest
 
@@ -72,7 +109,7 @@ Compiling = concurrent.futures.Future[Programs]
 def compile_ahead(target: Target, config: NutsConfig) -> Compiling:
     """Compile in the background what `run` will need."""
     with_one_thread = concurrent.futures.ThreadPoolExecutor(1)
-    compiling = with_one_thread.submit(_compile, target, config)
+    compiling = with_one_thread.submit(_compile_shared, target, config)
     with_one_thread.shutdown(wait=False)
     return compiling
 
@@ -86,50 +123,102 @@ def run(
     enough: Callable[[Any], bool],
     on_progress: Callable[[int], None],
 ) -> Draws:
-    """Draw, from starts about the origin, once compiling is done.
+    """Draw by several chains, from starts about the origin, once compiling is done.
 
     The number of draws is doubled until `enough` says so of the sites, up to `config.max_samples` a chain.
     `on_progress` gets the transitions of each chain since the last call.
     """
-    programs, frame = compiling.result(), (origin_Q, scale_QQ)
-    width, chunk = _sizes(config)
-    threads = range(config.n_chains // width)
-    x_TwQ = 0.5 * np.random.default_rng(seed).standard_normal((len(threads), width, len(origin_Q)))
+    programs, frame, width = compiling.result(), (None, origin_Q, scale_QQ), _width(config)
+    groups = range(config.n_chains // width)
+    x_GwQ = 0.5 * np.random.default_rng(seed).standard_normal((len(groups), width, len(origin_Q)))
+    starts = [(seed, group, x_GwQ[group], frame) for group in groups]
+    return _walk(programs, starts, [frame] * len(groups), Schedule.of(config), enough, on_progress)
 
-    def begin(thread):
+
+def run_many(
+    target_of: Callable[[Any], Target],
+    data: Any,
+    origin_CQ: np.ndarray,
+    scale_CQQ: np.ndarray,
+    start_CQ: np.ndarray | None,
+    seed: int,
+    schedule: Schedule,
+    side_by_side: int,
+    on_progress: Callable[[int], None],
+) -> Draws:
+    """Draw from many densities of one shape by one chain each; nothing is drawn given the sites.
+
+    Args:
+      target_of: the target of one chain from its own part of `data`, a pytree of arrays with leading axis C.
+      origin_CQ, scale_CQQ: of each chain's coordinates.
+      start_CQ: where in x each chain starts; None starts all at their origins.
+      side_by_side: chains of one group.
+      on_progress: gets the transitions of each chain since the last call.
+    """
+    n_chains = len(origin_CQ)
+    width = min(side_by_side, n_chains)
+    groups = [np.arange(first, first + width) % n_chains for first in range(0, n_chains, width)]
+    with _settings():
+        keys_C = jax.random.split(jax.random.key(seed), n_chains)
+        frame = jax.tree.map(jnp.asarray, (data, origin_CQ, scale_CQQ))
+        starts = [
+            jax.tree.map(lambda values, group=group: values[group], (keys_C, start_CQ, frame)) for group in groups
+        ]
+        begin, advance = _functions(target_of, schedule, frame_axis=0)
+        programs = _compile(lambda *start: (None, begin(*start)), advance, lambda *_: None, starts[0])
+    frames = [frame for _, _, frame in starts]
+    draws = _walk(programs, starts, frames, schedule, lambda sites: True, on_progress)
+    sites, stats = jax.tree.map(lambda values: values[:n_chains], (draws.sites, draws.stats))  # the last group wrapped
+    return Draws(sites=sites, rest=None, stats=stats)
+
+
+def _walk(
+    programs: Programs,
+    starts: Sequence[tuple],
+    frames: Sequence[Any],
+    schedule: Schedule,
+    enough: Callable[[Any], bool],
+    on_progress: Callable[[int], None],
+) -> Draws:
+    """Warm up and draw, all groups in step; `starts` are what each begins from."""
+    n_groups, chunk, thin = len(starts), schedule.chunk, schedule.thin
+
+    def begin(start):
         with _settings():
-            return programs.begin(seed, thread, x_TwQ[thread], frame)
+            return programs.begin(*start)
 
-    def advance(state):
+    def advance(state, frame):
         with _settings():
             return jax.block_until_ready(programs.advance(state, frame)[0])
 
-    def draw(key, state, number):
+    def draw(key, state, frame, number):
         with _settings():
             state, sites, stats = programs.advance(state, frame)
-            return state, jax.device_get((sites, programs.complete(key, number, sites), stats))
+            sites, rest, stats = jax.device_get((sites, programs.complete(key, number, sites), stats))
+            return state, (jax.tree.map(lambda values: values[::thin], (sites, rest)), stats)
 
-    # Every thread has a core's worth of work: factorisations on both cores from both threads take twice as long.
-    with threadpool_limits(1, user_api="blas"), concurrent.futures.ThreadPoolExecutor(len(threads)) as pool:
-        keys, states = zip(*pool.map(begin, threads), strict=True)
-        for _ in range(0, config.n_warmup, chunk):
-            states = list(pool.map(advance, states))
+    # Every thread has a core's worth of work: factorizations on all cores from all threads take twice as long.
+    n_threads = min(n_groups, os.cpu_count() or 1)
+    with threadpool_limits(1, user_api="blas"), concurrent.futures.ThreadPoolExecutor(n_threads) as pool:
+        keys, states = zip(*pool.map(begin, starts), strict=True)
+        for _ in range(0, schedule.n_warmup, chunk):
+            states = list(pool.map(advance, states, frames))
             on_progress(chunk)
-        drawn, wanted = [], config.n_samples
+        drawn, wanted = [], schedule.n_samples
         while True:
             while len(drawn) * chunk < wanted:
-                states, parts = zip(*pool.map(draw, keys, states, [len(drawn)] * len(threads)), strict=True)
-                drawn.append(jax.tree.map(lambda *each: np.concatenate(each, axis=1), *parts))
+                states, parts = zip(*pool.map(draw, keys, states, frames, [len(drawn)] * n_groups), strict=True)
+                drawn.append(jax.tree.map(lambda *groups: np.concatenate(groups, axis=1), *parts))
                 on_progress(chunk)
-            sites, rest, stats = jax.tree.map(lambda *each: np.concatenate(each).swapaxes(0, 1), *drawn)
-            if wanted >= config.max_samples or enough(sites):
+            (sites, rest), stats = jax.tree.map(lambda *chunks: np.concatenate(chunks).swapaxes(0, 1), *drawn)
+            if wanted >= schedule.max_samples or enough(sites):
                 return Draws(sites=sites, rest=rest, stats=dict(zip(STATS, stats, strict=True)))
-            wanted = min(2 * wanted, config.max_samples)
+            wanted = min(2 * wanted, schedule.max_samples)
 
 
-def _sizes(config: NutsConfig) -> tuple[int, int]:
-    """Chains of one thread, and transitions of one chunk."""
-    return math.gcd(config.n_chains, SIDE_BY_SIDE), math.gcd(config.n_warmup, config.n_samples, CHUNK)
+def _width(config: NutsConfig) -> int:
+    """Chains of one group."""
+    return math.gcd(config.n_chains, SIDE_BY_SIDE)
 
 
 @contextlib.contextmanager
@@ -139,17 +228,37 @@ def _settings() -> Generator[None]:
         yield
 
 
-def _compile(target: Target, config: NutsConfig) -> Programs:
-    """All three, the longest to compile first, each in a thread of its own while the next is traced."""
-    width, n = _sizes(config)[0], target.n_coordinates
-    begin, advance, complete = _functions(target, config)
+def _compile_shared(target: Target, config: NutsConfig) -> Programs:
+    """The programs of `run`, whose chains share one frame, and begin with keys of the seed and their group's number."""
+    width, n = _width(config), target.n_coordinates
+    target = dataclasses.replace(target, log_density=jax.jit(target.log_density))  # traced once for all
+    schedule = Schedule.of(config)
+    begin_all, advance = _functions(lambda _: target, schedule, frame_axis=None)
+
+    def begin(seed, group, x_wQ, frame):
+        key, *keys_w = jax.random.split(jax.random.fold_in(jax.random.key(seed), group), 1 + width)
+        return key, begin_all(jnp.stack(keys_w), x_wQ, frame)
+
+    def complete(key, number, sites):
+        keys = jax.random.split(jax.random.fold_in(key, number), (schedule.chunk, width))
+        return jax.lax.map(lambda inputs: jax.vmap(target.draw_rest)(*inputs), (keys, sites))
+
     number, x_wQ = jax.ShapeDtypeStruct((), np.int64), jax.ShapeDtypeStruct((width, n), np.float64)
-    frame = (jax.ShapeDtypeStruct((n,), np.float64), jax.ShapeDtypeStruct((n, n), np.float64))
+    frame = (None, jax.ShapeDtypeStruct((n,), np.float64), jax.ShapeDtypeStruct((n, n), np.float64))
+    return _compile(begin, advance, complete, (number, number, x_wQ, frame))
+
+
+def _compile(begin: Callable, advance: Callable, complete: Callable, start: tuple) -> Programs:
+    """All three, the longest to compile first, each in a thread of its own while the next is traced.
+
+    `start` is what `begin` will be called with, a frame last, or shapes of it.
+    """
     once, often = numerics.RUN_ONCE_OPTIONS, numerics.COMPILER_OPTIONS
+    number = jax.ShapeDtypeStruct((), np.int64)
     with _settings(), concurrent.futures.ThreadPoolExecutor(3) as pool:
-        first = jax.jit(begin, compiler_options=once).trace(number, number, x_wQ, frame)
+        first = jax.jit(begin, compiler_options=once).trace(*start)
         key, state = first.out_info
-        second = jax.jit(advance, compiler_options=often).lower(state, frame)
+        second = jax.jit(advance, compiler_options=often).lower(state, start[-1])
         advancing = pool.submit(second.compile)
         beginning = pool.submit(first.lower().compile)
         third = jax.jit(complete, compiler_options=often).lower(key, number, second.out_info[1])
@@ -157,48 +266,42 @@ def _compile(target: Target, config: NutsConfig) -> Programs:
         return Programs(beginning.result(), advancing.result(), completing.result())
 
 
-def _functions(target: Target, config: NutsConfig) -> tuple[Callable, Callable, Callable]:
-    """What `Programs` are compiled from."""
-    width, chunk = _sizes(config)
-    log_density = jax.jit(target.log_density)  # traced once for all
+def _functions(
+    target_of: Callable[[Any], Target], schedule: Schedule, frame_axis: int | None
+) -> tuple[Callable, Callable]:
+    """How chains begin and advance; a frame (data, origin, scale) is every chain's own, or shared (axis None)."""
 
-    def place(x_Q, frame):
-        origin_Q, scale_QQ = frame
-        return target.sites_of(origin_Q + scale_QQ @ x_Q)
+    def sites_at(x_Q, frame):
+        data, origin_Q, scale_QQ = frame
+        return target_of(data).sites_of(origin_Q + scale_QQ @ x_Q)
 
     def potential_of(frame):
-        return lambda x_Q: -log_density(place(x_Q, frame))
+        return lambda x_Q: -target_of(frame[0]).log_density(sites_at(x_Q, frame))
 
     start, sample = hmc(potential_fn_gen=potential_of, algo="NUTS")  # class NUTS closes over one potential
 
-    def begin(seed, thread, x_wQ, frame):
-        key, *keys_w = jax.random.split(jax.random.fold_in(jax.random.key(seed), thread), 1 + width)
+    def begin_one(key, x_Q, frame):
+        return start(
+            jnp.zeros_like(frame[1]) if x_Q is None else x_Q,
+            schedule.n_warmup,
+            dense_mass=target_of(frame[0]).learn_covariances,
+            target_accept_prob=schedule.target_accept,
+            max_tree_depth=schedule.max_tree_depth,
+            model_args=(frame,),
+            rng_key=key,
+        )
 
-        def begin_one(key, x_Q):
-            return start(
-                x_Q,
-                config.n_warmup,
-                dense_mass=target.learn_covariances,
-                target_accept_prob=config.target_accept,
-                max_tree_depth=MAX_TREE_DEPTH,
-                model_args=(frame,),
-                rng_key=key,
-            )
-
-        return key, jax.vmap(begin_one)(jnp.stack(keys_w), x_wQ)
+    def begin(keys_w, x_wQ, frame):
+        return jax.vmap(begin_one, in_axes=(0, 0, frame_axis))(keys_w, x_wQ, frame)
 
     def advance(state, frame):
         def step(state, _):
-            state = jax.vmap(lambda one: sample(one, (frame,), {}))(state)
-            sites = jax.vmap(lambda x_Q: place(x_Q, frame))(state.z)
+            state = jax.vmap(lambda state, frame: sample(state, (frame,), {}), in_axes=(0, frame_axis))(state, frame)
+            sites = jax.vmap(sites_at, in_axes=(0, frame_axis))(state.z, frame)
             lp = -state.potential_energy
             return state, (sites, (state.diverging, state.num_steps, state.accept_prob, state.energy, lp))
 
-        state, (sites, stats) = jax.lax.scan(step, state, length=chunk)
+        state, (sites, stats) = jax.lax.scan(step, state, length=schedule.chunk)
         return state, sites, stats
 
-    def complete(key, number, sites):
-        keys = jax.random.split(jax.random.fold_in(key, number), (chunk, width))
-        return jax.lax.map(lambda inputs: jax.vmap(target.draw_rest)(*inputs), (keys, sites))
-
-    return begin, advance, complete
+    return begin, advance

@@ -6,22 +6,18 @@ uniform (Talts et al. 1804.06788). One compiled program samples all S simulated 
 histogram is judged by its cumulative distribution against a simultaneous band (Säilynoja et al. 2103.10522).
 """
 
-import concurrent.futures
 import dataclasses
 import functools
-import os
-import threading
 from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from numpyro.infer.hmc import hmc
 from numpyro.infer.util import log_density
 from scipy import stats
 
-from ie_scaling.inference import numerics
+from ie_scaling.inference import numerics, nuts
 from ie_scaling.laws.bayes import coordinates, noise, sampler
 from ie_scaling.laws.observations import Features, Observations
 from ie_scaling.laws.problem import Problem
@@ -30,19 +26,7 @@ from ie_scaling.laws.proportions import Family
 N_BAND = 4000  # simulated uniform samples behind a band
 CANDIDATE_RATIOS = (0.02, 0.35, 0.65, 0.98)  # quantiles of d/n whose shapes are compared
 AHEAD = 3.0  # they are so many times larger, and trained on so many times the tokens, as the table's largest
-MAX_TREE_DEPTH = 7
-CHUNK = 50
-SIDE_BY_SIDE = 20  # of the tables; the last few wrap round to the first
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Chains:
-    """One chain for each table: its transitions, every how many of which a draw is ranked, and the step size's aim."""
-
-    n_warmup: int
-    n_samples: int
-    thin: int
-    target_accept: float
+SIDE_BY_SIDE = 20  # tables whose chains are one program
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -88,87 +72,37 @@ def simulate(problem: Problem, n_tables: int, seed: int, prior_scale: float = 1.
 def fit_all(
     problem: Problem,
     truths: Truths,
-    chains: Chains,
+    schedule: nuts.Schedule,
     seed: int,
     on_progress: Callable[[int], None] = lambda transitions: None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Posterior draws of (z, noise) for every simulated table, [S, L, P + Z], and divergences [S].
 
-    Chains start at the truth, which warm-up forgets, in coordinates scaled by the design there: the posterior depends
-    on neither.
+    One chain a table, which starts at the truth (warm-up forgets it), in coordinates scaled by the design there: the
+    posterior depends on neither. `on_progress` gets the transitions of each chain since the last call.
     """
-    n_tables = len(truths.z_SP)
-    with numerics.double_precision(), jax.numpy_rank_promotion("allow"):
-        origin_SQ, scale_SQQ = _precondition_all(problem, truths)
 
-        def potential_of(data):
-            log_loss_R, origin_Q, scale_QQ = data
+    def target_of(log_loss_R):
+        simulated = problem.with_losses(log_loss_R)
+        return nuts.Target(
+            n_coordinates=len(problem.law.names) + sampler.N_NOISE,
+            sites_of=lambda y_Q: sampler.sites_of(problem, y_Q),
+            log_density=lambda sites: log_density(sampler.marginal_model, (simulated,), {}, sites)[0],
+        )
 
-            def potential(x_Q):
-                sites = sampler.sites_of(problem, origin_Q + scale_QQ @ x_Q)
-                return -log_density(sampler.marginal_model, (problem.with_losses(log_loss_R),), {}, sites)[0]
-
-            return potential
-
-        begin, sample = hmc(potential_fn_gen=potential_of, algo="NUTS")  # NUTS itself closes over one potential
-
-        def start(key, each):
-            return begin(
-                jnp.zeros_like(each[1]),
-                chains.n_warmup,
-                dense_mass=True,
-                target_accept_prob=chains.target_accept,
-                max_tree_depth=MAX_TREE_DEPTH,
-                model_args=(each,),
-                rng_key=key,
-            )
-
-        def advance(state, data):
-            step = lambda state, _: (jax.vmap(lambda one, each: sample(one, (each,), {}))(state, data),) * 2  # noqa: E731
-            state, path = jax.lax.scan(step, state, length=CHUNK)
-            return state, (path.z, path.diverging)
-
-        start_all = jax.jit(jax.vmap(start), compiler_options=numerics.RUN_ONCE_OPTIONS)
-        advance_all = jax.jit(advance, compiler_options=numerics.COMPILER_OPTIONS)
-        data = (jnp.asarray(truths.log_loss_SR), origin_SQ, scale_SQQ)
-        keys_S = jax.random.split(jax.random.key(seed), n_tables)
-        x_LSQ, n_diverging_S = _run_side_by_side(start_all, advance_all, keys_S, data, chains, on_progress)
-        y_LSQ = origin_SQ[None] + jnp.einsum("sqp,lsp->lsq", scale_SQQ, x_LSQ)
-        sites = sampler.sites_of(problem, y_LSQ)
-        draws_LSQ = np.concatenate([np.asarray(sites["z"]), np.asarray(sites["noise"])], axis=-1)
-    return draws_LSQ.swapaxes(0, 1), n_diverging_S
-
-
-def _run_side_by_side(start_all, advance_all, keys_S, data, chains: Chains, on_progress):
-    """Kept draws [L, S, Q] and divergences [S]: a few tables at a time on each core.
-
-    Tables side by side wait for the longest trajectory among them at every transition, so not all at once.
-    """
-    n_tables = len(keys_S)
-    parts = [np.arange(first, first + SIDE_BY_SIDE) % n_tables for first in range(0, n_tables, SIDE_BY_SIDE)]
-    lock = threading.Lock()
-
-    def run(part):
-        with numerics.double_precision(), jax.numpy_rank_promotion("allow"):
-            mine = jax.tree.map(lambda values: values[part], data)
-            with lock:  # one compiles, the others find it done
-                state = jax.block_until_ready(start_all(keys_S[part], mine))
-                state, path = jax.block_until_ready(advance_all(state, mine))
-            kept, n_diverging = [], np.zeros(len(part), int)
-            for done in range(0, chains.n_warmup + chains.n_samples, CHUNK):
-                if done:
-                    state, path = jax.block_until_ready(advance_all(state, mine))
-                if done >= chains.n_warmup:
-                    kept.append(np.asarray(path[0])[:: chains.thin])
-                    n_diverging += np.asarray(path[1]).sum(axis=0)
-                with lock:
-                    on_progress(CHUNK * len(part))
-            return np.concatenate(kept), n_diverging
-
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = list(pool.map(run, parts))
-    draws_LSQ = np.concatenate([draws for draws, _ in found], axis=1)[:, :n_tables]
-    return jnp.asarray(draws_LSQ), np.concatenate([count for _, count in found])[:n_tables]
+    origin_SQ, scale_SQQ = _precondition_all(problem, truths)
+    draws = nuts.run_many(
+        target_of,
+        truths.log_loss_SR,
+        origin_SQ,
+        scale_SQQ,
+        None,
+        seed,
+        schedule,
+        SIDE_BY_SIDE,
+        on_progress,
+    )
+    return np.concatenate([draws.sites["z"], draws.sites["noise"]], axis=-1), draws.stats["diverging"].sum(axis=1)
 
 
 def ranks(problem: Problem, truths: Truths, draws_SLQ: np.ndarray, seed: int) -> dict[str, np.ndarray]:
@@ -247,7 +181,7 @@ def _log_losses(problem: Problem, z_SP: jax.Array, features: Features) -> jax.Ar
     return run(z_SP)
 
 
-def _precondition_all(problem: Problem, truths: Truths) -> tuple[jax.Array, jax.Array]:
+def _precondition_all(problem: Problem, truths: Truths) -> tuple[np.ndarray, np.ndarray]:
     """Origins at the truths and Cholesky scales of the Gauss-Newton posterior there, [S, Q] and [S, Q, Q]."""
 
     def one(z_P, noise_Z):
@@ -257,4 +191,5 @@ def _precondition_all(problem: Problem, truths: Truths) -> tuple[jax.Array, jax.
         scale_QQ = jax.scipy.linalg.block_diag(scale_PP, jnp.diag(noise.TYPICAL_SD))
         return jnp.concatenate([y_P, noise_Z]), scale_QQ
 
-    return jax.jit(jax.vmap(one))(jnp.asarray(truths.z_SP), jnp.asarray(truths.noise_SZ))
+    with numerics.double_precision(), jax.numpy_rank_promotion("allow"):
+        return jax.device_get(jax.jit(jax.vmap(one))(truths.z_SP, truths.noise_SZ))

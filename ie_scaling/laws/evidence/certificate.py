@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from ie_scaling.inference import scoring
+from ie_scaling.inference import nuts, scoring
 from ie_scaling.inference.config import NutsConfig
 from ie_scaling.laws import bayes
 from ie_scaling.laws.bayes import assemble, leave_out, quantities
@@ -67,14 +67,14 @@ def judge(
 
 
 def calibrate(
-    law: Law, rows: Observations, n_tables: int, prior_scale: float, chains: calibration.Chains, seed: int
+    law: Law, rows: Observations, n_tables: int, prior_scale: float, schedule: nuts.Schedule, seed: int
 ) -> dict[str, Any]:
     """Rank histograms of every quantity with their verdicts."""
     problem = pose(law, rows)
     truths = calibration.simulate(problem, n_tables, seed, prior_scale)
-    n_transitions = n_tables * (chains.n_warmup + chains.n_samples)
-    with Progress(f"calibrate {law.name}", n_transitions, "transitions") as progress:
-        draws_SLQ, n_diverging_S = calibration.fit_all(problem, truths, chains, seed, progress.advance)
+    n_transitions = schedule.n_warmup + schedule.n_samples
+    with Progress(f"calibrate {law.name} ({n_tables} tables)", n_transitions, "transitions") as progress:
+        draws_SLQ, n_diverging_S = calibration.fit_all(problem, truths, schedule, seed, progress.advance)
     rank_S = calibration.ranks(problem, truths, draws_SLQ, seed)
     return {
         "n_tables": n_tables,

@@ -1,8 +1,11 @@
 """The judge of ranks, and the calibration of a small law end to end: right passes, a planted error does not."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
+from ie_scaling.inference import nuts
 from ie_scaling.laws import forms
 from ie_scaling.laws.bayes import noise
 from ie_scaling.laws.evidence import calibration, certificate
@@ -11,6 +14,9 @@ from ie_scaling.laws.problem import pose
 from tests.laws.simulated import simulate
 
 LAW = forms.get_law("chinchilla")
+SCHEDULE = nuts.Schedule(
+    n_warmup=50, n_samples=50, max_samples=50, target_accept=0.9, chunk=50, max_tree_depth=7, thin=5
+)
 PROBLEM = pose(LAW, Observations.from_frame(simulate(LAW, seed=1, tau=0.004, sigma=0.004)))
 
 
@@ -53,12 +59,22 @@ def test_ranks_of_draws_from_the_prior_itself_are_uniform():
     assert all(calibration.judge(values, 40)["passed"] for values in ranks.values())
 
 
+def test_every_table_is_sampled_by_a_chain_of_its_own():
+    truths = calibration.simulate(PROBLEM, 3, 0)
+    draws_SLQ, n_diverging_S = calibration.fit_all(PROBLEM, truths, SCHEDULE, 0)
+    assert draws_SLQ.shape == (3, 10, len(LAW.names) + len(noise.COORDINATES))
+    assert n_diverging_S.shape == (3,)
+    floor_SL = np.exp(draws_SLQ[..., LAW.names.index("E")])
+    least_S = np.exp(truths.log_loss_SR.min(axis=1))
+    assert (floor_SL < 1.05 * least_S[:, None]).all()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("prior_scale", [1.0, 2.5])
 def test_the_sampler_is_calibrated_and_a_planted_prior_is_caught(prior_scale):
     """At 0.1 % for each of ten quantities, so that chance alone seldom fails it."""
-    chains = calibration.Chains(n_warmup=200, n_samples=300, thin=5, target_accept=0.9)
-    found = certificate.calibrate(LAW, PROBLEM.rows, 200, prior_scale, chains, 0)["quantities"]
+    schedule = dataclasses.replace(SCHEDULE, n_warmup=200, n_samples=300, max_samples=300)
+    found = certificate.calibrate(LAW, PROBLEM.rows, 200, prior_scale, schedule, 0)["quantities"]
     assert (min(entry["p_value"] for entry in found.values()) > 0.001) == (prior_scale == 1.0)
 
 
