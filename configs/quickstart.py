@@ -8,10 +8,10 @@ nats per token) lie well below the unigram entropy of the text (5.2). Interrupte
 """
 
 from experiments.quickstart import Config
+from experiments.select import Config as SelectConfig
 from ie_scaling.corpus.config import CorpusConfig
 from ie_scaling.latency.config import TimeDecodeConfig
 from ie_scaling.running.config import to_config_dict
-from ie_scaling.search.config import SelectConfig
 from ie_scaling.train.config import OptimizerConfig, RecipeConfig
 
 VOCAB = 512

@@ -12,10 +12,10 @@ sizes, or unlike the fitted runs in what the law does not see, is answered with 
 how ties are broken: docs/ranking.md.
 """
 
+from experiments.rank import Config
 from ie_scaling.running.config import to_config_dict
-from ie_scaling.search.config import RankConfig
 
 
 def get_config():
-    """The defaults of RankConfig."""
-    return to_config_dict(RankConfig(), "rank")
+    """The defaults of `rank`."""
+    return to_config_dict(Config(), "rank")

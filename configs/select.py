@@ -16,9 +16,10 @@ regret are among the shapes that meet the bound with probability min_p_feasible,
 tied for the least regret the fastest is recommended (docs/ranking.md).
 """
 
+from experiments.select import Config
 from ie_scaling.running.config import to_config_dict
-from ie_scaling.search.config import SelectConfig
 
 
 def get_config():
-    return to_config_dict(SelectConfig(), "select")
+    """The defaults of `select`."""
+    return to_config_dict(Config(), "select")

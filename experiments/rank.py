@@ -1,21 +1,22 @@
 """Rank shapes by predicted loss at given tokens: which of these should be trained, and how sure is that?"""
 
+from __future__ import annotations
+
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-import pandas as pd
-
-from ie_scaling.laws.bayes import posterior
-from ie_scaling.running import diagnostic, files, identity, workdir
-from ie_scaling.running.diagnostic import Diagnostic
-from ie_scaling.search import by_law, ranked
-from ie_scaling.search.belief import Belief
-from ie_scaling.search.config import RankConfig as Config
-from ie_scaling.search.space import Space
+from ie_scaling.running import files, identity, workdir
+from ie_scaling.search.config import GridConfig, RankingConfig
 from ie_scaling.shapes import lookup
-from ie_scaling.tables import cells, run_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ie_scaling.running.diagnostic import Diagnostic
+    from ie_scaling.search.belief import Belief
+    from ie_scaling.search.ranked import Ranking
+    from ie_scaling.search.space import Space
 
 SHOWN = ("architecture", "n_params_total", "loss_mean", "loss_lo90", "loss_hi90", "p_best", "p_top_k")
 SHOWN += ("expected_rank", "expected_regret", "expected_regret_se", "expected_regret_percent")
@@ -25,53 +26,77 @@ N_DRAWN = 12
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Ranking:
-    """A row a candidate listed, what there is to say of the first, and (of several laws) a row a law."""
+class Config(RankingConfig):
+    """Rank candidate shapes by predicted loss at `n_tokens` tokens.
 
-    table: pd.DataFrame
-    answer: dict[str, Any]
-    laws: pd.DataFrame | None
-    diagnostics: list[Diagnostic]
+    `fit` is a directory that `configs/fit.py` wrote, or several of the same rows with commas between them: their laws
+    are then stacked, and by_law.csv says how the answer depends on the law. `level` is what is predicted: `law` the
+    curve, `shape` the shape's own, `new_run` one more training run of it. Of candidates whose expected regrets lie
+    within two Monte Carlo errors of the least, the smallest comes first. The table lists the `n_listed` shapes of least
+    expected regret; up to `n_compared` candidates are compared at every level too. P(rank = k) is given for each of the
+    first `top_k` ranks.
+    """
+
+    fit: str = "runs/fit"
+    candidates: tuple[str, ...] = (
+        "d2048-n24-h16-k16-c128-f5632-v50432",
+        "d2560-n16-h16-k16-c160-f6912-v50432",
+        "d2816-n12-h16-k16-c176-f7680-v50432",
+        "d3072-n12-h16-k16-c192-f8192-v50432",
+        "d3328-n8-h16-k16-c208-f8960-v50432",
+        "d4096-n6-h16-k16-c256-f11008-v50432",
+    )
+    grid: GridConfig = GridConfig()
+    allow_unfinished: bool = False
+
+    @property
+    def shape_specs(self) -> tuple[str, ...]:
+        """The shapes as they were named."""
+        return self.candidates
 
 
 def inputs_of(config: Config) -> workdir.Inputs:
     """What it reads, by name."""
-    fits = [Path(place) / name for place in run_table.split_paths(config.fit) for name in posterior.FILES]
+    from ie_scaling.laws.bayes import posterior
+    from ie_scaling.tables import run_source
+
+    fits = [Path(directory) / name for directory in run_source.split_paths(config.fit) for name in posterior.FILES]
     return identity.named("fit", fits) | identity.named("candidates", lookup.files_of(config.candidates))
 
 
 def load(config: Config) -> tuple[Belief, Space]:
-    """What a configuration ranks by, and what it ranks, checked.
+    """The posteriors, and the candidates that they rank, checked.
 
     Raises:
       InputError: no such fit, no candidates, or a feature that a law needs and candidates lack.
     """
+    from ie_scaling.search.belief import Belief
+    from ie_scaling.search.space import Space
+
     belief, space = Belief.load(config.fit), Space.of(config.candidates, config.grid)
-    for each in belief.posteriors:
-        each.require(space.take(np.arange(1)).features(config.n_tokens))
+    belief.require(space, config.n_tokens)
     return belief, space
 
 
 def preview(config: Config, loaded: tuple[Belief, Space]) -> list[Diagnostic]:
-    """Failures of what is used, and what the laws say nothing about."""
+    """Failed diagnostics of the posteriors, and features of the candidates that the laws say nothing about."""
+    from ie_scaling.search import ranked
+
     belief, space = loaded
     return ranked.diagnose(belief, space, space.features(config.n_tokens))
 
 
 def compute(config: Config, loaded: tuple[Belief, Space]) -> Ranking:
     """Rank; of several laws, also by each alone."""
-    belief, space = loaded
-    table, answer = ranked.rank(config, belief, space)
-    found, laws = preview(config, loaded), None
-    if belief.stack is not None:
-        laws = by_law.compare(config, belief, space, answer["best"])
-        found += by_law.at_odds(laws, answer["best"])
-    answer["warnings"] = diagnostic.lines(found)
-    return Ranking(table=table, answer=answer, laws=laws, diagnostics=found)
+    from ie_scaling.search import ranked
+
+    return ranked.rank(config, *loaded)
 
 
 def save(result: Ranking, directory: Path) -> None:
     """ranking.csv, rank.json and, of several laws, by_law.csv."""
+    from ie_scaling.tables import cells
+
     if result.laws is not None:
         cells.write_table(directory / "by_law.csv", result.laws)
     cells.write_table(directory / "ranking.csv", result.table)
@@ -80,6 +105,8 @@ def save(result: Ranking, directory: Path) -> None:
 
 def figures(result: Ranking, directory: Path) -> None:
     """A heatmap of P(rank = k)."""
+    import numpy as np
+
     from ie_scaling.report import figures as draw
 
     answer = result.answer
@@ -92,6 +119,10 @@ def figures(result: Ranking, directory: Path) -> None:
 
 def show(directory: Path) -> None:
     """The table, the laws beside one another, and the answer."""
+    import pandas as pd
+
+    from ie_scaling.search import ranked
+
     table = pd.read_csv(directory / "ranking.csv")
     print(_text(table[[*SHOWN, *(name for name in SHOWN_OF_FEW if name in table)]].head(N_PRINTED)))
     if (directory / "by_law.csv").exists():
@@ -100,7 +131,7 @@ def show(directory: Path) -> None:
 
 
 def estimate(_: Config, loaded: tuple[Belief, Space]) -> str:
-    """How many candidates there are."""
+    """How many candidates there are, and about how long they take."""
     n_candidates = len(loaded[1])
     return f"{n_candidates:,} candidates; about {2 + 1e-4 * n_candidates:.0f} s for 4,000 draws on two CPU cores"
 

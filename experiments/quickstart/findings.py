@@ -13,6 +13,7 @@ from ie_scaling.laws.bayes import posterior as posterior_lib
 from ie_scaling.laws.level import Level
 from ie_scaling.laws.observations import features_of
 from ie_scaling.running import files
+from ie_scaling.search.selection import SelectionAnswer
 from ie_scaling.tables import latency_table, run_table
 
 
@@ -27,7 +28,7 @@ class Findings:
     fits: dict[str, dict[str, Any]]
     posteriors: dict[str, posterior_lib.Posterior]
     candidates: pd.DataFrame
-    selections: dict[str, dict[str, Any]]
+    selections: dict[str, SelectionAnswer]
     tests: pd.DataFrame
 
     @classmethod

@@ -16,6 +16,7 @@ from ie_scaling.report import figures, page
 from ie_scaling.report.figures import Interval
 from ie_scaling.running import files
 from ie_scaling.search import ranking, selection
+from ie_scaling.search.selection import SelectionAnswer
 from ie_scaling.tables import cells
 
 CURVE_POINTS = 60
@@ -29,7 +30,7 @@ class Summary(TypedDict):
     lowest_loss: float
     highest_loss: float
     seed_noise: SeedNoise | None
-    selections: dict[str, dict[str, Any]]
+    selections: dict[str, SelectionAnswer]
     test: list[Outcome]
     failures: list[str]
 
@@ -102,7 +103,7 @@ def _decision_section(results: Findings) -> page.Section:
     )
 
 
-def _brief(chosen: dict[str, Any]) -> dict[str, Any]:
+def _brief(chosen: SelectionAnswer) -> dict[str, Any]:
     return {name: chosen[name] for name in ("loss_mean", "loss_lo90", "loss_hi90", "p_best", "expected_regret")} | {
         "gate": "failed" if chosen["failures"] else "passed"
     }

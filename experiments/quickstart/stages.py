@@ -19,9 +19,8 @@ from ie_scaling.laws.config import FitConfig
 from ie_scaling.running import diagnostic, runner
 from ie_scaling.running.diagnostic import Diagnostic, Kind
 from ie_scaling.running.progress import say
-from ie_scaling.search import selection
+from ie_scaling.search import candidates
 from ie_scaling.search.candidate_latency import Bound
-from ie_scaling.search.config import SelectConfig
 from ie_scaling.train.sweep_config import SweepConfig
 
 N_STAGES = 7
@@ -103,7 +102,7 @@ def _select(config: Config, law: str, directory: Path) -> list[Diagnostic]:
     return raised + runner.run(select, select_config, directory / "select" / law)
 
 
-def with_a_bound_that_is_met(config: SelectConfig) -> tuple[SelectConfig, list[Diagnostic]]:
+def with_a_bound_that_is_met(config: select.Config) -> tuple[select.Config, list[Diagnostic]]:
     """The configuration, its relative bound raised to what some candidate meets, and a warning where it was raised.
 
     On a machine that does other work at the same time, one request in ten can take several times as long as the next:
@@ -111,7 +110,7 @@ def with_a_bound_that_is_met(config: SelectConfig) -> tuple[SelectConfig, list[D
     """
     if config.max_latency_ratio is None:
         return config, []
-    latency = selection.candidates_of(config, 1).latency
+    latency = candidates.read(config, 1, config.latency).latency
     needed = Bound(ratio=config.max_latency_ratio).needed(latency, config.min_p_feasible)
     if needed <= config.max_latency_ratio:
         return config, []

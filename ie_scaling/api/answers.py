@@ -1,7 +1,7 @@
 """A latency law and a decision, as the calls from Python return them."""
 
 import dataclasses
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 
@@ -9,6 +9,7 @@ from ie_scaling.api.display import INTERVAL, Shown, Summary
 from ie_scaling.architecture import Architecture
 from ie_scaling.latency_law.posterior import LatencyPosterior
 from ie_scaling.search import selection
+from ie_scaling.search.selection import SelectionAnswer
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -67,5 +68,5 @@ class Decision(Shown):
         """The recommendation, the feasible candidates by expected regret, and warnings."""
         columns = ["loss_mean", "loss_lo90", "loss_hi90", "p_best", "expected_regret", "latency_mean", "p_feasible"]
         feasible = self.table[self.table["expected_regret"].notna()].sort_values("expected_regret", kind="stable")
-        lines = (selection.describe(self.facts),)
+        lines = (selection.describe(cast(SelectionAnswer, self.facts)),)
         return Summary(f"Decision: {self.recommended}", lines, feasible[columns].head(10), self.warnings)

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from ie_scaling.api import fields, fits, given
@@ -18,6 +17,7 @@ from ie_scaling.api.answers import Decision, LatencyFit
 from ie_scaling.api.loss_fits import PointFit, PosteriorFit
 from ie_scaling.api.rows import Table
 from ie_scaling.api.shapes import NamedShapes, Shape
+from ie_scaling.architecture import Architecture
 from ie_scaling.errors import InputError
 from ie_scaling.latency_law import predict
 from ie_scaling.latency_law.config import PredictLatencyConfig
@@ -26,9 +26,10 @@ from ie_scaling.laws.bayes.posterior import Posterior
 from ie_scaling.laws.config import FitConfig
 from ie_scaling.running import diagnostic
 from ie_scaling.running import progress as progress_lib
-from ie_scaling.search import by_law, ranked, selection
+from ie_scaling.search import candidates as candidates_lib
+from ie_scaling.search import ranked, selection
 from ie_scaling.search.belief import Belief
-from ie_scaling.search.config import RankConfig, SelectConfig
+from ie_scaling.search.config import GridConfig, RankingConfig, SelectionConfig
 from ie_scaling.search.space import Space
 
 Fit = PosteriorFit | Posterior | str | Path
@@ -115,26 +116,18 @@ def rank(
       InputError: no candidates, a bad field, or a feature that the law needs and shapes lack.
     """
     belief, named = Belief.of(given.posteriors(posterior)), NamedShapes.of(shapes)
-    values: dict[str, Any] = {
-        "candidates": [shape.name for shape in named.architectures],
-        "grid": fields.group("grid", grid),
-        "n_tokens": n_tokens,
-    }
-    values |= {"level": level, "top_k": top_k, "n_listed": n_listed, "n_compared": n_compared, "seed": seed}
-    config = fields.build(RankConfig, "rank", values)
-    space = Space.of(config.candidates, config.grid)
-    for each in belief.posteriors:
-        each.require(space.take(np.arange(1)).features(config.n_tokens))
+    values = {"n_tokens": n_tokens, "level": level, "top_k": top_k, "seed": seed}
+    config = fields.build(RankingConfig, "rank", values | {"n_listed": n_listed, "n_compared": n_compared})
+    chosen = fields.build(GridConfig, "rank.grid", fields.group("grid", grid))
+    space = Space.of([shape.name for shape in named.architectures], chosen)
+    belief.require(space, config.n_tokens)
     with progress_lib.shown(fields.flag("progress", progress)):
-        table, answer = ranked.rank(config, belief, space)
-    found = ranked.diagnose(belief, space, space.features(config.n_tokens))
-    attributes: dict[Any, Any] = {"answer": ranked.describe(answer, table), "notes": list(named.notes)}
-    if belief.stack is not None:
-        laws = by_law.compare(config, belief, space, answer["best"])
-        found += by_law.at_odds(laws, answer["best"])
-        attributes["by_law"] = laws.to_dict("records")
-    table = given.by_name(table, named)
-    table.attrs = attributes | {"warnings": diagnostic.lines(found)}
+        ranking = ranked.rank(config, belief, space)
+    table = given.by_name(ranking.table, named)
+    table.attrs = {"answer": ranked.describe(ranking.answer, ranking.table), "notes": list(named.notes)}
+    if ranking.laws is not None:
+        table.attrs["by_law"] = ranking.laws.to_dict("records")
+    table.attrs["warnings"] = diagnostic.lines(ranking.diagnostics)
     return table
 
 
@@ -174,24 +167,18 @@ def select(
     """
     own, named = given.posterior(posterior), NamedShapes.of(candidates, "candidates")
     source, rows = given.read_latency(latency)
-    values: dict[str, Any] = {
-        "latency": source,
-        "candidates": [shape.name for shape in named.architectures],
-        "n_tokens": n_tokens,
-    }
+    values: dict[str, Any] = {"candidates": [shape.name for shape in named.architectures], "n_tokens": n_tokens}
     values |= {"where": where, "grid": fields.group("grid", grid), "request": fields.group("request", request)}
     values |= {"max_params": max_params, "min_p_feasible": min_p_feasible, "level": level, "top_k": top_k}
     values |= {"latency_metric": latency_metric, "max_latency_s": max_latency_s, "seed": seed}
-    values |= {"max_latency_ratio": max_latency_ratio}
-    config = fields.build(SelectConfig, "select", values)
-    chosen = selection.candidates_by(config, own.n_draws, rows)
-    table, facts, _ = selection.select(config, own, chosen)
-    best = int(table["recommended"].to_numpy(bool).argmax())
+    config = fields.build(SelectionConfig, "select", values | {"max_latency_ratio": max_latency_ratio})
+    chosen = selection.select(config, own, candidates_lib.of(config, own.n_draws, rows, source))
+    name = chosen.answer["recommended"]
     return Decision(
-        recommended=named.name_of(facts["recommended"]),
-        architecture=chosen.architectures[best],
-        table=given.by_name(table, named),
-        facts=facts | {"notes": list(named.notes)},
+        recommended=named.name_of(name),
+        architecture=Architecture.parse(name),
+        table=given.by_name(chosen.table, named),
+        facts={**chosen.answer, "notes": list(named.notes)},
     )
 
 

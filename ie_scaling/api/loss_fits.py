@@ -18,7 +18,7 @@ from ie_scaling.laws.bayes.posterior import Posterior
 from ie_scaling.laws.law import Law
 from ie_scaling.laws.least_squares.solver import LeastSquaresFit
 from ie_scaling.laws.observations import Features, features_of
-from ie_scaling.search.config import RankConfig
+from ie_scaling.search.config import ComparisonConfig
 
 COUNTED = {
     "total": "N counts all parameters",
@@ -134,7 +134,7 @@ class PosteriorFit(Shown):
           InputError: what is no shape, number of tokens or level; or a feature that the law needs and shapes lack.
         """
         named, posterior = NamedShapes.of(shapes), self.posterior
-        config = fields.build(RankConfig, "losses", {"level": level, "seed": seed})
+        config = fields.build(ComparisonConfig, "losses", {"level": level, "seed": seed})
         features = _features(posterior.law, named, n_tokens)
         identities = posterior.identify(named.architectures)
         options: dict[str, Any] = {"level": config.level, "seed": config.seed, "model_ids": identities}

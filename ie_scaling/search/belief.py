@@ -1,22 +1,31 @@
-"""What losses are predicted by: one posterior, or several of the same rows in their stacked mixture."""
+"""Belief: the posterior that predicts losses, or several of the same rows in their stacked mixture."""
 
 import dataclasses
-import reprlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
 from ie_scaling.architecture import Architecture
-from ie_scaling.errors import InputError
+from ie_scaling.errors import InputError, short
 from ie_scaling.laws.bayes import leave_out, stacking
 from ie_scaling.laws.bayes import posterior as posterior_lib
 from ie_scaling.laws.bayes.posterior import Posterior
 from ie_scaling.laws.bayes.predictive import Identity, Predictive
 from ie_scaling.laws.observations import Features
 from ie_scaling.running.diagnostic import Diagnostic, Kind
-from ie_scaling.tables import run_table
+from ie_scaling.search.space import Space
+from ie_scaling.tables import run_source
+
+
+class Description(TypedDict):
+    """The law, or laws, behind an answer."""
+
+    law: str
+    tie: str
+    count: str
+    method: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,9 +42,9 @@ class Belief:
         Raises:
           InputError: one that is absent or named twice, or several that were not fitted to the same rows.
         """
-        names = run_table.split_paths(fits)
+        names = run_source.split_paths(fits)
         if len({Path(name).resolve() for name in names}) < len(names):
-            raise InputError(f"fit={reprlib.repr(fits)}: names a directory twice; each law is stacked once")
+            raise InputError(f"fit={short(fits)}: names a directory twice; each law is stacked once")
         return cls.of([posterior_lib.load_fit(name) for name in names])
 
     @classmethod
@@ -55,6 +64,16 @@ class Belief:
         """Draws of the mixture: as many as the shortest posterior has."""
         return min(posterior.n_draws for posterior in self.posteriors)
 
+    def require(self, space: Space, n_tokens: float) -> None:
+        """Check that candidates have what every law needs.
+
+        Raises:
+          InputError: one is unknown.
+        """
+        features = space.take(np.arange(1)).features(n_tokens)  # all of them know the same
+        for posterior in self.posteriors:
+            posterior.require(features)
+
     def identify(self, architectures: Sequence[Architecture]) -> list[Identity]:
         """Which fitted models each candidate is; all posteriors are of the same models."""
         return self.posteriors[0].identify(architectures)
@@ -68,13 +87,13 @@ class Belief:
         ]
         return parts[0] if self.stack is None else Mixture.of(parts, self.posteriors, self.stack, self.n_draws)
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> Description:
         """Law, tie, count and method; `stacked` and the laws' names where there are several."""
         first = self.posteriors[0]
         if self.stack is None:
-            return {"law": first.law.name, "tie": first.law.tie, "count": first.law.count, "method": first.method}
+            return Description(law=first.law.name, tie=first.law.tie, count=first.law.count, method=first.method)
         names = " + ".join(posterior.law.name for posterior in self.posteriors)
-        return {"law": f"stacked ({names})", "tie": "", "count": "of each law", "method": "stacked"}
+        return Description(law=f"stacked ({names})", tie="", count="of each law", method="stacked")
 
     @property
     def used(self) -> list[Posterior]:
@@ -86,12 +105,12 @@ class Belief:
 
     def diagnostics(self) -> list[Diagnostic]:
         """Every failed diagnostic of the posteriors in use, and of their stacking."""
-        found = [
+        failed = [
             Diagnostic(Kind.LAW, f"law {posterior.law.name}", line)
             for posterior in self.used
             for line in posterior.all_failures
         ]
-        return found if self.stack is None else found + self._unreliable()
+        return failed if self.stack is None else failed + self._unreliable()
 
     def _unreliable(self) -> list[Diagnostic]:
         assert self.stack is not None
@@ -129,15 +148,16 @@ class Mixture:
         order_W = np.argsort(np.concatenate(position_W), kind="stable")
         return cls(parts, np.concatenate(law_W)[order_W], np.concatenate(draw_W)[order_W])
 
-    def __call__(self, draws_w: np.ndarray, places: np.ndarray | None = None) -> np.ndarray:
+    def __call__(self, draws_w: np.ndarray, positions: np.ndarray | None = None) -> np.ndarray:
         """As `Predictive`."""
-        return self._gather(draws_w, places, [part.__call__ for part in self.parts])
+        return self._gather(draws_w, positions, [part.__call__ for part in self.parts])
 
-    def means(self, draws_w: np.ndarray, places: np.ndarray | None = None) -> np.ndarray:
+    def means(self, draws_w: np.ndarray, positions: np.ndarray | None = None) -> np.ndarray:
         """As `Predictive.means`."""
-        return self._gather(draws_w, places, [part.means for part in self.parts])
+        return self._gather(draws_w, positions, [part.means for part in self.parts])
 
-    def _gather(self, draws_w: np.ndarray, places: np.ndarray | None, methods: list[Any]) -> np.ndarray:
+    def _gather(self, draws_w: np.ndarray, positions: np.ndarray | None, methods: list[Any]) -> np.ndarray:
         law_w = self.law_W[draws_w]
-        blocks = [methods[k](self.draw_W[draws_w[law_w == k]], places) for k in np.unique(law_w)]
-        return np.concatenate(blocks)[np.argsort(np.argsort(law_w, kind="stable"))]
+        blocks = [methods[k](self.draw_W[draws_w[law_w == k]], positions) for k in np.unique(law_w)]
+        grouped_w = np.argsort(law_w, kind="stable")  # where each row of the blocks, which go by law, belongs
+        return np.concatenate(blocks)[np.argsort(grouped_w)]

@@ -5,13 +5,13 @@ import pandas as pd
 from ie_scaling.running.diagnostic import Diagnostic, Kind
 from ie_scaling.search import ranking
 from ie_scaling.search.belief import Belief
-from ie_scaling.search.config import RankConfig
+from ie_scaling.search.config import ComparisonConfig
 from ie_scaling.search.space import Space
 
 AT_ODDS = 0.05  # a law of less weight in a mixture may disagree in silence
 
 
-def compare(config: RankConfig, belief: Belief, space: Space, best: str) -> pd.DataFrame:
+def compare(config: ComparisonConfig, belief: Belief, space: Space, best: str) -> pd.DataFrame:
     """A row a law: its weight and log score, its own best shape, and what it says of the mixture's best."""
     stack, names = belief.stack, [a.name for a in space.architectures]
     assert stack is not None

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
+from ie_scaling.errors import InputError
 from ie_scaling.tables import latency_spread
 
 FAR = 300.0  # in ln seconds: a ratio that is as good as zero or infinite
@@ -52,6 +53,17 @@ class Bound:
         within, most = self._judged(latency)
         return within.p_within(most)
 
+    def feasible(self, latency: Latency, share: float) -> np.ndarray:
+        """(A,): whether each candidate meets it with at least this probability.
+
+        Raises:
+          InputError: none does; says by how much the bound is missed.
+        """
+        feasible_A = self.p_met(latency) >= share
+        if not feasible_A.any():
+            raise InputError(self._missed(latency, share))
+        return feasible_A
+
     def in_seconds(self, latency: Latency) -> float:
         """What it comes to; inf for no bound."""
         _, most = self._judged(latency)
@@ -62,8 +74,7 @@ class Bound:
         within, _ = self._judged(latency)
         return float(within.quantile(share).min())
 
-    def missed(self, latency: Latency, share: float) -> str:
-        """What is said where no candidate meets it with this probability."""
+    def _missed(self, latency: Latency, share: float) -> str:
         _, most = self._judged(latency)
         needed, unit = self.needed(latency, share), " s" if self.ratio is None else " × the fastest"
         return (

@@ -1,24 +1,19 @@
-"""What `configs/select.py` and `configs/rank.py` may set, with their rules (no JAX here)."""
+"""What a search for shapes is given: a grid, how candidates are compared, a latency bound; with rules (no JAX here)."""
 
 import dataclasses
 import math
 
-from ie_scaling.errors import InputError, short
 from ie_scaling.latency_law.config import RequestConfig
 from ie_scaling.laws.level import Level
-from ie_scaling.running.config import between, one_of, positive, require, seeded
-from ie_scaling.tables.latency_metric import TIMES
+from ie_scaling.running.config import between, one_of, positive, require, seeded, within
+from ie_scaling.tables.latency_metric import TIMES, LatencyMetric
 
 MOST_TOKENS = 1e18
 MOST_RATIO = 1000
 MOST_RANKS = 1000
+MOST_LISTED, MOST_COMPARED = 10_000, 1_000
 MOST_SHAPES = 500_000
 MOST_WIDTH = 1_000_000
-
-
-def _require_tokens(n_tokens: float) -> None:
-    if not (math.isfinite(n_tokens) and 1 <= n_tokens <= MOST_TOKENS):
-        raise InputError(f"n_tokens={n_tokens}: must be a number from 1 to {MOST_TOKENS:g}")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -48,117 +43,75 @@ class GridConfig:
     def __post_init__(self) -> None:
         positive(self, "n_params")
         ratios = self.aspect_ratios
-        if len(ratios) != 2 or not 0 < ratios[0] < ratios[1] < math.inf:
-            raise InputError(f"aspect_ratios={short(ratios)}: must be a lower and a higher one, above zero and finite")
+        is_range = len(ratios) == 2 and 0 < ratios[0] < ratios[1] < math.inf
+        require(is_range, "aspect_ratios", ratios, "must be a lower and a higher one, above zero and finite")
         between(self, 0, 1, "tolerance")
-        for field in ("width_step", "max_width", "d_head", "d_ff_step", "vocab_size"):
-            if not 1 <= getattr(self, field) <= MOST_WIDTH:
-                raise InputError(f"{field}={short(getattr(self, field))}: must be from 1 to {MOST_WIDTH:,}")
-        if self.max_width < self.width_step:
-            raise InputError(f"max_width={self.max_width}: must be at least width_step={self.width_step}")
-        if self.d_head % 2:
-            raise InputError(f"d_head={self.d_head}: must be even (rotary embeddings turn pairs)")
-        if not self.mlp_ratios or any(not 0 < ratio <= MOST_RATIO for ratio in self.mlp_ratios):
-            raise InputError(f"mlp_ratios={short(self.mlp_ratios)}: must be one or more, above 0, at most {MOST_RATIO}")
-        if not self.query_groups or any(group < 1 for group in self.query_groups):
-            raise InputError(f"query_groups={short(self.query_groups)}: must be one or more, each at least 1")
+        within(self, 1, MOST_WIDTH, "width_step", "max_width", "d_head", "d_ff_step", "vocab_size")
+        wide_enough = self.max_width >= self.width_step
+        require(wide_enough, "max_width", self.max_width, f"must be at least width_step={self.width_step}")
+        require(self.d_head % 2 == 0, "d_head", self.d_head, "must be even (rotary embeddings turn pairs)")
+        are_ratios = self.mlp_ratios and all(0 < ratio <= MOST_RATIO for ratio in self.mlp_ratios)
+        require(bool(are_ratios), "mlp_ratios", self.mlp_ratios, f"must be one or more, above 0, at most {MOST_RATIO}")
+        are_groups = self.query_groups and all(group >= 1 for group in self.query_groups)
+        require(bool(are_groups), "query_groups", self.query_groups, "must be one or more, each at least 1")
         n_layers = self.max_width // self.width_step * len(self.mlp_ratios) * len(self.query_groups)
-        if self.n_params is not None and n_layers > MOST_SHAPES:
-            raise InputError(
-                f"width_step={self.width_step}: {n_layers:,} widths, MLP ratios and query groups, more than "
-                f"{MOST_SHAPES:,}; raise it or lower max_width"
-            )
+        if self.n_params is not None:
+            rule = f"{n_layers:,} widths, MLP ratios and query groups, more than {MOST_SHAPES:,}"
+            require(n_layers <= MOST_SHAPES, "width_step", self.width_step, f"{rule}; raise it or lower max_width")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class SelectConfig:
-    """Rank candidate shapes by predicted loss among those that are fast enough, and recommend one.
+class ComparisonConfig:
+    """How candidates are compared: losses at `n_tokens` tokens and this `level`, P(rank = k) for the first `top_k`."""
 
-    `fit` is a directory that `configs/fit.py` wrote. `latency` says how fast candidates are: a latency.csv, of which
-    `where` chooses rows and `candidates` names architectures (all by default); or a directory that
-    `configs/fit_latency.py` wrote, whose law predicts `request` for the `candidates` and those of `grid`, timed or not.
-    The bound is `max_latency_s`, or `max_latency_ratio` times the fastest candidate's median (as predicted, in each
-    draw). A candidate is feasible where it meets the bound with probability at least `min_p_feasible`: a request of it
-    where it was timed, the median of a new benchmark where it was not. `level` is what is predicted: `law` the
-    curve, `shape` the shape's own, `new_run` one more training run of it. Of candidates whose expected regrets lie
-    within two Monte Carlo errors of the least, the fastest is recommended.
+    n_tokens: float = 3e10
+    level: str = Level.SHAPE.value
+    top_k: int = 6
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        one_of(self, "level", [*Level])
+        rule = f"must be a number from 1 to {MOST_TOKENS:g}"
+        require(1 <= self.n_tokens <= MOST_TOKENS, "n_tokens", self.n_tokens, rule)
+        within(self, 1, MOST_RANKS, "top_k")
+        seeded(self)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RankingConfig(ComparisonConfig):
+    """A comparison whose table lists the `n_listed` best, and says more where there are at most `n_compared`."""
+
+    n_listed: int = 1000
+    n_compared: int = 50
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        within(self, 1, MOST_LISTED, "n_listed")
+        within(self, 1, MOST_COMPARED, "n_compared")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SelectionConfig(ComparisonConfig):
+    """A comparison among the candidates that are fast enough, and what is to be known of their latencies.
+
+    `candidates`, `where` and `grid` say which rows of a latency table, or which shapes under a latency law, are meant.
     """
 
-    fit: str = "runs/quickstart/fit/effective"
-    latency: str = "runs/quickstart/latency/latency.csv"
-    where: str = ""
     candidates: tuple[str, ...] = ()
+    where: str = ""
     grid: GridConfig = GridConfig()
     request: RequestConfig = RequestConfig()
-    n_tokens: float = 1e6
     max_params: float | None = None
-    latency_metric: str = "e2e_s"
+    latency_metric: str = LatencyMetric.E2E.value
     max_latency_s: float | None = None
     max_latency_ratio: float | None = None
     min_p_feasible: float = 0.9
-    level: str = "shape"
     top_k: int = 3
-    allow_unfinished: bool = False
-    seed: int = 0
 
     def __post_init__(self) -> None:
-        require(bool(self.latency), "latency", self.latency, "must name a latency.csv, or what fit_latency wrote")
+        super().__post_init__()
         one_of(self, "latency_metric", TIMES)
-        one_of(self, "level", [*Level])
-        if self.max_latency_s is not None and self.max_latency_ratio is not None:
-            raise InputError(f"max_latency_s={self.max_latency_s}: give it or max_latency_ratio, not both")
-        _require_tokens(self.n_tokens)
+        both = self.max_latency_s is not None and self.max_latency_ratio is not None
+        require(not both, "max_latency_s", self.max_latency_s, "give it or max_latency_ratio, not both")
         positive(self, "max_params", "max_latency_s", "max_latency_ratio")
         between(self, 0, 1, "min_p_feasible")
-        if not 1 <= self.top_k <= MOST_RANKS:
-            raise InputError(f"top_k={short(self.top_k)}: must be from 1 to {MOST_RANKS:,}")
-        seeded(self)
-
-    @property
-    def shape_specs(self) -> tuple[str, ...]:
-        """The shapes as they were named."""
-        return self.candidates
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class RankConfig:
-    """Rank candidate shapes by predicted loss at `n_tokens` tokens.
-
-    `fit` is a directory that `configs/fit.py` wrote, or several of the same rows with commas between them: their laws
-    are then stacked, and by_law.csv says how the answer depends on the law. `level` is what is predicted: `law` the
-    curve, `shape` the shape's own, `new_run` one more training run of it. Of candidates whose expected regrets lie
-    within two Monte Carlo errors of the least, the smallest comes first. The table lists the `n_listed` shapes of least
-    expected regret; up to `n_compared` candidates are compared at every level too. P(rank = k) is told apart for the
-    first `top_k` ranks.
-    """
-
-    fit: str = "runs/fit"
-    candidates: tuple[str, ...] = (
-        "d2048-n24-h16-k16-c128-f5632-v50432",
-        "d2560-n16-h16-k16-c160-f6912-v50432",
-        "d2816-n12-h16-k16-c176-f7680-v50432",
-        "d3072-n12-h16-k16-c192-f8192-v50432",
-        "d3328-n8-h16-k16-c208-f8960-v50432",
-        "d4096-n6-h16-k16-c256-f11008-v50432",
-    )
-    grid: GridConfig = GridConfig()
-    n_tokens: float = 3e10
-    level: str = "shape"
-    top_k: int = 6
-    n_listed: int = 1000
-    n_compared: int = 50
-    allow_unfinished: bool = False
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        one_of(self, "level", [*Level])
-        _require_tokens(self.n_tokens)
-        for field, most in (("top_k", MOST_RANKS), ("n_listed", 10_000), ("n_compared", 1_000)):
-            if not 1 <= getattr(self, field) <= most:
-                raise InputError(f"{field}={short(getattr(self, field))}: must be from 1 to {most:,}")
-        seeded(self)
-
-    @property
-    def shape_specs(self) -> tuple[str, ...]:
-        """The shapes as they were named."""
-        return self.candidates

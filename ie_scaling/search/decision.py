@@ -3,10 +3,11 @@
 A candidate architectures, W posterior draws.
 """
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 
-from ie_scaling.errors import InputError
 from ie_scaling.search import ranking
 from ie_scaling.search import regret as regret_lib
 from ie_scaling.search.candidate_latency import Bound, Latency
@@ -51,9 +52,7 @@ def decide(
       InputError: no candidate is feasible; says by how much the bound is missed.
     """
     p_feasible_A = bound.p_met(latency)
-    feasible_A = p_feasible_A >= min_p_feasible
-    if not feasible_A.any():
-        raise InputError(bound.missed(latency, min_p_feasible))
+    feasible_A = bound.feasible(latency, min_p_feasible)
     loss_WA = np.exp(log_loss_WA)
     mean_WA = loss_WA if mean_WA is None else mean_WA
     latency_WA = latency.draw_medians(len(log_loss_WA), np.random.default_rng(seed))
@@ -93,10 +92,24 @@ def _recommended(table: pd.DataFrame) -> int:
     return int(tied.sort_values(["dominated", "latency_mean", "expected_regret"], kind="stable").index[0])
 
 
-def runner_up(
-    table: pd.DataFrame, log_loss_WA: np.ndarray, mean_WA: np.ndarray | None = None
-) -> dict[str, float | int] | None:
-    """What the feasible candidate of least regret besides the recommended one would cost; None where there is none.
+@dataclasses.dataclass(frozen=True)
+class RunnerUp:
+    """A candidate (`index`) and what it would cost: loss in nats per token and latency beside the recommended one's."""
+
+    index: int
+    extra_loss: dict[str, float]
+    p_better_than_recommended: float
+    latency_ratio: float
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """All but the index, by name."""
+        ratio = {"latency_ratio": self.latency_ratio}
+        return self.extra_loss | {"p_better_than_recommended": self.p_better_than_recommended} | ratio
+
+
+def runner_up(table: pd.DataFrame, log_loss_WA: np.ndarray, mean_WA: np.ndarray | None = None) -> RunnerUp | None:
+    """The feasible candidate of least regret besides the recommended one; None where there is none.
 
     Twins of the recommended one, of the same mean loss in every draw, are passed over.
     """
@@ -106,12 +119,10 @@ def runner_up(
     if others.empty:
         return None
     second = int(others.sort_values(kind="stable").index[0])
-    difference_W = np.exp(log_loss_WA[:, second]) - np.exp(log_loss_WA[:, best])
-    return {
-        "index": second,
-        "extra_loss_mean": float(difference_W.mean()),
-        "extra_loss_lo90": float(np.quantile(difference_W, 0.05)),
-        "extra_loss_hi90": float(np.quantile(difference_W, 0.95)),
-        "p_better_than_recommended": float((difference_W < 0).mean()),
-        "latency_ratio": float(table.at[second, "latency_mean"] / table.at[best, "latency_mean"]),
-    }
+    extra_W = np.exp(log_loss_WA[:, second]) - np.exp(log_loss_WA[:, best])
+    return RunnerUp(
+        index=second,
+        extra_loss=regret_lib.extra_loss(extra_W),
+        p_better_than_recommended=float((extra_W < 0).mean()),
+        latency_ratio=float(table.at[second, "latency_mean"] / table.at[best, "latency_mean"]),
+    )

@@ -1,6 +1,7 @@
 """Ranks and regrets of candidates under a posterior: which of these shapes, at these tokens?"""
 
-from typing import Any
+import dataclasses
+from typing import NotRequired
 
 import numpy as np
 import pandas as pd
@@ -12,17 +13,46 @@ from ie_scaling.laws.observations import Features
 from ie_scaling.running import diagnostic
 from ie_scaling.running.diagnostic import Diagnostic, Kind
 from ie_scaling.running.progress import Progress
-from ie_scaling.search import blind_spots, ranking
+from ie_scaling.search import blind_spots, by_law, ranking
 from ie_scaling.search import regret as regret_lib
-from ie_scaling.search.belief import Belief
-from ie_scaling.search.config import RankConfig
+from ie_scaling.search.belief import Belief, Description
+from ie_scaling.search.config import RankingConfig
 from ie_scaling.search.regret import Regret
 from ie_scaling.search.space import Space
 from ie_scaling.tables import shape_table
 
 
-def rank(config: RankConfig, belief: Belief, space: Space) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """The `n_listed` candidates of least expected regret, the chosen one first, and what there is to say about them."""
+class RankingAnswer(Description):
+    """rank.json: the first candidate, and what the answer rests on; losses in nats per token.
+
+    `rank_probability` has P(rank = k) of the first candidates by name; there is no `runner_up` where the law cannot
+    tell any candidate from the first.
+    """
+
+    best: str
+    n_candidates: int
+    n_tokens: float
+    level: str
+    expected_regret_se: float
+    ties: list[str]
+    sizes: str
+    warnings: list[str]
+    rank_probability: dict[str, list[float]]
+    runner_up: NotRequired[dict[str, str | float]]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Ranking:
+    """A row a candidate listed, the answer about the first, of several laws a row a law, and failed diagnostics."""
+
+    table: pd.DataFrame
+    answer: RankingAnswer
+    laws: pd.DataFrame | None
+    diagnostics: list[Diagnostic]
+
+
+def rank(config: RankingConfig, belief: Belief, space: Space) -> Ranking:
+    """The `n_listed` candidates of least expected regret, the chosen one first; of several laws, also by each alone."""
     features, identities = space.features(config.n_tokens), belief.identify(space.architectures)
     losses_of = belief.losses(features, config.level, config.seed, identities)
     every_W = np.arange(belief.n_draws)
@@ -33,8 +63,8 @@ def rank(config: RankConfig, belief: Belief, space: Space) -> tuple[pd.DataFrame
     regret = Regret.of(loss_WA, mean_WA, summary.best_W)
     order = _order(space.take(listed), regret)
     listed, loss_WA, mean_WA, regret = listed[order], loss_WA[:, order], mean_WA[:, order], regret.take(order)
-    shown, names = space.take(listed), [space.architectures[index].name for index in listed]
-    probability_AK, own = summary.rank_probability_AK[listed], [identities[index] for index in listed]
+    shown, own = space.take(listed), [identities[index] for index in listed]
+    names, probability_AK = [a.name for a in shown.architectures], summary.rank_probability_AK[listed]
     table = shape_table.architecture_table(shown.architectures, config.n_tokens).assign(
         loss_mean=mean_WA.mean(axis=0),
         loss_lo90=np.quantile(loss_WA, 0.05, axis=0),
@@ -44,28 +74,34 @@ def rank(config: RankConfig, belief: Belief, space: Space) -> tuple[pd.DataFrame
         expected_rank=summary.expected_rank_A[listed],
         expected_regret=regret.mean_A,
         expected_regret_percent=regret.percent_A,
-    )
-    if len(space) <= config.n_compared:
-        table = table.assign(**_at_every_level(config, belief, shown, own))
-    table = table.assign(
+        **(_at_every_level(config, belief, shown, own) if len(space) <= config.n_compared else {}),
         expected_regret_se=regret.se_A,
         tied=regret.tied_A,
         size_difference=shown.size_difference_A,
-        fitted_models=[say_models(identity) for identity in own],
+        fitted_models=list(map(join_models, own)),
     )
-    answer: dict[str, Any] = {"best": names[0], "n_candidates": len(space), "n_tokens": config.n_tokens}
-    answer |= belief.describe() | {"level": config.level}
-    answer["expected_regret_se"] = float(np.nan_to_num(regret.se_A[0]))
-    answer["ties"] = regret_lib.say_ties(names, 0, regret.tied_A, mean_WA, "smallest")
-    answer["sizes"] = space.describe_grid()
-    answer["warnings"] = diagnostic.lines(diagnose(belief, space, features))
-    answer["rank_probability"] = {
-        name: row.tolist() for name, row in zip(names[: config.n_compared], probability_AK, strict=False)
+    failed, laws = diagnose(belief, space, features), None
+    if belief.stack is not None:
+        laws = by_law.compare(config, belief, space, names[0])
+        failed += by_law.at_odds(laws, names[0])
+    answer: RankingAnswer = {
+        "best": names[0],
+        "n_candidates": len(space),
+        "n_tokens": config.n_tokens,
+        **belief.describe(),
+        "level": config.level,
+        "expected_regret_se": float(np.nan_to_num(regret.se_A[0])),
+        "ties": regret_lib.describe_ties(names, 0, regret.tied_A, mean_WA, "smallest"),
+        "sizes": space.describe_grid(),
+        "warnings": diagnostic.lines(failed),
+        "rank_probability": dict(zip(names[: config.n_compared], probability_AK.tolist(), strict=False)),
     }
-    return table, answer | _runner_up(names, loss_WA, mean_WA)
+    if second := _runner_up(names, loss_WA, mean_WA):
+        answer["runner_up"] = second
+    return Ranking(table=table, answer=answer, laws=laws, diagnostics=failed)
 
 
-def say_models(identity: Identity) -> str:
+def join_models(identity: Identity) -> str:
     """The fitted models that a candidate is, with blanks between them; "" for a new shape."""
     return "" if isinstance(identity, str) else " ".join(identity)
 
@@ -85,25 +121,18 @@ def _order(space: Space, regret: Regret) -> np.ndarray:
     return np.concatenate([[first], order[order != first]])
 
 
-def _runner_up(names: list[str], loss_WA: np.ndarray, mean_WA: np.ndarray) -> dict[str, Any]:
-    """The next in order that the law can tell from the first, and its loss over the first's; nothing without one."""
+def _runner_up(names: list[str], loss_WA: np.ndarray, mean_WA: np.ndarray) -> dict[str, str | float]:
+    """The next in order that the law can tell from the first, and its loss over the first's; empty without one."""
     others = np.flatnonzero(~regret_lib.twins_of(mean_WA, 0))
     if not len(others):
         return {}
     gap_W = loss_WA[:, others[0]] - loss_WA[:, 0]
-    low, high = np.quantile(gap_W, (0.05, 0.95))
-    second = {
-        "architecture": names[others[0]],
-        "extra_loss_mean": float(gap_W.mean()),
-        "extra_loss_lo90": float(low),
-        "extra_loss_hi90": float(high),
-        "p_better_than_best": float((gap_W < 0).mean()),
-    }
-    return {"runner_up": second}
+    better = {"p_better_than_best": float((gap_W < 0).mean())}
+    return {"architecture": names[others[0]], **regret_lib.extra_loss(gap_W), **better}
 
 
 def _at_every_level(
-    config: RankConfig, belief: Belief, space: Space, identities: list[Identity]
+    config: RankingConfig, belief: Belief, space: Space, identities: list[Identity]
 ) -> dict[str, np.ndarray]:
     """P(best) at each level, the odds against the best, and the tokens that would buy each regret back."""
     columns, features = {}, space.features(config.n_tokens)
@@ -118,7 +147,7 @@ def _at_every_level(
     return columns
 
 
-def describe(answer: dict[str, Any], table: pd.DataFrame) -> str:
+def describe(answer: RankingAnswer, table: pd.DataFrame) -> str:
     """The answer in a sentence or two."""
     best = table.iloc[0]
     text = (

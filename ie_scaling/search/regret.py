@@ -56,21 +56,28 @@ def twins_of(mean_WA: np.ndarray, candidate: int) -> np.ndarray:
     return gap_A <= SAME * float(np.abs(mean_WA[:, candidate]).max())
 
 
-def say_ties(names: list[str], chosen: int, tied_A: np.ndarray, mean_WA: np.ndarray, rule: str) -> list[str]:
+def describe_ties(names: list[str], chosen: int, tied_A: np.ndarray, mean_WA: np.ndarray, rule: str) -> list[str]:
     """Sentences about what the law, or the Monte Carlo error of regret, does not tell from the chosen one."""
     twins_A = twins_of(mean_WA, chosen) & tied_A
     twins = [names[a] for a in np.flatnonzero(twins_A) if a != chosen]
     close = [names[a] for a in np.flatnonzero(tied_A & ~twins_A)]
-    said = []
+    sentences = []
     if twins:
-        said.append(f"The law cannot tell it from {_few(twins)}.")
+        sentences.append(f"The law cannot tell it from {_few(twins)}.")
     if close:
-        said.append(f"Its expected regret is tied within Monte Carlo error with that of {_few(close)}.")
-    return [*said, f"Of these the {rule} is recommended."] if said else []
+        sentences.append(f"Its expected regret is tied within Monte Carlo error with that of {_few(close)}.")
+    return [*sentences, f"Of these the {rule} is recommended."] if sentences else []
 
 
 def _few(names: list[str]) -> str:
-    return ", ".join(names[:3]) + f" and {len(names) - 3:,} more" * (len(names) > 3)
+    more = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
+
+
+def extra_loss(gap_W: np.ndarray) -> dict[str, float]:
+    """Mean, 5 % and 95 % points of what a candidate's loss exceeds another's by, nats per token, by name."""
+    low, high = np.quantile(gap_W, (0.05, 0.95))
+    return {"extra_loss_mean": float(gap_W.mean()), "extra_loss_lo90": float(low), "extra_loss_hi90": float(high)}
 
 
 def standard_error(values_WA: np.ndarray) -> np.ndarray:

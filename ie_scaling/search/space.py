@@ -33,7 +33,7 @@ class Space:
         """
         try:
             named = [lookup.resolve(name) for name in names]
-        except ValueError as error:
+        except InputError as error:
             raise InputError(f"candidates: {error}") from None
         of_grid = enumerate_grid(grid) if grid.n_params is not None else []
         if not named and not of_grid:
@@ -79,11 +79,6 @@ class Space:
         )
 
 
-def candidates(names: Sequence[str], grid: GridConfig) -> list[Architecture]:
-    """The architectures of `Space.of`."""
-    return Space.of(names, grid).architectures
-
-
 def enumerate_grid(grid: GridConfig) -> list[Architecture]:
     """Every width, MLP ratio and query group, at the depths that come within the tolerance; widest last.
 
@@ -94,15 +89,15 @@ def enumerate_grid(grid: GridConfig) -> list[Architecture]:
     """
     target = grid.n_params or 0.0
     ones = list(_one_layer_shapes(grid))
-    depths = _depths(ones, grid, target)
-    n_shapes = sum(map(len, depths))
+    depths_A = _depths(ones, grid, target)
+    n_shapes = sum(map(len, depths_A))
     if n_shapes > MOST_SHAPES:
         raise InputError(
             f"grid.n_params={target:g}: {n_shapes:,} shapes come within {100 * grid.tolerance:g} % of it, more than "
             f"{MOST_SHAPES:,}; raise width_step, or narrow aspect_ratios or tolerance"
         )
-    pairs = zip(ones, depths, strict=True)
-    shapes = [dataclasses.replace(one, n_layers=n_layers) for one, each in pairs for n_layers in each]
+    pairs = zip(ones, depths_A, strict=True)
+    shapes = [dataclasses.replace(one, n_layers=n_layers) for one, depths in pairs for n_layers in depths]
     if not shapes:
         raise InputError(f"grid.n_params={target:g}: no shape comes within {100 * grid.tolerance:g} % of it")
     if not grid.equal_size:

@@ -20,7 +20,6 @@ from ie_scaling.laws import forms
 from ie_scaling.laws.bayes import posterior as posterior_lib
 from ie_scaling.laws.config import FitConfig
 from ie_scaling.running import files, runner
-from ie_scaling.search.config import RankConfig, SelectConfig
 from ie_scaling.tables import cells
 from tests.latency_law import small_posterior as small_latency
 from tests.laws import small_posterior
@@ -113,7 +112,7 @@ def test_losses_are_paired_draws_by_the_callers_names(posterior):
 
 
 def test_ranks_are_those_of_the_command_by_the_callers_names(directories, posterior, capsys):
-    config = RankConfig(fit=str(directories / "fit"), candidates=SHAPES, n_tokens=1e9)
+    config = verb_rank.Config(fit=str(directories / "fit"), candidates=SHAPES, n_tokens=1e9)
     expected = verb_rank.compute(config, verb_rank.load(config))
     capsys.readouterr()
     for given in (directories / "fit", ies.load(directories / "fit"), posterior.posterior):
@@ -144,7 +143,7 @@ def test_several_posteriors_are_stacked_or_refused(posterior):
 
 def test_a_decision_is_that_of_the_command(directories, posterior):
     bound = {"n_tokens": 1e9, "where": ROWS_40M, "max_latency_ratio": 1.3}
-    config = SelectConfig(fit=str(directories / "fit"), latency=str(LATENCY), **bound)
+    config = verb_select.Config(fit=str(directories / "fit"), latency=str(LATENCY), **bound)
     expected = verb_select.compute(config, verb_select.load(config))
     for latency in (LATENCY, pd.read_csv(LATENCY)):
         decision = ies.select(posterior, latency, **bound)

@@ -22,8 +22,8 @@ from ie_scaling.laws.bayes import posterior
 from ie_scaling.laws.observations import Reference
 from ie_scaling.running import diagnostic, files, runner
 from ie_scaling.running.diagnostic import Diagnostic, Kind
-from ie_scaling.search import selection
-from ie_scaling.search.config import GridConfig, SelectConfig
+from ie_scaling.search import candidates, selection
+from ie_scaling.search.config import GridConfig
 from ie_scaling.tables import cells, latency_table
 from ie_scaling.workload import Case, Workload
 
@@ -67,7 +67,7 @@ def inputs(tmp_path):
             measured[f"{metric}_p99"] = 1.1 * middle
         rows.append(latency_table.latency_record(shape, **measured))
     cells.write_table(tmp_path / "latency.csv", rows)
-    return SelectConfig(fit=str(tmp_path / "fit"), latency=str(tmp_path / "latency.csv"), n_tokens=2e6)
+    return select.Config(fit=str(tmp_path / "fit"), latency=str(tmp_path / "latency.csv"), n_tokens=2e6)
 
 
 @pytest.fixture
@@ -252,7 +252,7 @@ def test_rows_may_go_by_names_of_their_own(inputs, tmp_path):
 
 
 def test_as_many_candidates_as_memory_holds(inputs, law, tmp_path, monkeypatch):
-    monkeypatch.setattr(selection, "MOST_CELLS", 3 * 600)
+    monkeypatch.setattr(candidates, "MOST_CELLS", 3 * 600)
     config = dataclasses.replace(inputs, latency=law, candidates=tuple(shape.name for shape in SHAPES))
     with pytest.raises(ValueError, match="grid: has 4 shapes, more than 3 at 600 draws"):
         run(config, tmp_path / "out")
@@ -310,9 +310,9 @@ def test_a_table_of_several_workloads_must_be_narrowed(inputs, tmp_path):
 )
 def test_config_rules(field, value):
     with pytest.raises(ValueError, match=field):
-        SelectConfig(**{field: value})
+        select.Config(**{field: value})
 
 
 def test_a_latency_without_a_name_is_refused():
     with pytest.raises(InputError, match=r"latency='': must name a latency\.csv"):
-        selection.SelectConfig(latency="")
+        select.Config(latency="")

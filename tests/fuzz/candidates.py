@@ -22,7 +22,6 @@ from ie_scaling.laws.bayes import posterior
 from ie_scaling.laws.observations import Reference
 from ie_scaling.running import config as config_lib
 from ie_scaling.running import runner
-from ie_scaling.search.config import RankConfig, SelectConfig
 from ie_scaling.tables import cells, latency_table
 from tests.fuzz.harness import CANARY, Case
 
@@ -80,9 +79,10 @@ def draw(rng: random.Random, folder: Path) -> Case:
     done = [rng.choice(DAMAGES)(rng, values, grid, folder) for _ in range(rng.choice((1, 1, 1, 2, 3)))]
     if verb == "rank" or rng.random() < 0.1:  # timed candidates take no grid
         values["grid"] = grid
-    kind, module = (RankConfig, rank) if verb == "rank" else (SelectConfig, select)
+    module = rank if verb == "rank" else select
     return Case(
-        f"{verb}: {'; '.join(done)}"[:300], lambda: runner.run(module, config_lib.build(kind, values), folder / "out")
+        f"{verb}: {'; '.join(done)}"[:300],
+        lambda: runner.run(module, config_lib.build(module.Config, values), folder / "out"),
     )
 
 

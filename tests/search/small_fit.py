@@ -4,10 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
+from experiments import rank
 from ie_scaling.laws import forms
 from ie_scaling.laws.bayes import posterior
 from ie_scaling.laws.observations import Reference
-from ie_scaling.search.config import GridConfig, RankConfig
+from ie_scaling.search.config import GridConfig
 from tests.laws import small_posterior
 
 GRID = GridConfig(
@@ -15,7 +16,7 @@ GRID = GridConfig(
 )
 
 
-def write(directory: Path) -> RankConfig:
+def write(directory: Path) -> rank.Config:
     """Write it, and return the question which shape of the grid is best under it."""
     rng = np.random.default_rng(0)
     means = {"E": 1.5, "A_ref": 0.5, "alpha": 0.4, "B_ref": 0.5, "beta": 0.4, "kappa": 0.02, "R_star": 40.0}
@@ -31,4 +32,4 @@ def write(directory: Path) -> RankConfig:
         model_ids=names,
         fitted_rows=small_posterior.rows(names, n_total=[1e6, 1e7], n_tokens=[1e7, 1e9], aspect_ratio=[2.0, 400.0]),
     ).save(directory / "posterior.nc")
-    return RankConfig(fit=str(directory), candidates=(), grid=GRID, n_tokens=1e8, top_k=3)
+    return rank.Config(fit=str(directory), candidates=(), grid=GRID, n_tokens=1e8, top_k=3)

@@ -81,9 +81,9 @@ def test_ranks_and_regret_are_among_the_feasible():
     np.testing.assert_allclose(table.loc[1:, "expected_rank"], [1.25, 1.75])
     assert table["recommended"].tolist() == [False, True, False]
     second = decision.runner_up(table, np.log(loss_WA))
-    assert second["index"] == 2
-    assert second["extra_loss_mean"] == pytest.approx(0.025)
-    assert second["p_better_than_recommended"] == 0.25
+    assert second.index == 2
+    assert second.figures["extra_loss_mean"] == pytest.approx(0.025)
+    assert second.p_better_than_recommended == 0.25
 
 
 def test_feasibility_is_of_a_request_not_of_the_median():

@@ -39,7 +39,7 @@ def test_a_grid_holds_every_shape_of_about_that_size():
 def test_levels_differ_and_a_trained_shape_keeps_its_own_effect(fit):
     names = ("d64-n8-h4-k4-c16-f192-v512", "d96-n3-h4-k4-c16-f256-v512", "d128-n2-h4-k4-c16-f320-v512")
     config = dataclasses.replace(fit, candidates=names, grid=GridConfig())
-    table, _ = ranked.rank(config, *rank.load(config))
+    table = ranked.rank(config, *rank.load(config)).table
     own = table.set_index("architecture").loc[names[0]]
     assert own["p_best_shape"] > 0.99  # e^−0.05 of its own
     assert own["p_best_law"] != own["p_best_shape"]
@@ -74,7 +74,7 @@ def test_stacked_laws_at_odds_and_their_unreliable_weights_are_said(fit, tmp_pat
     stack = stack_of(half, np.array([0, 1]))
     mixed, space_ = belief.Belief((first, second), stack), Space.of((), GRID)
     config = dataclasses.replace(fit, level="law", n_compared=1)
-    _, answer = ranked.rank(config, mixed, space_)
+    answer = ranked.rank(config, mixed, space_).answer
     assert [line for line in answer["warnings"] if "1 of 1 models have Pareto k above 0.7 when left out" in line]
     laws = by_law.compare(config, mixed, space_, answer["best"])
     assert laws["best"].nunique() == 2
@@ -89,7 +89,7 @@ def test_a_mixture_spreads_its_laws_over_its_draws(fit):
     second = dataclasses.replace(first, draws=first.draws | {"E": first.draws["E"] + 1})
     half = np.array([0.25, 0.75])
     stack = stack_of(half, np.array([0, 0]))
-    names = space.candidates((), GRID)[:2]
+    names = Space.of((), GRID).architectures[:2]
     losses_of = belief.Belief((first, second), stack).losses(features_of(names, 1e8), "law", 0, ["a", "b"])
     share_B = [(batch == 1).mean() for batch in np.array_split(losses_of.law_W, 12)]
     np.testing.assert_allclose(share_B, 0.75, atol=0.03)

@@ -13,7 +13,7 @@ from ie_scaling.laws.observations import Reference
 from ie_scaling.search import decision, ranked, regret
 from ie_scaling.search.belief import Belief
 from ie_scaling.search.candidate_latency import Bound, MeasuredLatency
-from ie_scaling.search.config import RankConfig
+from ie_scaling.search.config import RankingConfig
 from ie_scaling.search.regret import Regret
 from ie_scaling.search.space import Space
 
@@ -60,12 +60,13 @@ def test_three_equal_shapes_give_the_same_recommendation_whatever_the_seed(level
         assert second is None  # all others are its twins
         if seed % 6:
             continue
-        config = RankConfig(candidates=(), level=level, seed=seed, n_compared=1)
-        ranking, answer = ranked.rank(config, Belief((made(),)), Space.own_sizes(EQUAL))
+        config = RankingConfig(level=level, seed=seed, n_compared=1)
+        ranking = ranked.rank(config, Belief((made(),)), Space.own_sizes(EQUAL))
+        answer = ranking.answer
         assert answer["best"] == min(shape.name for shape in EQUAL)
         assert "runner_up" not in answer
         assert "cannot tell it from" in answer["ties"][0]
-        assert ranking["tied"].all()
+        assert ranking.table["tied"].all()
 
 
 def test_the_runner_up_is_the_next_that_the_law_can_tell_apart():
@@ -73,7 +74,7 @@ def test_the_runner_up_is_the_next_that_the_law_can_tell_apart():
     table, second = decide([*EQUAL, other], [*SECONDS, 0.1], "shape", 0)
     assert table.index[table["recommended"]].tolist() == [1]
     assert second is not None
-    assert second["index"] == 3
+    assert second.index == 3
 
 
 def test_exact_ties_never_recommend_a_dominated_candidate():
@@ -96,7 +97,7 @@ def test_within_the_monte_carlo_error_the_faster_wins_and_beyond_it_the_better()
         loss_WA = np.stack([base_W, base_W + noise_W - noise_W.mean() + gap], axis=1)
         table = decision.decide(np.log(loss_WA), latency([2.0, 1.0]), **options)
         assert table.index[table["recommended"]].tolist() == [chosen]
-    assert regret.say_ties(["a", "b"], 1, np.array([True, True]), loss_WA, "fastest") == [
+    assert regret.describe_ties(["a", "b"], 1, np.array([True, True]), loss_WA, "fastest") == [
         "Its expected regret is tied within Monte Carlo error with that of a.",
         "Of these the fastest is recommended.",
     ]
@@ -137,8 +138,8 @@ def test_means_given_the_parameters_are_those_of_very_many_draws(level):
 def test_a_new_runs_mean_does_not_hang_on_one_wild_draw():
     """ν just above 2: the exponential of an uncapped Student-t has no mean; capped, seeds agree."""
     belief, space = Belief((made(nu=2.05, sigma=0.3),)), Space.own_sizes(EQUAL)
-    config = RankConfig(candidates=(), level="new_run", n_compared=1)
-    tables = [ranked.rank(dataclasses.replace(config, seed=seed), belief, space)[0] for seed in range(6)]
+    config = RankingConfig(level="new_run", n_compared=1)
+    tables = [ranked.rank(dataclasses.replace(config, seed=seed), belief, space).table for seed in range(6)]
     means = np.array([table["loss_mean"] for table in tables])
     np.testing.assert_allclose(means, means[0, 0], rtol=1e-12)
     regrets = np.array([table["expected_regret"] for table in tables])

@@ -7,11 +7,12 @@ import time
 import numpy as np
 import pytest
 
+from experiments import rank, select
 from ie_scaling import accounting
 from ie_scaling.errors import InputError
 from ie_scaling.laws.observations import features_of
 from ie_scaling.search import space
-from ie_scaling.search.config import GridConfig, RankConfig, SelectConfig
+from ie_scaling.search.config import GridConfig
 from ie_scaling.search.space import Space
 
 GRID = GridConfig(n_params=1.5e9)
@@ -117,7 +118,7 @@ def test_grid_rules(field, value):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("config", [RankConfig, SelectConfig])
+@pytest.mark.parametrize("config", [rank.Config, select.Config])
 @pytest.mark.parametrize(
     ("field", "value"),
     [

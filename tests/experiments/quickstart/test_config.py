@@ -5,8 +5,9 @@ import dataclasses
 import pytest
 
 from experiments.quickstart import Config
+from experiments.select import Config as SelectConfig
 from ie_scaling.errors import InputError
-from ie_scaling.search.config import GridConfig, SelectConfig
+from ie_scaling.search.config import GridConfig
 
 
 def name(d_model):

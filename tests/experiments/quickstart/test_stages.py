@@ -9,6 +9,7 @@ import pytest
 
 from experiments import quickstart
 from experiments.quickstart import stages
+from experiments.select import Config as SelectConfig
 from ie_scaling.architecture import Architecture
 from ie_scaling.corpus import prepare
 from ie_scaling.corpus.config import CorpusConfig
@@ -19,7 +20,6 @@ from ie_scaling.laws.config import FitConfig
 from ie_scaling.running import config as config_lib
 from ie_scaling.running import diagnostic, runner, workdir
 from ie_scaling.running.diagnostic import Diagnostic, Kind
-from ie_scaling.search.config import SelectConfig
 from ie_scaling.tables import cells, latency_table
 from ie_scaling.tables.latency_table import LATENCY_COLUMNS
 from ie_scaling.train.config import OptimizerConfig, RecipeConfig

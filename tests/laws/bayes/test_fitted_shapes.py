@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from experiments import rank
 from ie_scaling.architecture import Architecture
 from ie_scaling.inference import draws_file
 from ie_scaling.laws import forms
@@ -15,11 +16,10 @@ from ie_scaling.laws.least_squares import solver
 from ie_scaling.laws.observations import Observations, features_of
 from ie_scaling.laws.problem import pose
 from ie_scaling.search import ranking
-from ie_scaling.search.config import RankConfig
 from ie_scaling.tables import run_table
 
 DATA = Path(__file__).parents[3] / "data"
-SIX = [Architecture.parse(name) for name in RankConfig().candidates]
+SIX = [Architecture.parse(name) for name in rank.Config().candidates]
 SHAPE = SIX[0]
 
 

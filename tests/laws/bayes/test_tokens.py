@@ -7,13 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from experiments import rank
 from ie_scaling.inference import numerics
 from ie_scaling.laws import forms
 from ie_scaling.laws.bayes import tokens
 from ie_scaling.laws.least_squares import solver
 from ie_scaling.laws.observations import Observations, features_of
 from ie_scaling.laws.problem import pose
-from ie_scaling.search.config import RankConfig
 from ie_scaling.shapes import lookup
 from ie_scaling.tables import run_table
 
@@ -51,7 +51,7 @@ def test_under_a_moving_optimum_the_first_crossing_is_taken(rows):
     """
     law = forms.get_law("effective_moving_D")
     fitted = solver.fit(pose(law, rows), n_starts=16)
-    shapes = [lookup.resolve(name) for name in RankConfig().candidates]
+    shapes = [lookup.resolve(name) for name in rank.Config().candidates]
     features = features_of(shapes, 3e10)
     log_loss_A = fitted.predict(features)
     gap_A = log_loss_A - log_loss_A.min()
