@@ -108,7 +108,7 @@ def load(config: Config) -> list[Table]:
 def resume(config: Config, loaded: list[Table], directory: Path) -> Comparison:
     """Contest on every split that parts/ does not hold yet; contest.csv and .md."""
     from ie_scaling.laws import reading
-    from ie_scaling.laws.evidence import contest_scores
+    from ie_scaling.laws.evidence import contest_report, contest_scores
     from ie_scaling.tables import cells
 
     entrants = _contest(config)
@@ -116,7 +116,7 @@ def resume(config: Config, loaded: list[Table], directory: Path) -> Comparison:
         _contest_all(entrants, loaded, directory / "parts"), entrants.entries, config.n_resamples, config.seed
     )
     cells.write_table(directory / "contest.csv", scores)
-    files.write_text(directory / "contest.md", contest_scores.to_markdown(scores, entrants.entries))
+    files.write_text(directory / "contest.md", contest_report.to_markdown(scores, entrants.entries))
     diagnostics = reading.diagnose(table.rows for table in loaded) + failed_gates(scores)
     return Comparison(scores=scores, diagnostics=diagnostics)
 

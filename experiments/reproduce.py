@@ -27,7 +27,7 @@ SECONDS_A_ROW = 3
 class Config:
     """Reach the published numbers again: `rows` and `figures` by name, none meaning all of them.
 
-    `data` is the folder of the public run tables; `figure_law` is drawn beside the law of arXiv 2501.18107.
+    `data` is the folder of the public run tables; `figure_law` is drawn beside the law of [B25] (docs/laws.md).
     """
 
     data: str = "data"

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 from scipy import stats
 
+COVERAGE_90 = (0.80, 0.97)  # what 90 % intervals of held-out rows should cover
+
 
 def mse(loss_R: np.ndarray, prediction_R: np.ndarray) -> float:
     """Mean squared error in nats²."""

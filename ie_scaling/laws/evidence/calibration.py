@@ -2,14 +2,14 @@
 
 Parameters are drawn from the prior, runs are simulated from them at the table's own shapes and budgets, and each
 simulated table is fitted by NUTS: over simulations the rank of every true value among its posterior draws must be
-uniform (Talts et al. 1804.06788). One compiled program samples all S simulated tables side by side, one chain each. A
-histogram is judged by its cumulative distribution against a simultaneous band (Säilynoja et al. 2103.10522).
+uniform [SBC]. All S simulated tables are sampled by one compiled program, one chain each. A histogram is judged by its
+cumulative distribution against a simultaneous band [BANDS].
 """
 
 import dataclasses
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import TypedDict
 
 import jax
 import jax.numpy as jnp
@@ -40,7 +40,7 @@ class Truths:
 
 
 def candidates(observations: Observations) -> Features:
-    """Four shapes beyond the table, from deep to wide, whose losses and ranks are asked for."""
+    """Four shapes beyond the table, from deep to wide, whose losses and ranks are calibrated too."""
     x = observations.features
     ratios = np.quantile(x.aspect_ratio, CANDIDATE_RATIOS)
     return Family.of(observations).members(AHEAD * x.n_total.max(), ratios, AHEAD * x.n_tokens.max())
@@ -56,7 +56,7 @@ def simulate(problem: Problem, n_tables: int, seed: int, prior_scale: float = 1.
     z_SP = center_P + prior_scale * spread_P * rng.standard_normal((n_tables, len(center_P)))
     noise_SZ = noise.CENTER + prior_scale * noise.SPREAD * rng.standard_normal((n_tables, len(noise.CENTER)))
     with numerics.double_precision():
-        run = jax.jit(jax.vmap(lambda *each: sampler.law_and_noise(problem, *each)))
+        run = jax.jit(jax.vmap(functools.partial(sampler.law_and_noise, problem)))
         mean_SR, tau_S, sigma_SR, nu_S = map(np.asarray, run(z_SP, noise_SZ))
     u_SM = tau_S[:, None] * rng.standard_normal((n_tables, problem.n_models))
     noise_SR = sigma_SR * rng.standard_t(nu_S[:, None], mean_SR.shape)
@@ -109,7 +109,7 @@ def ranks(problem: Problem, truths: Truths, draws_SLQ: np.ndarray, seed: int) ->
     """For each quantity the rank of the truth among its draws, [S], 0 to L.
 
     Quantities: every parameter and the noise; the difference in ln loss between the widest and the deepest candidate,
-    effects included; and the place of the deepest among the four, ties broken at random.
+    effects included; and the position of the deepest among the four, ties broken at random.
     """
     rng = np.random.default_rng(seed)
     n_tables, n_draws, _ = draws_SLQ.shape
@@ -124,18 +124,30 @@ def ranks(problem: Problem, truths: Truths, draws_SLQ: np.ndarray, seed: int) ->
     true_SA = law_SA + truths.effect_SA
     names = [*law.names, *noise.COORDINATES]
     true_SQ = np.concatenate([truths.z_SP, truths.noise_SZ], axis=1)
-    found = {name: _rank(true_SQ[:, q], draws_SLQ[..., q], rng) for q, name in enumerate(names)}
-    found["loss difference"] = _rank(true_SA[:, -1] - true_SA[:, 0], drawn_SLA[..., -1] - drawn_SLA[..., 0], rng)
-    place = lambda loss_xA: (loss_xA < loss_xA[..., :1]).sum(axis=-1)  # noqa: E731
-    found["place of the deepest"] = _rank(place(true_SA), place(drawn_SLA), rng)
-    return found
+    rank_S = {name: _rank(true_SQ[:, q], draws_SLQ[..., q], rng) for q, name in enumerate(names)}
+    rank_S["loss difference"] = _rank(true_SA[:, -1] - true_SA[:, 0], drawn_SLA[..., -1] - drawn_SLA[..., 0], rng)
+    rank_S["place of the deepest"] = _rank(_n_better(true_SA), _n_better(drawn_SLA), rng)
+    return rank_S
 
 
-def judge(rank_S: np.ndarray, n_draws: int, seed: int = 0, level: float = 0.99) -> dict[str, Any]:
-    """Whether ranks 0 … L are uniform, by the band about their cumulative distribution that holds simultaneously.
+def _n_better(loss_xA: np.ndarray) -> np.ndarray:
+    """How many candidates lose less than the first."""
+    return (loss_xA < loss_xA[..., :1]).sum(axis=-1)
 
-    Returns `passed`, `p_value` (share of uniform samples at least as far out), and the ECDF with its band.
-    """
+
+class Uniformity(TypedDict):
+    """Whether ranks are uniform, JSON-ready; `p_value` is the share of uniform samples at least as far out."""
+
+    passed: bool
+    p_value: float
+    ecdf: list[float]
+    band_low: list[float]
+    band_high: list[float]
+    histogram: list[int]
+
+
+def judge(rank_S: np.ndarray, n_draws: int, seed: int = 0, level: float = 0.99) -> Uniformity:
+    """Whether ranks 0 … L are uniform, by the simultaneous band about their cumulative distribution [BANDS]."""
     n_tables = len(rank_S)
     share_K = np.arange(1, n_draws + 1) / (n_draws + 1)
     null_B = _null(n_tables, n_draws, seed)
@@ -169,7 +181,7 @@ def _null(n_tables: int, n_draws: int, seed: int) -> np.ndarray:
 
 
 def _rank(true_S: np.ndarray, draws_SL: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """How many draws lie below the truth; draws equal to it are placed at random."""
+    """How many draws lie below the truth; those equal to it fall on either side at random."""
     below_S, equal_S = (draws_SL < true_S[:, None]).sum(axis=1), (draws_SL == true_S[:, None]).sum(axis=1)
     return below_S + rng.integers(0, equal_S + 1)
 

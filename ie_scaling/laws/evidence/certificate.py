@@ -22,7 +22,6 @@ from ie_scaling.laws.problem import pose
 from ie_scaling.running import environment
 from ie_scaling.running.progress import Progress
 
-COVERAGE_90 = (0.80, 0.97)  # what the 90 % intervals of rows left out should cover
 MANY_DIVERGENT = 0.1  # of the simulated tables: ranks that are off may then be the short chains' fault
 
 
@@ -46,7 +45,7 @@ def judge(
             f"calibration: {divergent} of {n_tables} chains had divergences: repeat with more n_warmup and n_samples, "
             "and target_accept nearer to 1, before blaming the model"
         )
-    low, high = COVERAGE_90
+    low, high = scoring.COVERAGE_90
     if not low <= forward["coverage90"] <= high and _improbable(forward["coverage90"], forward["n_models"], 0.05):
         covered = f"{100 * forward['coverage90']:.0f} % of {forward['n']} rows"
         failures.append(f"rolled forward: 90 % intervals cover {covered}")

@@ -187,8 +187,8 @@ def bayes_forecasts(
             problem = pose(forms.parse(law), fitted)
             posterior = bayes.fit(problem, nuts, seed, progress.advance, n_starts=N_STARTS)
         posteriors[Entry(Approach.BAYES, law)] = posterior
-    forecasts = {entry: forecast.of_posterior(each, held_out, seed) for entry, each in posteriors.items()}
-    failures = {entry: list(each.failures) for entry, each in posteriors.items()}
+    forecasts = {entry: forecast.of_posterior(one, held_out, seed) for entry, one in posteriors.items()}
+    failures = {entry: list(one.failures) for entry, one in posteriors.items()}
     if len(posteriors) > 1:
         weight_K = stacking.stack(list(posteriors.values()), seed).weight_K
         reasons_K = list(failures.values())

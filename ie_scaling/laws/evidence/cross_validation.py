@@ -1,6 +1,7 @@
 """Which law predicts best: cross-validation by model and extrapolation by size, of any laws on any run table."""
 
 import dataclasses
+import enum
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,8 +16,14 @@ from ie_scaling.laws.observations import Observations
 from ie_scaling.laws.problem import pose
 from ie_scaling.running import markdown
 
-SCORES = ("cross_validation", "extrapolation")
 MIN_MODELS = 4
+
+
+class Score(enum.StrEnum):
+    """A mean squared error of held-out rows: of models left out in folds, or of the largest models."""
+
+    CROSS_VALIDATION = enum.auto()
+    EXTRAPOLATION = enum.auto()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -37,7 +44,7 @@ class Result:
     """
 
     law: Law
-    squared_error_R: dict[str, np.ndarray]
+    squared_error_R: dict[Score, np.ndarray]
     by_repeat: np.ndarray
     objective: float
     status: str
@@ -96,7 +103,7 @@ def to_markdown(table: pd.DataFrame) -> str:
         lines = []
         for row in group.sort_values("mse_extrapolation").to_dict("records"):
             cells = [row["law"] + "†" * row["sees_budget_minimum"], row["tie"], row["count"], row["n_parameters"]]
-            for score in SCORES:
+            for score in Score:
                 low, middle, high = (1e4 * row[f"mse_{score}{tail}"] for tail in ("_lo90", "", "_hi90"))
                 cells += [
                     f"{middle:.3g} ({low:.3g} to {high:.3g})",
@@ -152,7 +159,10 @@ def evaluate(
     folds = squared_WR[:-1].reshape(splits.n_repeats, splits.n_folds, -1)
     return Result(
         law=law,
-        squared_error_R={"cross_validation": np.nanmean(squared_WR[:-1], axis=0), "extrapolation": squared_WR[-1]},
+        squared_error_R={
+            Score.CROSS_VALIDATION: np.nanmean(squared_WR[:-1], axis=0),
+            Score.EXTRAPOLATION: squared_WR[-1],
+        },
         by_repeat=np.nanmean(folds, axis=(1, 2)),
         objective=fitted.objective,
         status=fitted.status,
@@ -163,15 +173,15 @@ def evaluate(
 def tabulate(
     name: str, table: Observations, results: Sequence[Result], *, baseline: str, n_bootstrap: int, seed: int
 ) -> pd.DataFrame:
-    """A row a law: its mean squared errors with 90 % intervals, and its paired difference from the baseline.
+    """A row for each law: its mean squared errors with 90 % intervals, and its paired difference from the baseline.
 
     Intervals are of a bootstrap over models of the errors as they stand (the laws are not refitted), the same models
     for every law, so that differences are paired. P(best) is among the laws that have not seen the smallest loss at
     the budget that they predict.
     """
-    means = {score: _bootstrap_means(table, results, score, n_bootstrap, seed) for score in SCORES}
-    sees = np.array(["loss_optimal" in result.law.needs for result in results])
-    winners = {score: np.where(sees[:, None], np.inf, means[score]).argmin(axis=0) for score in SCORES}
+    mean_KW = {score: _bootstrap_means(table, results, score, n_bootstrap, seed) for score in Score}
+    sees_K = np.array(["loss_optimal" in result.law.needs for result in results])
+    best_W = {score: np.where(sees_K[:, None], np.inf, mean_KW[score]).argmin(axis=0) for score in Score}
     reference = next(index for index, result in enumerate(results) if name_of(result.law) == baseline)
     rows = []
     for index, result in enumerate(results):
@@ -184,22 +194,27 @@ def tabulate(
             "n_rows": len(table),
             "n_models": len(table.model_ids),
         }
-        for score in SCORES:
-            row[f"mse_{score}"] = float(np.nanmean(result.squared_error_R[score]))
-            low, high = np.quantile(means[score][index], (0.05, 0.95))
-            row |= {f"mse_{score}_lo90": low, f"mse_{score}_hi90": high}
-            difference_W = means[score][index] - means[score][reference]
-            row[f"difference_{score}"] = row[f"mse_{score}"] - float(
-                np.nanmean(results[reference].squared_error_R[score])
-            )
-            low, high = np.quantile(difference_W, (0.05, 0.95))
-            row |= {f"difference_{score}_lo90": low, f"difference_{score}_hi90": high}
-            row[f"p_best_{score}"] = np.nan if sees[index] else float(np.mean(winners[score] == index))
+        for score in Score:
+            mean_W = mean_KW[score]
+            row |= _describe(score, result, mean_W[index], results[reference], mean_W[reference])
+            row[f"p_best_{score}"] = np.nan if sees_K[index] else float(np.mean(best_W[score] == index))
         row["fold_sd_cross_validation"] = float(result.by_repeat.std(ddof=1)) if len(result.by_repeat) > 1 else np.nan
         row |= {"objective": result.objective, "status": result.status, "reasons": "; ".join(result.reasons)}
-        row["sees_budget_minimum"] = bool(sees[index])
+        row["sees_budget_minimum"] = bool(sees_K[index])
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def _describe(
+    score: Score, result: Result, mean_W: np.ndarray, baseline: Result, baseline_W: np.ndarray
+) -> dict[str, float]:
+    """A law's mean squared error and its difference from the baseline's, each with its 90 % interval."""
+    mse, other = (float(np.nanmean(one.squared_error_R[score])) for one in (result, baseline))
+    described = {}
+    for name, value, draws_W in (("mse", mse, mean_W), ("difference", mse - other, mean_W - baseline_W)):
+        low, high = np.quantile(draws_W, (0.05, 0.95))
+        described |= {f"{name}_{score}": value, f"{name}_{score}_lo90": low, f"{name}_{score}_hi90": high}
+    return described
 
 
 def to_plain(result: Result) -> dict[str, Any]:
@@ -211,7 +226,7 @@ def to_plain(result: Result) -> dict[str, Any]:
 
 def from_plain(law: Law, fields: Mapping[str, Any]) -> Result:
     """The result that `to_plain` wrote."""
-    errors = {score: np.array(values, np.float64) for score, values in fields["squared_error_R"].items()}
+    errors = {Score(score): np.array(values, np.float64) for score, values in fields["squared_error_R"].items()}
     return Result(
         law=law,
         squared_error_R=errors,
@@ -223,9 +238,9 @@ def from_plain(law: Law, fields: Mapping[str, Any]) -> Result:
 
 
 def _bootstrap_means(
-    table: Observations, results: Sequence[Result], score: str, n_bootstrap: int, seed: int
+    table: Observations, results: Sequence[Result], score: Score, n_bootstrap: int, seed: int
 ) -> np.ndarray:
-    """Mean squared error [law, draw] over models drawn with replacement among those that the score scores."""
+    """Mean squared errors [K, W] of K laws over W draws of models with replacement, of those that the score is of."""
     scored_R = ~np.isnan(results[0].squared_error_R[score])
     model_R = np.unique(table.model_R[scored_R], return_inverse=True)[1]
     n_models = int(model_R.max()) + 1

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,8 @@ import numpy as np
 from ie_scaling.inference import scoring
 from ie_scaling.laws import forms
 from ie_scaling.laws.evidence import cross_validation
+from ie_scaling.laws.evidence.cross_validation import Score
+from ie_scaling.laws.evidence.printed import Check, as_stopped, check
 from ie_scaling.laws.law import Law
 from ie_scaling.laws.least_squares import published, solver
 from ie_scaling.laws.least_squares.solver import LeastSquaresFit
@@ -18,41 +20,6 @@ from ie_scaling.laws.problem import pose
 from ie_scaling.tables import run_table
 
 PUBLISHED_FIGURES = {name: f"fit_set.str.contains('{name}')" for name in ("fig7", "fig8", "fig9")}
-STOPPING = "where curve_fit stops: printed value within its spread over orders of the parameters"
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Check:
-    """One printed value and ours; `tolerance` is half a unit of its last digit unless `note` says otherwise.
-
-    `at_most` marks a bound: ours may be lower.
-    """
-
-    quantity: str
-    printed: str
-    ours: float
-    tolerance: float
-    at_most: bool = False
-    note: str = ""
-
-    @property
-    def passed(self) -> bool:
-        """Whether ours agrees; a hair is left for the decimal digits themselves."""
-        gap = self.ours - float(self.printed)
-        return bool((gap if self.at_most else abs(gap)) <= self.tolerance * (1 + 1e-9))
-
-
-def check(quantity: str, printed: str, ours: float, tolerance: float | None = None, **more) -> Check:
-    """A Check whose tolerance is half a unit of the last printed digit, or the one given."""
-    mantissa, _, exponent = printed.lower().partition("e")
-    digits = len(mantissa.partition(".")[2]) - int(exponent or 0)
-    return Check(
-        quantity=quantity,
-        printed=printed,
-        ours=float(ours),
-        tolerance=0.5 * 10.0**-digits if tolerance is None else tolerance,
-        **more,
-    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -83,7 +50,7 @@ Row = Callable[[Tables, Effort], list[Check]]
 
 @functools.cache
 def published_fit(tables: Tables, figure: str, law: Law) -> tuple[LeastSquaresFit, np.ndarray, np.ndarray]:
-    """A law fitted as published to the rows of a figure of arXiv 2501.18107: the fit, 76 losses, predictions."""
+    """A law fitted as published to the rows of a figure of [B25]: the fit, 76 losses, predictions."""
     every = tables.read("bian2025")
     fitted = published.fit(pose(law, tables.read("bian2025", PUBLISHED_FIGURES[figure])))
     return fitted, every.loss_R, np.exp(fitted.predict(every.features))
@@ -99,21 +66,9 @@ def _coefficients(law: Law, printed: Mapping[str, str]) -> Row:
 
     def row(tables: Tables, effort: Effort) -> list[Check]:
         stops = published.stopping_points(pose(law, tables.read("bian2025", PUBLISHED_FIGURES["fig7"])))
-        return [_as_stopped(name, text, [stop.derived[name] for stop in stops]) for name, text in printed.items()]
+        return [as_stopped(name, text, [stop.derived[name] for stop in stops]) for name, text in printed.items()]
 
     return row
-
-
-def _as_stopped(quantity: str, text: str, stops: Sequence[float]) -> Check:
-    """A quantity of a fit as published, whose value at each stopping point is given, the published one's first.
-
-    To its last digit where it can be; elsewhere the printed value must lie in the stopping points' range.
-    """
-    ours, low, high = stops[0], min(stops), max(stops)
-    plain = check(quantity, text, ours)
-    if plain.passed or not low - plain.tolerance <= float(text) <= high + plain.tolerance:
-        return plain
-    return check(quantity, text, ours, max(high - ours, ours - low) + plain.tolerance, note=STOPPING)
 
 
 def _metrics(figure: str, law: Law, mse: str, r2: str, spearman: str = "") -> Row:
@@ -141,15 +96,15 @@ def _predictions(tables: Tables, effort: Effort) -> list[Check]:
     return [check(model, text, prediction_R[models.index(model)]) for model, text in printed.items()]
 
 
-def _held_out(tables: Tables, effort: Effort) -> list[Check]:
-    held_R = ~tables.read("bian2025").frame["fit_set"].str.contains("fig7").to_numpy()
+def _extrapolated(tables: Tables, effort: Effort) -> list[Check]:
+    held_out_R = ~tables.read("bian2025").frame["fit_set"].str.contains("fig7").to_numpy()
     checks = []
     for law, mse, r2 in ((CHINCHILLA, ".00414", ".9843"), (ASPECT_RATIO, ".00065", ".9975")):
         _, loss_R, prediction_R = published_fit(tables, "fig7", law)
-        held = loss_R[held_R], prediction_R[held_R]
+        held_out = loss_R[held_out_R], prediction_R[held_out_R]
         checks += [
-            check(f"{law.name} MSE, 49 rows held out", mse, scoring.mse(*held)),
-            check(f"{law.name} R², 49 rows held out", r2, scoring.r2(*held)),
+            check(f"{law.name} MSE, 49 rows held out", mse, scoring.mse(*held_out)),
+            check(f"{law.name} R², 49 rows held out", r2, scoring.r2(*held_out)),
         ]
     return checks
 
@@ -202,7 +157,7 @@ def _gemstones(name: str, bound: str) -> Row:
 
 
 def _gadre(tables: Tables, effort: Effort) -> list[Check]:
-    """Five cheap runs on RedPajama, two expensive ones predicted."""
+    """Five cheap runs on RedPajama, two expensive ones predicted [G24]."""
     where = "loss_split == 'c4_val' and notes.str.contains('train=rpj')"
     rows = tables.read("gadre2024_models", where)
     n_total, per_token = rows.features.n_total, rows.features.n_tokens / rows.features.n_total
@@ -211,13 +166,13 @@ def _gadre(tables: Tables, effort: Effort) -> list[Check]:
     error_FR = [100 * np.abs(np.exp(stop.predict(rows.features)) / rows.loss_R - 1) for stop in stops]
     printed = {"rpj-open_lm_1b-32.0": ("1.4B, M = 640", "0.7103"), "rpj-open_lm_7b-1.0": ("6.9B, M = 20", "0.7320")}
     return [
-        _as_stopped(f"error in % at {place}", text, [error_R[rows.run_ids.index(run)] for error_R in error_FR])
-        for run, (place, text) in printed.items()
+        as_stopped(f"error in % at {model}", text, [error_R[rows.run_ids.index(run)] for error_R in error_FR])
+        for run, (model, text) in printed.items()
     ]
 
 
 def _printed_optima(tables: Tables, effort: Effort) -> list[Check]:
-    """Optima of the printed coefficients, by the law's own account of its raw coefficients."""
+    """Optima of the printed coefficients [B25b], as the law derives them."""
     law = forms.get_law("conditional_published")
     fits = {
         "80M to 297M": ((0.0974, 0.0078), (0.0063, 0.0065), "0.0801", "1.032"),
@@ -236,7 +191,7 @@ def _printed_optima(tables: Tables, effort: Effort) -> list[Check]:
 
 
 def _exploratory(table: str, printed: Mapping[str, tuple[str, str]]) -> Row:
-    """Extrapolation exactly; cross-validation within the spread over assignments of models to folds, or better."""
+    """Extrapolation to its last digit; cross-validation within its spread over assignments to folds, or better."""
 
     def row(tables: Tables, effort: Effort) -> list[Check]:
         rows = tables.read(table)
@@ -252,12 +207,14 @@ def _exploratory(table: str, printed: Mapping[str, tuple[str, str]]) -> Row:
                 n_fold_starts=8,
                 seed=effort.seed,
             )
-            score = {name: 1e4 * float(np.nanmean(values)) for name, values in result.squared_error_R.items()}
+            score = {kind: 1e4 * float(np.nanmean(values)) for kind, values in result.squared_error_R.items()}
             spread = 2 * 1e4 * float(result.by_repeat.std(ddof=1))
             note = "2 sd over 20 assignments of models to 5 folds; ours may be lower"
             checks += [
-                check(f"{text} cross-validation", across, score["cross_validation"], spread, at_most=True, note=note),
-                check(f"{text} extrapolation", beyond, score["extrapolation"]),
+                check(
+                    f"{text} cross-validation", across, score[Score.CROSS_VALIDATION], spread, at_most=True, note=note
+                ),
+                check(f"{text} extrapolation", beyond, score[Score.EXTRAPOLATION]),
             ]
         return checks
 
@@ -277,7 +234,7 @@ ROWS: dict[str, Row] = {
     "b25_fig7_metrics_aspect_ratio": _metrics("fig7", ASPECT_RATIO, ".0006", ".9982", "1.00"),
     "b25_fig7_metrics_gamma_free": _metrics("fig7", GAMMA_FREE, ".0005", ".9985"),
     "b25_fig7_predictions": _predictions,
-    "b25_fig7_held_out": _held_out,
+    "b25_fig7_held_out": _extrapolated,
     "b25_fig8_metrics_chinchilla": _metrics("fig8", CHINCHILLA, ".9824", "-2.1259"),
     "b25_fig8_metrics_aspect_ratio": _metrics("fig8", ASPECT_RATIO, ".1165", ".6293"),
     "b25_fig8_negative_a": _negative_a,

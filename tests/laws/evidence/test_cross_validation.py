@@ -59,7 +59,7 @@ def test_the_law_that_made_the_runs_wins_and_differences_are_paired():
     table = cross_validation.tabulate("runs", ROWS, results, baseline=BASELINE, n_bootstrap=200, seed=0)
     assert "**runs**, 30 rows of 10 models" in cross_validation.to_markdown(table)
     table = table.set_index("law")
-    for score in cross_validation.SCORES:
+    for score in cross_validation.Score:
         assert table.loc["effective", f"mse_{score}"] < 0.2 * table.loc["chinchilla", f"mse_{score}"]
         assert table.loc["effective", f"difference_{score}_hi90"] < 0
         assert table.loc["chinchilla", f"difference_{score}"] == 0
