@@ -10,6 +10,15 @@ from typing import Any, Protocol
 Size = Any  # an int, a float, or an array of either
 
 
+def larger(a: Size, b: Size) -> Size:
+    """The larger of two sizes, element by element of arrays, exact of Python's integers."""
+    if isinstance(a, int | float) and isinstance(b, int | float):
+        return max(a, b)
+    import numpy as np  # here, as presets and names do without it
+
+    return np.maximum(a, b)
+
+
 class Broadcasts(Protocol):
     """What a size must be able to do."""
 
@@ -71,6 +80,10 @@ class AttentionShape:
     def causal_attending_flops(self, n_positions: Size) -> Size:
         """The same in the mean over a prompt, the masked half not computed."""
         return 2 * (n_positions + 1) * self.n_heads * self.d_head
+
+    def weight_elements(self, context: Size) -> Size:
+        """Softmax weights of one position over `context` positions."""
+        return self.n_heads * context
 
     def saved_bytes(self, element: int, context: float) -> float:
         """Bytes that a position's backward pass needs: the norm, projections, and weights over `context` positions.

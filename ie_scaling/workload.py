@@ -1,18 +1,26 @@
 """Workload: one decode request, and what serving it costs in bytes and FLOPs (no JAX here)."""
 
 import dataclasses
+import enum
 from collections.abc import Sequence
 from typing import Any
 
 from ie_scaling import accounting
 from ie_scaling.architecture import Architecture, Shape
-from ie_scaling.running.config import require
+from ie_scaling.parts import larger
+from ie_scaling.running.config import one_of, require
 
 DTYPE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
-MODES = ("loop", "step")
 MOST = 2**31 - 1  # of requests and of positions, which are counted in int32
 LENGTHS = {"short": (64, 64), "bian2025": (128, 256), "bian2025b": (4096, 1024)}
 """Named (prompt_tokens, new_tokens): B25's and B25b's workloads, and a short one for a quick look."""
+
+
+class DecodeMode(enum.StrEnum):
+    """How new tokens are dispatched: `loop` all of them inside one jit, `step` one by one."""
+
+    LOOP = "loop"
+    STEP = "step"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -39,6 +47,7 @@ class Requests(_Sizes):
     """The sizes of A requests as float64 arrays, [A]."""
 
     element_bytes: Any
+    cache_positions: Any
 
     @classmethod
     def of(cls, workloads: "Sequence[Workload]") -> "Requests":
@@ -58,16 +67,15 @@ class Requests(_Sizes):
 class Workload(_Sizes):
     """One request of fixed length: `batch` prompts of `prompt_tokens`, each continued by `new_tokens`.
 
-    `mode` is "loop" (all new tokens inside one jit) or "step" (one dispatch a token). `temperature` 0 is greedy; above
-    it, tokens are drawn from softmax(logits / temperature). `cache_room` is how many positions the KV cache holds; 0 is
-    as many as the request needs.
+    `mode` is a DecodeMode. `temperature` 0 is greedy; above it, tokens are drawn from softmax(logits / temperature).
+    `cache_room` is how many positions the KV cache holds; 0 is as many as the request needs.
     """
 
     batch: int
     prompt_tokens: int
     new_tokens: int
     dtype: str = "float32"
-    mode: str = "loop"
+    mode: str = DecodeMode.LOOP.value
     temperature: float = 0.0
     cache_room: int = 0
 
@@ -78,8 +86,8 @@ class Workload(_Sizes):
             require(
                 whole and 1 <= value <= MOST, field, value, f"must be an integer of at least 1 and at most {MOST:,}"
             )
-        require(self.dtype in DTYPE_BYTES, "dtype", self.dtype, f"must be one of {', '.join(DTYPE_BYTES)}")
-        require(self.mode in MODES, "mode", self.mode, f"must be one of {', '.join(MODES)}")
+        one_of(self, "dtype", DTYPE_BYTES)
+        one_of(self, "mode", [*DecodeMode])
         require(0 <= self.temperature < float("inf"), "temperature", self.temperature, "must be at least 0")
         rule = f"must hold the prompt of {self.prompt_tokens} and all new tokens but the last: {self._needed}, or be 0"
         require(self.cache_room == 0 or self._needed <= self.cache_room <= MOST, "cache_room", self.cache_room, rule)
@@ -176,29 +184,23 @@ def prefill_attention_flops(a: Shape[Any], load: Workload | Requests) -> Any:
     return load.n_prompt_tokens * (a.n_layers * a.attention.causal_attending_flops(load.prompt_tokens))
 
 
-def request_flops(a: Shape[Any], load: Workload | Requests) -> Any:
-    """FLOPs of a whole request, prompt included."""
-    return prefill_flops(a, load) + (load.new_tokens - 1) * step_flops(a, load)
-
-
 def _read_bytes(a: Shape[Any], load: Workload | Requests, n_tokens: Any) -> Any:
     """Of the weights, once, and the embeddings of so many tokens."""
     read = accounting.count_parameters(a) - a.embedding.rows_only_parameters + n_tokens * a.d_model
     return read * load.element_bytes
 
 
-def weight_bytes(a: Architecture, workload: Workload) -> int:
+def weight_bytes(a: Shape[Any], load: Workload | Requests) -> Any:
     """Bytes of the weights in the workload's type."""
-    return accounting.weight_bytes(a, workload.element_bytes)
+    return accounting.weight_bytes(a, load.element_bytes)
 
 
-def cache_bytes(a: Architecture, workload: Workload) -> int:
+def cache_bytes(a: Shape[Any], load: Workload | Requests) -> Any:
     """Bytes of the KV cache."""
-    cached = accounting.kv_cache_bytes_per_token(a, workload.element_bytes)
-    return workload.batch * workload.cache_positions * cached
+    return load.batch * load.cache_positions * accounting.kv_cache_bytes_per_token(a, load.element_bytes)
 
 
-def activation_bytes(a: Architecture, workload: Workload) -> int:
+def activation_bytes(a: Shape[Any], load: Workload | Requests) -> Any:
     """Bytes that the prompt's activations take at their peak, about.
 
     The residual stream twice and, of one layer, queries, keys and values with their mixture or gate and up with their
@@ -206,28 +208,28 @@ def activation_bytes(a: Architecture, workload: Workload) -> int:
     two that XLA on a CPU was seen to work on at a time; the logits. Weights, cache and this are together 0.9 to 1.3
     times what XLA allots on a CPU (four shapes, six workloads); not compared on an accelerator.
     """
-    n_tokens = workload.n_prompt_tokens
-    wide = workload.element_bytes * (2 * a.d_model + max(a.attention.live_elements, a.mlp.live_elements))
-    block = min(prefill_block(workload.prompt_tokens), workload.prompt_tokens)
-    copies = 2 if workload.prompt_tokens <= 2 * block else 4  # logits and weights
-    return n_tokens * (wide + copies * 4 * a.n_heads * block) + 4 * workload.batch * a.vocab_size
+    wide = load.element_bytes * (2 * a.d_model + larger(a.attention.live_elements, a.mlp.live_elements))
+    block = -larger(-prefill_block(load.prompt_tokens), -load.prompt_tokens)  # the smaller
+    copies = 2 + 2 * (load.prompt_tokens > 2 * block)  # logits and weights, of one block or two
+    attention = copies * 4 * a.attention.weight_elements(block)
+    return load.n_prompt_tokens * (wide + attention) + 4 * load.batch * a.vocab_size
 
 
-def prefill_block(prompt_tokens: int) -> int:
+def prefill_block(prompt_tokens: Any) -> Any:
     """Queries that attend together while a prompt is read: an eighth of a long prompt, so that programs stay small."""
-    return max(128, prompt_tokens // 8)
+    return larger(128, prompt_tokens // 8)
 
 
-def memory_bytes(a: Architecture, workload: Workload) -> int:
+def memory_bytes(a: Shape[Any], load: Workload | Requests) -> Any:
     """Bytes that one shape takes while it serves one request: weights, cache and, about, activations."""
-    return weight_bytes(a, workload) + cache_bytes(a, workload) + activation_bytes(a, workload)
+    return weight_bytes(a, load) + cache_bytes(a, load) + activation_bytes(a, load)
 
 
-def floor_s(a: Architecture, workload: Workload, bytes_per_s: float, flops_per_s: float) -> float:
+def floor_s(a: Shape[Any], load: Workload | Requests, bytes_per_s: Any, flops_per_s: Any) -> Any:
     """The least time one decode step can take: max(bytes / bandwidth, FLOPs / rate). It is the floor of tpot_s."""
-    return max(step_bytes(a, workload) / bytes_per_s, step_flops(a, workload) / flops_per_s)
+    return larger(step_bytes(a, load) / bytes_per_s, step_flops(a, load) / flops_per_s)
 
 
-def prefill_floor_s(a: Architecture, workload: Workload, bytes_per_s: float, flops_per_s: float) -> float:
+def prefill_floor_s(a: Shape[Any], load: Workload | Requests, bytes_per_s: Any, flops_per_s: Any) -> Any:
     """The same of the prompt: the floor of ttft_s."""
-    return max(prefill_bytes(a, workload) / bytes_per_s, prefill_flops(a, workload) / flops_per_s)
+    return larger(prefill_bytes(a, load) / bytes_per_s, prefill_flops(a, load) / flops_per_s)

@@ -15,7 +15,7 @@ TABLE = {
     "architecture": {"parts", "errors"},
     "accounting": {"parts", "architecture", "errors"},
     "running": {"accounting", "errors"},
-    "workload": {"accounting", "architecture", "running"},
+    "workload": {"parts", "accounting", "architecture", "running"},
     "shapes": {"architecture", "errors", "running"},
     "tables": {"parts", "architecture", "accounting", "errors", "running", "shapes"},
     "inference": {"errors", "running"},

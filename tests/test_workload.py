@@ -67,7 +67,8 @@ COSTS = (
     workload.step_flops,
     workload.prefill_bytes,
     workload.prefill_flops,
-    workload.request_flops,
+    workload.memory_bytes,
+    workload.activation_bytes,
 )
 
 
@@ -86,7 +87,12 @@ def cases(draw):
 def test_arrays_of_cases_cost_what_each_case_costs(cases):
     shape, load = workload.arrays_of(cases)
     for cost in COSTS:
-        np.testing.assert_array_equal(cost(shape, load), [cost(case.architecture, case.workload) for case in cases])
+        one_by_one = [cost(case.architecture, case.workload) for case in cases]
+        assert not any(isinstance(value, np.generic) for value in one_by_one)  # Python's numbers, exact of integers
+        np.testing.assert_array_equal(cost(shape, load), one_by_one)
+    for floor in (workload.floor_s, workload.prefill_floor_s):
+        one_by_one = [floor(case.architecture, case.workload, 1e10, 3e10) for case in cases]
+        np.testing.assert_allclose(floor(shape, load, 1e10, 3e10), one_by_one, rtol=1e-15)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])

@@ -18,7 +18,7 @@ from ie_scaling.latency_law.config import FORMS
 from ie_scaling.latency_law.features import RANGES, Device
 from ie_scaling.latency_law.misfit import LENGTHS_2I, Misfit
 from ie_scaling.running import config as config_lib
-from ie_scaling.workload import DTYPE_BYTES, MODES
+from ie_scaling.workload import DTYPE_BYTES, DecodeMode
 
 KIND = "latency law"
 NEEDED = ("noise_correlation",)
@@ -115,7 +115,7 @@ def _device(path: Path, fields: Mapping[str, Any]) -> Device:
         "errors must be two, finite and not negative": len(device.errors) == N_TIMES
         and all(0 <= error < math.inf for error in device.errors),
         f"dtype must be one of {', '.join(DTYPE_BYTES)}": device.dtype in DTYPE_BYTES,
-        f"mode must be one of {', '.join(MODES)}": device.mode in MODES,
+        f"mode must be one of {', '.join(DecodeMode)}": device.mode in [*DecodeMode],
     }
     if len(device.name) > draws_file.MOST_LETTERS or not device.name.isprintable():
         raise InputError(f"{path}: device {reprlib.repr(device.name)}: must be a name on one line")

@@ -214,7 +214,7 @@ class Engine:
         """The other new_tokens − 1 tokens: (T,B) in loop mode, a list of T arrays (B,) in step mode; and the cache."""
         if self.compiled_decode is None:
             return [], cache
-        if self.workload.mode == "loop":
+        if self.workload.mode == workload_lib.DecodeMode.LOOP:
             return self.compiled_decode(self.weights, token_B, cache, key)
         tokens = []
         for _ in range(self.workload.new_tokens - 1):
@@ -256,7 +256,11 @@ def compile_engine(a: Architecture, workload: Workload, weights: DecodeWeights, 
 
     start, n_steps = time.perf_counter(), workload.new_tokens - 1
     compiled_prefill = compiled(functools.partial(prefill, decoder), prompt_BT)
-    decode = functools.partial(loop, decoder, n_steps) if workload.mode == "loop" else functools.partial(step, decoder)
+    decode = (
+        functools.partial(loop, decoder, n_steps)
+        if workload.mode == workload_lib.DecodeMode.LOOP
+        else functools.partial(step, decoder)
+    )
     compiled_decode = compiled(decode, token_B) if n_steps else None
     return Engine(a, workload, weights, mesh, compiled_prefill, compiled_decode, time.perf_counter() - start)
 
