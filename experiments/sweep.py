@@ -47,7 +47,7 @@ def run(config: Config, directory: Path) -> list[Diagnostic]:
 
 
 def _prepare(config: Config) -> None:
-    """The corpus, where it is not there yet, after what is to be said of this machine."""
+    """The corpus, where it is not there yet, after warnings about this machine."""
     from ie_scaling.corpus import prepare
     from ie_scaling.train import preflight
 

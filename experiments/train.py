@@ -7,6 +7,7 @@ from ie_scaling.running.diagnostic import Diagnostic
 from ie_scaling.running.progress import say
 from ie_scaling.train import run_identity
 from ie_scaling.train.config import TrainConfig
+from ie_scaling.train.runtime_config import Mode
 
 Config = TrainConfig
 MAY_CHANGE = run_identity.MAY_CHANGE
@@ -30,7 +31,7 @@ def run(config: Config, directory: Path) -> list[Diagnostic]:
     from ie_scaling.corpus import prepare
     from ie_scaling.train import distributed, loop, preflight
 
-    if config.runtime.distributed.mode == "off" and not workdir.is_finished(directory):
+    if config.runtime.distributed.mode == Mode.OFF and not workdir.is_finished(directory):
         for warning in preflight.machine([config]):
             say(f"warning: {warning}")
         with stopping.broken_off():

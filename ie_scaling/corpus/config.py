@@ -1,14 +1,21 @@
 """What a corpus may set, with defaults and rules (no JAX here)."""
 
 import dataclasses
+import enum
 
 from ie_scaling.running import identity
-from ie_scaling.running.config import require
+from ie_scaling.running.config import at_least, between, one_of, positive, require
 
 NOT_IDENTITY = ("directory", "n_workers")  # fields that change nothing in what is written
-INVALID_UTF8 = ("replace", "skip", "error")
-ERROR_OR_SKIP = ("error", "skip")
 LARGEST_DOCUMENT, SMALLEST_LIMIT = 1 << 28, 1 << 20
+
+
+class InvalidText(enum.StrEnum):
+    """What is done with a document, a row or a file that is no text."""
+
+    REPLACE = enum.auto()
+    SKIP = enum.auto()
+    ERROR = enum.auto()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -45,9 +52,9 @@ class CorpusConfig:
     max_bytes: int = 20_000_000
     shard_bytes: int = 64_000_000
     n_workers: int = 0
-    invalid_utf8: str = "replace"
-    null_text: str = "error"
-    binary_files: str = "error"
+    invalid_utf8: str = InvalidText.REPLACE.value
+    null_text: str = InvalidText.ERROR.value
+    binary_files: str = InvalidText.ERROR.value
 
     def __post_init__(self) -> None:
         require(bool(self.text), "text", self.text, "must name a text")
@@ -61,16 +68,12 @@ class CorpusConfig:
             "must be bpe, byte or a .json path",
         )
         require(257 <= self.vocab_size <= 2**31, "vocab_size", self.vocab_size, "must be at least 257 (bytes and end)")
-        fraction = self.validation_fraction
-        require(0 < fraction < 1, "validation_fraction", fraction, "must lie between 0 and 1")
-        for field in ("tokenizer_bytes", "shard_bytes"):
-            require(getattr(self, field) > 0, field, getattr(self, field), "must be above zero")
-        for field in ("max_bytes", "n_workers"):
-            require(getattr(self, field) >= 0, field, getattr(self, field), "must not be negative")
-        require(self.invalid_utf8 in INVALID_UTF8, "invalid_utf8", self.invalid_utf8, f"must be one of {INVALID_UTF8}")
+        between(self, 0, 1, "validation_fraction")
+        positive(self, "tokenizer_bytes", "shard_bytes")
+        at_least(self, 0, "max_bytes", "n_workers")
+        one_of(self, "invalid_utf8", InvalidText)
         for field in ("null_text", "binary_files"):
-            value = getattr(self, field)
-            require(value in ERROR_OR_SKIP, field, value, f"must be one of {ERROR_OR_SKIP}")
+            one_of(self, field, (InvalidText.ERROR, InvalidText.SKIP))
 
     @property
     def inputs(self) -> identity.Inputs:

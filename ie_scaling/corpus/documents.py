@@ -84,7 +84,7 @@ def _by_blocks(units: list[Unit], n_characters: int, config: CorpusConfig) -> li
 
 def _cut(units: Iterable[Unit], config: CorpusConfig) -> list[Unit]:
     """The units up to the first document that would take the text above config.max_bytes; but never none."""
-    kept: list[Unit] = []
+    whole: list[Unit] = []
     size, some = 0, False
     for unit in units:
         n_read = 0
@@ -92,15 +92,15 @@ def _cut(units: Iterable[Unit], config: CorpusConfig) -> list[Unit]:
             for _, text in read(unit, config):
                 size += len((text or "").encode())
                 if some and size > config.max_bytes:
-                    return _with_start(kept, unit, n_read)
+                    return _with_start(whole, unit, n_read)
                 some = some or bool(text)
                 n_read += 1
         except TooLarge:
             if not some or config.largest_document < config.max_bytes:
                 raise
-            return _with_start(kept, unit, n_read)
-        kept.append(unit)
-    return kept
+            return _with_start(whole, unit, n_read)
+        whole.append(unit)
+    return whole
 
 
 def _with_start(units: list[Unit], last: Unit, limit: int) -> list[Unit]:

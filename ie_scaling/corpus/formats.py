@@ -64,7 +64,7 @@ def read(piece: Piece, config: CorpusConfig, notes: Notes | None = None) -> Iter
 def _read_text(piece: Piece, config: CorpusConfig, notes: Notes) -> Iterator[Document]:
     with naming(piece.path, _what(piece.kind)), kinds.opened(piece.path, piece.kind.compression) as stream:
         for number, stretch in enumerate(utf8.read(stream, piece.path, config, notes)):
-            yield piece.name + f"#{number}" * bool(number), stretch
+            yield f"{piece.name}#{number}" if number else piece.name, stretch
 
 
 def _read_rows(piece: Piece, config: CorpusConfig, notes: Notes) -> Iterator[tuple[int, str | None]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from ie_scaling.corpus import kinds, utf8
-from ie_scaling.corpus.config import CorpusConfig
+from ie_scaling.corpus.config import CorpusConfig, InvalidText
 from ie_scaling.corpus.utf8 import Notes
 from ie_scaling.errors import InputError
 
@@ -42,7 +42,7 @@ def array(stream: BinaryIO, path: str, config: CorpusConfig, notes: Notes) -> It
 
 def null(where: str, config: CorpusConfig, notes: Notes) -> None:
     """What a text that is null becomes: left out and counted, or an error."""
-    if config.null_text == "error":
+    if config.null_text == InvalidText.ERROR:
         message = f'"{config.text_field}" is null, must be a string; null_text="skip" leaves such rows out'
         raise InputError(f"{where}: {message}")
     notes["null skipped"] += 1
@@ -131,13 +131,13 @@ class _Items:
 
     def _skip(self, character: str) -> None:
         if self._next() != character:
-            place = f"after item {self._number}" if self._number else "at its start"
-            raise InputError(f"{self._path}: broken JSON array ({character!r} is missing {place})")
+            where = f"after item {self._number}" if self._number else "at its start"
+            raise InputError(f"{self._path}: broken JSON array ({character!r} is missing {where})")
         self._at += 1
 
     def _more(self) -> bool:
         """Lengthen the window by a block, or double what is still to be read; False at the end of the stream."""
-        kept = self._window[self._at :]
-        data = self._stream.read(max(BLOCK, len(kept)))
-        self._window, self._at = kept + self._decode(data, not data), 0
+        rest = self._window[self._at :]
+        data = self._stream.read(max(BLOCK, len(rest)))
+        self._window, self._at = rest + self._decode(data, not data), 0
         return bool(data)

@@ -82,14 +82,14 @@ def training_dataset(
         raise InputError(f"batch_size={batch_size}: must be a multiple of the {n_hosts} hosts")
     if not 0 <= host < n_hosts:
         raise ValueError(f"host={host}: must be from 0 to {n_hosts - 1}")
-    rows = [_shuffled(TokenWindows(store, sequence_length), seed, place) for place, (store, _) in enumerate(mixture)]
+    rows = [_shuffled(TokenWindows(store, sequence_length), seed, index) for index, (store, _) in enumerate(mixture)]
     mixed = rows[0] if len(rows) == 1 else grain.MapDataset.mix(rows, [weight for _, weight in mixture])
     return grain.MapDataset.source(HostBatches(mixed, batch_size, host, n_hosts))
 
 
-def _shuffled(windows: TokenWindows, seed: int, place: int) -> grain.MapDataset[np.ndarray]:
+def _shuffled(windows: TokenWindows, seed: int, index: int) -> grain.MapDataset[np.ndarray]:
     """Endless epochs of the windows, each in an order of its own; other corpora of a mixture have other orders."""
-    own = int(np.random.SeedSequence((seed, place)).generate_state(1)[0]) if place else seed
+    own = int(np.random.SeedSequence((seed, index)).generate_state(1)[0]) if index else seed
     return grain.MapDataset.source(windows).seed(own).shuffle().repeat()
 
 

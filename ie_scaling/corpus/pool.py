@@ -29,10 +29,10 @@ def unordered_map(function: Callable[[Item], Result], items: Sequence[Item], n: 
       OSError: a process died. Otherwise the first error of `function`; what has not started then does not.
     """
     context = multiprocessing.get_context("spawn")  # a fork would copy the threads of JAX and of the tokenizers
-    lifeline, held = context.Pipe(duplex=False)
+    lifeline, parent_end = context.Pipe(duplex=False)
     with (
         lifeline,
-        held,
+        parent_end,
         ProcessPoolExecutor(n, mp_context=context, initializer=_begin, initargs=(lifeline,)) as pool,
     ):
         try:
@@ -40,7 +40,7 @@ def unordered_map(function: Callable[[Item], Result], items: Sequence[Item], n: 
             for future in as_completed(list(futures)):
                 yield futures.pop(future), future.result()
         except BaseException as error:
-            held.close()
+            parent_end.close()
             pool.shutdown(wait=True, cancel_futures=True)
             if isinstance(error, BrokenProcessPool):
                 reason = "perhaps for want of memory (fewer n_workers need less)"

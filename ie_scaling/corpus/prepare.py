@@ -90,22 +90,21 @@ def describe(of: Mapping[str, Any]) -> str:
     entropy = f"unigram entropy {validation['unigram_entropy']:.3f} nats/token"
     uniform = f"uniform {math.log(of['vocab_size']):.3f}"
     line = f"corpus {of['text']}: {n_tokens}, {train['bytes_per_token']:.2f} bytes/token; {entropy}, {uniform}"
-    skipped = ", ".join(f"{count:,} {reason}" for reason, count in of.get("skipped", {}).items() if count)
-    return "; ".join(
-        [
-            line,
-            *[f"{of['n_skipped']:,} documents skipped ({skipped})"] * bool(of.get("n_skipped")),
-            *_left_out(of.get("files", {})),
-            *["split by blocks of the text, as documents are few"] * bool(of.get("block")),
-        ]
-    )
+    remarks = [line]
+    if of.get("n_skipped"):
+        skipped = ", ".join(f"{count:,} {reason}" for reason, count in of.get("skipped", {}).items() if count)
+        remarks.append(f"{of['n_skipped']:,} documents skipped ({skipped})")
+    remarks += _left_out(of.get("files", {}))
+    if of.get("block"):
+        remarks.append("split by blocks of the text, as documents are few")
+    return "; ".join(remarks)
 
 
 def _left_out(described: Mapping[str, Any]) -> list[str]:
     """A line on the files that were not read, with counts, reasons and examples; none where all were."""
     parts = described.get("left_out", [])
     named = [f"{part['n_files']:,} {part['reason']}, as {part['examples'][0]}" for part in parts]
-    return [f"files left out: {', '.join(named)}"] * bool(named)
+    return [f"files left out: {', '.join(named)}"] if named else []
 
 
 def estimate_bytes(config: CorpusConfig) -> int:

@@ -21,7 +21,7 @@ class RoundTrip:
     n_changed: int
 
     def warnings(self) -> list[str]:
-        """What is to be said of a tokenizer that loses text."""
+        """A warning about a tokenizer that loses text."""
         if not self.n_characters or not self.n_changed:
             return []
         if not self.n_lost:

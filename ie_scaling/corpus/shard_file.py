@@ -60,9 +60,9 @@ class ShardFile:
         if largest >= self.vocab_size:
             raise self._error(f"holds token id {largest}, beyond the vocabulary of {self.vocab_size}")
         with kinds.naming(self.path, "unreadable file"), self.path.open("rb") as stream:
-            found = hashlib.file_digest(stream, "sha256").hexdigest()
-        if found != self.sha256:
-            raise self._error(f"is not what was written (sha256 {found[:12]}, the manifest's is {self.sha256[:12]})")
+            actual = hashlib.file_digest(stream, "sha256").hexdigest()
+        if actual != self.sha256:
+            raise self._error(f"is not what was written (sha256 {actual[:12]}, the manifest's is {self.sha256[:12]})")
         if largest != self.max_id:
             raise self._error(f"has the largest token id {largest}, must have the manifest's {self.max_id}")
         _verified[key] = self.sha256
@@ -85,8 +85,10 @@ class ShardFile:
 def of_split(directory: Path, manifest: Mapping[str, Any], split: str) -> list[ShardFile]:
     """The shards of a split as a checked manifest lists them."""
     return [
-        ShardFile(directory / said["file"], said["n_tokens"], said["max_id"], said["sha256"], manifest["vocab_size"])
-        for said in manifest["splits"][split]["shards"]
+        ShardFile(
+            directory / shard["file"], shard["n_tokens"], shard["max_id"], shard["sha256"], manifest["vocab_size"]
+        )
+        for shard in manifest["splits"][split]["shards"]
     ]
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ie_scaling.corpus import kinds, splits
-from ie_scaling.corpus.config import CorpusConfig
+from ie_scaling.corpus.config import CorpusConfig, InvalidText
 from ie_scaling.corpus.kinds import Form, Kind
 from ie_scaling.errors import InputError
 
@@ -80,7 +80,7 @@ def find(config: CorpusConfig) -> Sources:
         return _in_folder(root, config)
     if not (is_there(config.text) and root.is_file()):
         rule = 'must be "stdlib", a folder, or a file of text, JSON, Parquet or Arrow'
-        absent = "; there is no such file" * (not is_there(config.text))
+        absent = "" if is_there(config.text) else "; there is no such file"
         raise InputError(f"text={reprlib.repr(config.text)}: {rule}{absent}")
     return Sources((Source(root, root.name, kinds.recognize(root)),))
 
@@ -116,7 +116,7 @@ def _in_folder(root: Path, config: CorpusConfig) -> Sources:
         try:
             files.append(Source(root / name, name, kinds.recognize(root / name)))
         except kinds.NotText:
-            if config.binary_files == "error":
+            if config.binary_files == InvalidText.ERROR:
                 raise
             left_out.setdefault(BINARY, []).append(name)
     return Sources(tuple(files), {reason: tuple(names) for reason, names in left_out.items()})

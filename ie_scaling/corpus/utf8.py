@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from ie_scaling.corpus import kinds
-from ie_scaling.corpus.config import LARGEST_DOCUMENT, CorpusConfig
+from ie_scaling.corpus.config import LARGEST_DOCUMENT, CorpusConfig, InvalidText
 from ie_scaling.errors import InputError
 
 STRETCH_BYTES = 1 << 25
@@ -26,10 +26,10 @@ def decode(data: bytes, where: str, config: CorpusConfig, notes: Notes | None = 
     except UnicodeDecodeError as error:
         reason = f"invalid UTF-8 at byte {error.start}"
     notes = Notes() if notes is None else notes
-    if config.invalid_utf8 == "skip":
+    if config.invalid_utf8 == InvalidText.SKIP:
         notes["invalid UTF-8 skipped"] += 1
         return None
-    if config.invalid_utf8 == "error":
+    if config.invalid_utf8 == InvalidText.ERROR:
         raise InputError(f'{where}: {reason}; invalid_utf8 may be "replace" or "skip" to go on')
     text = data.decode(errors="replace")
     n_replaced = text.count(REPLACEMENT) - data.count(REPLACEMENT.encode())

@@ -54,16 +54,16 @@ def time_cases(cases: Sequence[Case], config: TimeDecodeConfig) -> Timed:
     Raises:
       InputError: a case that does not fit, before anything is compiled.
     """
-    groups, found = groups_by_memory(cases, config.tensor), Timed([], [], [])
+    groups, timed = groups_by_memory(cases, config.tensor), Timed([], [], [])
     for number, group in enumerate(groups):
         label = f" (group {number + 1} of {len(groups)})" if len(groups) > 1 else ""
         part = _time_group(group, config, label)
         for sample in part.samples:
             sample["group"] = number
-        found.rows.extend(part.rows)
-        found.samples.extend(part.samples)
-        found.failures.extend(part.failures)
-    return found
+        timed.rows.extend(part.rows)
+        timed.samples.extend(part.samples)
+        timed.failures.extend(part.failures)
+    return timed
 
 
 def groups_by_memory(cases: Sequence[Case], n_shards: int = 1) -> list[list[Case]]:
@@ -227,8 +227,8 @@ def make_row(engine: Engine, samples: Sequence[timing.Sample], by_round: Sequenc
         summary = timing.summarize(values)
         timed |= {name: summary.median, f"{name}_p10": summary.p10, f"{name}_p90": summary.p90}
         timed[f"{name}_p99"] = summary.p99
-    moved, found = workload.step_bytes(a, load), typical([by_round[sample.round] for sample in samples])
-    bandwidth, rate = n_devices * found.bandwidth(moved / n_devices), n_devices * found.flops_per_s
+    moved, ceilings = workload.step_bytes(a, load), typical([by_round[sample.round] for sample in samples])
+    bandwidth, rate = n_devices * ceilings.bandwidth(moved / n_devices), n_devices * ceilings.flops_per_s
     floor_s = workload.floor_s(a, load, bandwidth, rate)
     return latency_table.latency_record(
         a,

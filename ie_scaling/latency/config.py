@@ -4,7 +4,7 @@ import dataclasses
 
 from ie_scaling.architecture import Architecture
 from ie_scaling.errors import InputError
-from ie_scaling.running.config import positive, require, seeded, within
+from ie_scaling.running.config import one_of, positive, require, seeded, within
 from ie_scaling.shapes import lookup
 from ie_scaling.workload import LENGTHS, Case, Workload
 
@@ -50,7 +50,7 @@ class TimeDecodeConfig:
     def __post_init__(self) -> None:
         require(bool(self.architectures), "architectures", self.architectures, "must name at least one architecture")
         require(bool(self.batch), "batch", self.batch, "must name at least one batch size")
-        require(self.workload in LENGTHS, "workload", self.workload, f"must be one of {', '.join(LENGTHS)}")
+        one_of(self, "workload", LENGTHS)
         within(self, 1, MOST_REPEATS, "warmup", "repeats", "max_repeats")
         rule = f"must be at least repeats={self.repeats}"
         require(self.max_repeats >= self.repeats, "max_repeats", self.max_repeats, rule)

@@ -101,8 +101,8 @@ def measure(
 ) -> list[Sample]:
     """Samples of every candidate, in rounds; each round takes all that need more in a fresh random order.
 
-    Drift so hits all alike. Warm-up runs are of the very same requests and are not kept. `on_round` runs before each
-    round, outside the timed regions and the rule's seconds, and may compile nothing either.
+    Drift so hits all alike. Warm-up runs are of the very same requests and are not recorded. `on_round` runs before
+    each round, outside the timed regions and the rule's seconds, and may compile nothing either.
 
     Raises:
       RuntimeError: something was traced or compiled inside a timed region.

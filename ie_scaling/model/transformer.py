@@ -114,8 +114,8 @@ def forward(
 
     Args:
       parameters: as `init` makes them; without scan also as `split_layers` does.
-      remat: what the backward pass finds kept: "none" recomputes nothing, "dots" keeps what matrix products with
-        weights gave, "full" keeps each layer's input alone.
+      remat: what the forward pass saves for the backward: "none" recomputes nothing, "dots" saves the outputs of
+        matrix products with weights, "full" each layer's input alone.
       scan: layers by lax.scan over the stacked weights, compiled once; or written out one after another, which
         compiles longer, and runs faster on a CPU, as nothing is stacked.
       document_BT: numbers that tell the documents of a row apart; attention then stays inside each. Rotary positions

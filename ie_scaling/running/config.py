@@ -87,14 +87,14 @@ def seeded(config: object, field: str = "seed") -> None:
 
 def _entries(config: object, fields: Collection[str]) -> list[tuple[str, Any]]:
     """The values of these fields by name, those of a list one by one, None left out."""
-    found = []
+    entries = []
     for field in fields:
         value = getattr(config, field)
         if isinstance(value, tuple):
-            found += [(f"{field}[{index}]", entry) for index, entry in enumerate(value)]
+            entries += [(f"{field}[{index}]", entry) for index, entry in enumerate(value)]
         elif value is not None:
-            found.append((field, value))
-    return found
+            entries.append((field, value))
+    return entries
 
 
 def class_of(experiment: str) -> type | None:

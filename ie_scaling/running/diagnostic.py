@@ -52,9 +52,9 @@ def each(kind: Kind, messages: Iterable[str], subject: str = "") -> list[Diagnos
     return [Diagnostic(kind, subject, message) for message in messages]
 
 
-def write(directory: Path, found: Sequence[Diagnostic], details: dict[str, Any] | None = None) -> None:
+def write(directory: Path, diagnostics: Sequence[Diagnostic], details: dict[str, Any] | None = None) -> None:
     """diagnostics.json: the list, each once, and beside it what details a verb has (of a gate, of a fit)."""
-    plain = [dataclasses.asdict(entry) for entry in dict.fromkeys(found)]
+    plain = [dataclasses.asdict(entry) for entry in dict.fromkeys(diagnostics)]
     files.write_json(directory / FILE_NAME, {"diagnostics": plain} | (details or {}))
 
 
@@ -81,6 +81,6 @@ def _parse(path: Path, entry: Any) -> Diagnostic:
     return Diagnostic(Kind(entry["kind"]), subject, message)
 
 
-def lines(found: Iterable[Diagnostic]) -> list[str]:
+def lines(diagnostics: Iterable[Diagnostic]) -> list[str]:
     """What is shown: a line each, once."""
-    return list(dict.fromkeys(str(entry) for entry in found if entry.is_warning))
+    return list(dict.fromkeys(str(entry) for entry in diagnostics if entry.is_warning))

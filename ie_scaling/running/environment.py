@@ -16,11 +16,11 @@ FAMILY = {"family": "cpu family", "model": "model"}  # as /proc/cpuinfo calls th
 
 def versions() -> dict[str, str]:
     """Versions of the packages that results depend on."""
-    found = {}
+    versions = {}
     for package in PACKAGES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found[package] = importlib.metadata.version(package)
-    return found
+            versions[package] = importlib.metadata.version(package)
+    return versions
 
 
 def describe() -> dict[str, Any]:
@@ -48,9 +48,9 @@ def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
         pairs = (line.partition(":")[::2] for line in cpuinfo.read_text().splitlines())
     except OSError:
         return platform.processor() or platform.machine()
-    told = {key.strip(): value.strip() for key, value in pairs}
-    parts = [told.get("model name", platform.machine())]
-    return " ".join(parts + [f"{name} {told[key]}" for name, key in FAMILY.items() if key in told])
+    fields = {key.strip(): value.strip() for key, value in pairs}
+    parts = [fields.get("model name", platform.machine())]
+    return " ".join(parts + [f"{name} {fields[key]}" for name, key in FAMILY.items() if key in fields])
 
 
 def device_kind() -> str:

@@ -73,7 +73,7 @@ def writing(directory: Path) -> Generator[None]:
 
 def require_place(directory: Path) -> None:
     """What is there already, or the nearest parent that is, must be a directory that can be written."""
-    nearest = next(place for place in (directory, *directory.parents) if exists(place))
+    nearest = next(path for path in (directory, *directory.parents) if exists(path))
     if not nearest.is_dir():
         raise InputError(f"workdir={directory}: {nearest} is no directory")
     if not os.access(nearest, os.W_OK):

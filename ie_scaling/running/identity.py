@@ -56,8 +56,8 @@ def match_config(directory: Path, config: Mapping[str, Any], may_change: Collect
             f"workdir={directory}: holds experiment {earlier.get('experiment')!r}, not {config.get('experiment')!r}; "
             f"{WAY_ON}"
         )
-    if found := next(_differences(earlier, config, "", may_change), None):
-        name, before, now = found
+    if difference := next(_differences(earlier, config, "", may_change), None):
+        name, before, now = difference
         raise InputError(
             f"workdir={directory}: started with {name}={reprlib.repr(before)}, now {reprlib.repr(now)}; {WAY_ON}"
         )

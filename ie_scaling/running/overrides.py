@@ -23,21 +23,21 @@ def split(arguments: Sequence[str], flag: str = "config") -> tuple[list[str], li
     --config.FIELD TEXT, --config.FIELD (for true) and --noconfig.FIELD (for false) are understood too.
     """
     pattern = re.compile(rf"--?(?P<no>no)?{flag}\.(?P<field>[^=]*)(?:=(?P<text>.*))?", re.DOTALL)
-    rest, found, waiting = [], [], list(arguments)
+    rest, fields, waiting = [], [], list(arguments)
     while waiting:
         argument = waiting.pop(0)
         match = pattern.fullmatch(argument)
         if match is None:
             rest.append(argument)
         elif match["text"] is not None:
-            found.append((match["field"], match["text"]))
+            fields.append((match["field"], match["text"]))
         elif match["no"]:
-            found.append((match["field"], "False"))
+            fields.append((match["field"], "False"))
         elif waiting and (not waiting[0].startswith("-") or re.match(r"-\.?\d", waiting[0])):
-            found.append((match["field"], waiting.pop(0)))
+            fields.append((match["field"], waiting.pop(0)))
         else:
-            found.append((match["field"], "True"))
-    return rest, found
+            fields.append((match["field"], "True"))
+    return rest, fields
 
 
 def apply(
@@ -67,8 +67,8 @@ def nearest(name: str, known: Mapping[str, str]) -> str:
     by_name = dict(known)
     for full, value in known.items():
         by_name.setdefault(full.rpartition(".")[2], value)
-    found = difflib.get_close_matches(name[:80], by_name, n=1, cutoff=0.6)
-    return by_name[found[0]] if found else ""
+    close = difflib.get_close_matches(name[:80], by_name, n=1, cutoff=0.6)
+    return by_name[close[0]] if close else ""
 
 
 def leaves(cls: type, prefix: str = "") -> Iterator[str]:

@@ -14,7 +14,7 @@ _shown = contextvars.ContextVar("progress is shown", default=True)
 
 @contextlib.contextmanager
 def shown(is_shown: bool) -> Generator[None]:
-    """Whether progress and what is said of it appear at all, within the block."""
+    """Whether progress and messages about it appear at all, within the block."""
     token = _shown.set(is_shown and _shown.get())
     try:
         yield

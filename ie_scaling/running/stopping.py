@@ -169,12 +169,12 @@ def _watched(stop: Stop) -> Generator[None]:
 @contextlib.contextmanager
 def _listening(listen: Callable[[socket.socket, threading.Event], None]) -> Generator[None]:
     """A thread beside the block that hears of signals from C, whatever the main thread does."""
-    heard, told = socket.socketpair()
+    heard, sent = socket.socketpair()
     heard.settimeout(POLL_S)
-    told.setblocking(False)
+    sent.setblocking(False)
     ended = threading.Event()
     listener = threading.Thread(target=listen, args=(heard, ended), name="signal watchdog", daemon=True)
-    earlier = signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
+    earlier = signal.set_wakeup_fd(sent.fileno(), warn_on_full_buffer=False)
     listener.start()
     try:
         yield
@@ -183,7 +183,7 @@ def _listening(listen: Callable[[socket.socket, threading.Event], None]) -> Gene
         ended.set()
         listener.join()
         heard.close()
-        told.close()
+        sent.close()
 
 
 def _watch(heard: socket.socket, stop: Stop, ended: threading.Event) -> None:

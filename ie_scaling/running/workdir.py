@@ -37,7 +37,7 @@ def opened(
 
     Args:
       directory: made if absent. One left unfinished by the same config and inputs is taken up again.
-      config: the resolved configuration, JSON-ready; it must equal that of an earlier start in the same place.
+      config: the resolved configuration, JSON-ready; it must equal that of an earlier start in the same directory.
       may_change: fields in which it need not, such as how the work is run.
       inputs: what is read, by name: a file, or a sha256 of what is not one file.
       may_hold: names that the directory may hold before its first start.
@@ -48,14 +48,14 @@ def opened(
     with _made(directory), holding.locked(directory):
         check(directory, config, may_change, inputs, may_hold)
         is_new = not (directory / "config.json").exists()
-        found = unfinished(inputs, bool(config.get("allow_unfinished")))
+        incomplete = unfinished(inputs, bool(config.get("allow_unfinished")))
         with _undone(directory, is_new):
             (directory / "DONE").unlink(missing_ok=True)
             _tidy(directory)
             files.write_json(directory / "config.json", config)
             if inputs:
                 files.write_json(directory / "inputs.json", identity.digests_of(inputs))
-            _record(directory / "unfinished.json", found)
+            _record(directory / "unfinished.json", incomplete)
             files.write_json(directory / "environment.json", environment.describe())
             yield directory
             files.write_text(directory / "DONE", "")
@@ -106,10 +106,10 @@ def check(
 def warnings(directory: Path, inputs: Inputs | None = None) -> list[str]:
     """What there is to say against the inputs of the finished results in `directory`."""
     path = directory / "unfinished.json"
-    found = files.read_json(path) if path.exists() else []
-    if not isinstance(found, list) or not all(isinstance(entry, str) for entry in found):
+    recorded = files.read_json(path) if path.exists() else []
+    if not isinstance(recorded, list) or not all(isinstance(entry, str) for entry in recorded):
         raise InputError(f"{path}: is no record that this program wrote; {identity.WAY_ON}")
-    return identity.match_inputs(directory, inputs) + found
+    return identity.match_inputs(directory, inputs) + recorded
 
 
 def is_finished(directory: Path) -> bool:
@@ -156,7 +156,7 @@ def unfinished(inputs: Inputs | None, is_allowed: bool) -> list[str]:
 
 def _whole(directory: Path) -> Path:
     """The work directory that `directory` is or is a part of."""
-    return next((place for place in (directory, directory.parent) if (place / "config.json").exists()), directory)
+    return next((path for path in (directory, directory.parent) if (path / "config.json").exists()), directory)
 
 
 @contextlib.contextmanager
@@ -203,16 +203,17 @@ def _require_empty(directory: Path, may_hold: Collection[str]) -> None:
     others = [name for name in others if not files.is_temporary(name)]
     if others:
         shown = ", ".join(name if name.isprintable() else repr(name) for name in others[:3])
-        shown += f" and {len(others) - 3} more" * (len(others) > 3)
+        if len(others) > 3:
+            shown += f" and {len(others) - 3} more"
         raise InputError(f"workdir={directory}: holds {shown}, which this program did not write; choose another one")
 
 
-def _record(path: Path, found: list[str]) -> None:
-    """Leave warnings at `path`, said at once as well; no file for none."""
+def _record(path: Path, warnings: list[str]) -> None:
+    """Leave warnings at `path`, and print them at once; no file for none."""
     path.unlink(missing_ok=True)
-    if found:
-        files.write_json(path, found)
-    for warning in found:
+    if warnings:
+        files.write_json(path, warnings)
+    for warning in warnings:
         say(f"warning: {warning}")
 
 

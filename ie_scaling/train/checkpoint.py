@@ -50,8 +50,8 @@ class Checkpoints:
         self._orbax = self._open()
 
     def _open(self) -> Any:
-        kept: Any = ocp.training.preservation_policies.LatestN(self._policy.keep)
-        options: Any = {"preservation_policy": kept, "cleanup_tmp_directories": True}
+        newest: Any = ocp.training.preservation_policies.LatestN(self._policy.keep)
+        options: Any = {"preservation_policy": newest, "cleanup_tmp_directories": True}
         try:
             return ocp.training.Checkpointer(str(self._directory), **options)
         except Exception as error:  # Orbax reads the metadata of all, and one that is damaged stops it
@@ -115,7 +115,7 @@ class Checkpoints:
     def restore_newest(self, like: TrainState) -> tuple[TrainState, int] | None:
         """The newest whole checkpoint, placed as the abstract state `like` says, and its step; None: there is none.
 
-        Broken ones, and those of another step or run than their name and place say, are named, and set aside in a
+        Broken ones, and those of another step or run than their name and directory say, are named, and set aside in a
         directory beside, where no pruning deletes them.
 
         Raises:
@@ -133,8 +133,8 @@ class Checkpoints:
     def _newest(self, like: TrainState) -> tuple[tuple[TrainState, int] | None, dict[int, str]]:
         """The newest whole checkpoint, and why others are not used, by their steps."""
         metadata = {step: self._metadata(step) for step in self.steps}
-        bad = {step: "is broken (its metadata)" for step, said in metadata.items() if "fingerprint" not in said}
-        strange = {step: reason for step, said in metadata.items() if (reason := self._strangeness(step, said))}
+        bad = {step: "is broken (its metadata)" for step, entry in metadata.items() if "fingerprint" not in entry}
+        strange = {step: reason for step, entry in metadata.items() if (reason := self._strangeness(step, entry))}
         restored = None
         for step in sorted(metadata.keys() - bad.keys() - strange.keys(), reverse=True):
             try:
@@ -195,8 +195,8 @@ class Checkpoints:
 
     def _put_back(self) -> None:
         """What was moved, before a refusal, which changes nothing."""
-        for aside, place in self._moved:
-            aside.rename(place)
+        for aside, original in self._moved:
+            aside.rename(original)
             with contextlib.suppress(OSError):  # others may lie there
                 aside.parent.rmdir()
         self._moved = []
@@ -210,7 +210,7 @@ class Checkpoints:
         try:
             self._check()
         finally:
-            with contextlib.suppress(Exception):  # says again what `_check` has said
+            with contextlib.suppress(Exception):  # raises again what `_check` has raised
                 self._orbax.close()
 
 
@@ -249,11 +249,11 @@ def _word_sums(state: TrainState) -> TrainState:
     def word_sum(leaf: jax.Array) -> jax.Array:
         unsigned = {1: jnp.uint8, 2: jnp.uint16, 4: jnp.uint32, 8: jnp.uint64}[leaf.dtype.itemsize]
         words = jax.lax.bitcast_convert_type(leaf, unsigned).astype(jnp.uint32)
-        place = jnp.zeros(leaf.shape, jnp.uint32)
+        index = jnp.zeros(leaf.shape, jnp.uint32)
         for axis, size in enumerate(leaf.shape):
-            place = place * jnp.uint32(size) + jax.lax.broadcasted_iota(jnp.uint32, leaf.shape, axis)
+            index = index * jnp.uint32(size) + jax.lax.broadcasted_iota(jnp.uint32, leaf.shape, axis)
         # A plain sum would not do: round numbers end in zeros, and 1024² times one of them is 0 modulo 2³².
-        mixed = (words ^ (place * jnp.uint32(0x9E3779B9))) * jnp.uint32(0x85EBCA6B)
+        mixed = (words ^ (index * jnp.uint32(0x9E3779B9))) * jnp.uint32(0x85EBCA6B)
         mixed = (mixed ^ (mixed >> 16)) * jnp.uint32(0xC2B2AE35)
         return jnp.sum(mixed ^ (mixed >> 13), dtype=jnp.uint32)
 
@@ -292,5 +292,5 @@ def _reason(error: BaseException) -> str:
 
 
 def _own_words(record: logging.LogRecord) -> bool:
-    """Not Orbax's: each of its threads logs the traceback of one failed save, which is said here in one line."""
+    """Not Orbax's: each of its threads logs the traceback of one failed save, which is reported here in one line."""
     return "orbax" not in record.pathname

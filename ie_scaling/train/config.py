@@ -1,18 +1,32 @@
 """What a training run may set, with defaults and rules (no JAX here)."""
 
 import dataclasses
+import enum
 
 from ie_scaling.architecture import Architecture
 from ie_scaling.corpus.config import CorpusConfig
-from ie_scaling.running.config import at_least, positive, require, seeded
+from ie_scaling.running.config import at_least, one_of, positive, require, seeded, within
 from ie_scaling.shapes import lookup
 from ie_scaling.train.rules import MAX_INT, MAX_TOKENS, require_run_id, require_whole
 from ie_scaling.train.runtime_config import RuntimeConfig
 
 DTYPES = ("float32", "bfloat16")
-SCHEDULES = ("cosine", "wsd", "constant")
-TRANSFERS = ("constant", "completep")
 SMALL = Architecture(d_model=128, n_layers=4, n_heads=4, n_kv_heads=2, d_head=32, d_ff=384, vocab_size=1024)
+
+
+class Schedule(enum.StrEnum):
+    """How the learning rate goes on after its warm-up."""
+
+    COSINE = enum.auto()
+    WSD = enum.auto()
+    CONSTANT = enum.auto()
+
+
+class Transfer(enum.StrEnum):
+    """How the learning rate depends on the shape."""
+
+    CONSTANT = enum.auto()
+    COMPLETEP = enum.auto()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -29,7 +43,7 @@ class OptimizerConfig:
     """
 
     learning_rate: float = 3e-3
-    schedule: str = "cosine"
+    schedule: str = Schedule.COSINE.value
     final_fraction: float = 0.01
     warmup_fraction: float = 0.1
     warmup_steps: int | None = None
@@ -40,21 +54,20 @@ class OptimizerConfig:
     weight_decay: float = 0.033
     clip_norm: float = 1.0
     z_loss: float = 1e-4
-    transfer: str = "constant"
+    transfer: str = Transfer.CONSTANT.value
     base: str = ""
 
     def __post_init__(self) -> None:
         positive(self, "learning_rate", "clip_norm", "epsilon")
-        require(self.schedule in SCHEDULES, "schedule", self.schedule, f"must be one of {', '.join(SCHEDULES)}")
-        for field in ("final_fraction", "warmup_fraction", "decay_fraction"):
-            require(0 <= getattr(self, field) <= 1, field, getattr(self, field), "must lie between 0 and 1")
+        one_of(self, "schedule", Schedule)
+        within(self, 0, 1, "final_fraction", "warmup_fraction", "decay_fraction")
         for field in ("beta1", "beta2"):  # at 1 Adam's bias correction divides by zero
             require(0 <= getattr(self, field) < 1, field, getattr(self, field), "must lie between 0 and 1, below 1")
         at_least(self, 0, "weight_decay", "z_loss")
         if self.warmup_steps is not None:
             require_whole(self, ("warmup_steps",), 0)
-        require(self.transfer in TRANSFERS, "transfer", self.transfer, f"must be one of {', '.join(TRANSFERS)}")
-        if self.transfer != "constant":
+        one_of(self, "transfer", Transfer)
+        if self.transfer != Transfer.CONSTANT:
             require(bool(self.base), "base", self.base, "must name the shape at which learning_rate was tuned")
             lookup.resolve(self.base)
 
@@ -80,7 +93,7 @@ class RecipeConfig:
     source: str = "ie_scaling"
 
     def __post_init__(self) -> None:
-        require(self.dtype in DTYPES, "dtype", self.dtype, f"must be one of {', '.join(DTYPES)}")
+        one_of(self, "dtype", DTYPES)
         positive(self, "corpus_weight")
         require_whole(self, ("sequence_length", "batch_size"), 1)
         require_whole(self, ("eval_tokens",), 1, MAX_TOKENS)

@@ -8,7 +8,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from ie_scaling.errors import InputError
-from ie_scaling.train.runtime_config import DistributedConfig
+from ie_scaling.train.runtime_config import DistributedConfig, Mode
 
 
 def start(config: DistributedConfig) -> None:
@@ -17,10 +17,10 @@ def start(config: DistributedConfig) -> None:
     Raises:
       InputError: they could not be joined.
     """
-    if config.mode == "off" or jax.distributed.is_initialized():
+    if config.mode == Mode.OFF or jax.distributed.is_initialized():
         return
     given: dict[str, Any] = {}
-    if config.mode == "manual":
+    if config.mode == Mode.MANUAL:
         given = {
             "coordinator_address": config.coordinator,
             "num_processes": config.n_processes,

@@ -74,9 +74,9 @@ def run(
 def _locked(config: TrainConfig, directory: Path, resolved: dict[str, Any]) -> Generator[None]:
     """The work directory, locked by the first process for all."""
     inputs = run_identity.corpora(config.recipe)
-    with contextlib.ExitStack() as held:
+    with contextlib.ExitStack() as stack:
         distributed.by_primary(
-            lambda: held.enter_context(
+            lambda: stack.enter_context(
                 workdir.opened(directory, resolved, MAY_CHANGE, inputs, may_hold=(states.FAILED,))
             )
         )
@@ -100,8 +100,8 @@ class Corpora:
     """The corpora of a recipe: those trained on with their weights, and the text for validation."""
 
     def __init__(self, recipe: RecipeConfig):
-        places = {Path(directory): weight for directory, weight in recipe.mixture_weights.items()}
-        self.train = [(TokenStore.open(place, "train"), weight) for place, weight in places.items()]
+        weights = recipe.mixture_weights
+        self.train = [(TokenStore.open(directory, "train"), weight) for directory, weight in weights.items()]
         self.validation = TokenStore.open(Path(recipe.corpus.directory), "validation")
 
     @property
@@ -147,8 +147,8 @@ def _train(
                     log.require_good(index)
                     saved.save(index, state)
                 if preempted:
-                    said = "saved" if index > first else "nothing new to save"
-                    raise Stopped(f"{config.run_id}: stopped at step {index} of {n_steps}, {said}")
+                    what = "saved" if index > first else "nothing new to save"
+                    raise Stopped(f"{config.run_id}: stopped at step {index} of {n_steps}, {what}")
                 profiler.before(index, state)
                 state, measured = program.train(state, program.place_batch(next(batches)), rates[index])
                 if index == first and isinstance(stop, Stop):  # before, a signal may end the compiler where it stands

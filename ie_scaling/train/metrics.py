@@ -145,9 +145,9 @@ def check(log: LogConfig) -> None:
 
 def memory_bytes() -> float:
     """Peak memory of a device or, where devices do not report it, of this process."""
-    held = [stats.get("peak_bytes_in_use", 0) for device in jax.local_devices() if (stats := device.memory_stats())]
-    if held:
-        return float(max(held))
+    peaks = [stats.get("peak_bytes_in_use", 0) for device in jax.local_devices() if (stats := device.memory_stats())]
+    if peaks:
+        return float(max(peaks))
     unit = 1 if sys.platform == "darwin" else 1024
     return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)
 

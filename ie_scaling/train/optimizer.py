@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from ie_scaling.train.config import OptimizerConfig
+from ie_scaling.train.config import OptimizerConfig, Schedule
 from ie_scaling.train.transfer import Scales
 
 
@@ -70,7 +70,7 @@ def learning_rates(config: OptimizerConfig, n_steps: int) -> np.ndarray:
 def _schedule(config: OptimizerConfig, n_steps: int, warmup: int) -> optax.Schedule:
     peak, final = config.learning_rate, config.learning_rate * config.final_fraction
     start = 0.0 if warmup else peak
-    if config.schedule == "cosine":
+    if config.schedule == Schedule.COSINE:
         return optax.schedules.warmup_cosine_decay_schedule(
             init_value=start,
             peak_value=peak,
@@ -80,7 +80,7 @@ def _schedule(config: OptimizerConfig, n_steps: int, warmup: int) -> optax.Sched
         )
     stable = optax.schedules.warmup_constant_schedule(start, peak, warmup)
     decay = min(round(config.decay_fraction * n_steps), n_steps - warmup)
-    if config.schedule == "constant" or decay <= 0:
+    if config.schedule == Schedule.CONSTANT or decay <= 0:
         return stable
     fall = optax.schedules.linear_schedule(peak, final, decay)
     return optax.schedules.join_schedules([stable, fall], [n_steps - decay])

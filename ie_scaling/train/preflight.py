@@ -18,12 +18,12 @@ from ie_scaling.running.diagnostic import Diagnostic, Kind
 from ie_scaling.train import metrics, pricing, transfer
 from ie_scaling.train.config import RecipeConfig, TrainConfig
 from ie_scaling.train.executors import EXECUTORS
-from ie_scaling.train.runtime_config import RuntimeConfig
+from ie_scaling.train.runtime_config import Mode, RuntimeConfig
 from ie_scaling.train.sweep_config import SweepConfig
 
 
 def check(plans: Sequence[TrainConfig], n_parallel: int = 1, is_here: bool = True) -> list[Diagnostic]:
-    """What is to be said of runs that could go on; tokenizes no more than a sample, and writes nothing.
+    """Diagnostics of runs that can be started; tokenizes no more than a sample, and writes nothing.
 
     Args:
       n_parallel: runs at once on this machine.
@@ -32,11 +32,11 @@ def check(plans: Sequence[TrainConfig], n_parallel: int = 1, is_here: bool = Tru
     Raises:
       InputError: whatever training would refuse.
     """
-    found = diagnostic.each(Kind.MACHINE, machine(plans, n_parallel, is_here))
+    diagnostics = diagnostic.each(Kind.MACHINE, machine(plans, n_parallel, is_here))
     for recipe in dict.fromkeys(plan.recipe for plan in plans):
         vocab_size = min(plan.architecture.vocab_size for plan in plans if plan.recipe == recipe)
-        found += diagnostic.each(Kind.CORPUS, corpora(recipe, vocab_size))
-    return list(dict.fromkeys(found))
+        diagnostics += diagnostic.each(Kind.CORPUS, corpora(recipe, vocab_size))
+    return list(dict.fromkeys(diagnostics))
 
 
 def check_sweep(config: SweepConfig) -> list[Diagnostic]:
@@ -48,7 +48,7 @@ def check_sweep(config: SweepConfig) -> list[Diagnostic]:
 
 
 def machine(plans: Sequence[TrainConfig], n_parallel: int = 1, is_here: bool = True) -> Iterator[str]:
-    """What is to be said of this machine and the packages on it; quick.
+    """Warnings about this machine; quick.
 
     Raises:
       InputError: a package is missing, or the mesh cannot be laid on the devices.
@@ -57,7 +57,7 @@ def machine(plans: Sequence[TrainConfig], n_parallel: int = 1, is_here: bool = T
     metrics.check(runtime.log)
     for plan in plans:
         transfer.scales(plan.architecture, plan.recipe.optimizer)
-    if is_here and runtime.distributed.mode == "off":
+    if is_here and runtime.distributed.mode == Mode.OFF:
         yield from _devices(runtime, min(n_parallel, len(plans)))
         yield from _memory(plans)
 
@@ -121,7 +121,8 @@ def corpora(recipe: RecipeConfig, vocab_size: int) -> list[str]:
         if recipe.corpus.tokenizer == "byte" and vocab_size < 257:
             raise InputError(f"architecture.vocab_size={vocab_size}: must be at least 257, the bytes and the end")
         return warnings
-    mixture = [(TokenStore.open(Path(place), "train"), weight) for place, weight in recipe.mixture_weights.items()]
+    weights = recipe.mixture_weights
+    mixture = [(TokenStore.open(directory, "train"), weight) for directory, weight in weights.items()]
     validation = TokenStore.open(Path(recipe.corpus.directory), "validation")
     for store in (*(store for store, _ in mixture), validation):
         store.require_vocabulary(vocab_size)

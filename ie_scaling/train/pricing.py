@@ -14,12 +14,12 @@ Activations (an estimate): of each position a layer's backward pass needs, read 
 
 bytes: two norms in float32, queries, keys, values and their mixture, the MLP, and the attention weights, which plain
 XLA attention stores, over the S = (T + min(T, 128))/2 positions that blocks of 128 queries attend to in the mean. What
-is kept of each layer until then depends on remat:
+is saved of each layer until then depends on remat:
 
     none: whole        dots: e·(2·M + H·C + 2·K·C + 2·F)        full: e·M
 
 and the peak is at the logits (float32, with their gradient: (8 + e)·V; 8·V where e is 4), or, with remat, where a layer
-is computed again, whichever is more:  B·T·(n_layers·kept + max(logits, whole)), without the `whole` for none. In
+is computed again, whichever is more:  B·T·(n_layers·saved + max(logits, whole)), without the `whole` for none. In
 float32 on a CPU this is 0.84 to 1.30 times what XLA allots (four shapes, three lengths, each policy; half within 5 %);
 in bfloat16, which a CPU computes in float32, 0.65 to 1.22. Not compared on an accelerator.
 """
@@ -134,7 +134,7 @@ def parameter_bytes(a: Architecture, mesh: MeshConfig) -> int:
     sizes = mesh.data, mesh.fsdp, mesh.tensor
     abstract: Any = AbstractMesh(sizes, sharding.AXES, axis_types=(AxisType.Auto,) * 3)
     placed, leaves = sharding.parameter_shardings(a, abstract), transformer.abstract_parameters(a)
-    shards = jax.tree.map(lambda leaf, place: math.prod(place.shard_shape(leaf.shape)), leaves, placed)
+    shards = jax.tree.map(lambda leaf, sharding_of: math.prod(sharding_of.shard_shape(leaf.shape)), leaves, placed)
     return 4 * sum(jax.tree.leaves(shards))
 
 
@@ -155,11 +155,11 @@ def activation_bytes(config: TrainConfig) -> int:
     attended = (length + min(length, layers.QUERY_BLOCK)) / 2
     whole = attention.saved_bytes(e, attended) + mlp.saved_bytes(e)
     dots = e * (attention.product_elements + mlp.product_elements)
-    kept = {"none": whole, "dots": dots, "full": e * a.d_model}[runtime.remat]
+    saved = {"none": whole, "dots": dots, "full": e * a.d_model}[runtime.remat]
     logits = (8 + (e if e < 4 else 0)) * a.vocab_size / split
     peak = logits if runtime.remat == "none" else max(logits, whole)
     positions = recipe.tokens_per_step // (runtime.mesh.batch_shards * runtime.accumulation)
-    return round(positions * (a.n_layers * kept + peak))
+    return round(positions * (a.n_layers * saved + peak))
 
 
 def _width(dtype: str) -> int:

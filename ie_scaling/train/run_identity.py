@@ -69,7 +69,7 @@ def corpus_diagnostics(recipes: Iterable[RecipeConfig]) -> list[Diagnostic]:
 
 
 def diagnostics(directory: Path, recipes: Iterable[RecipeConfig]) -> list[Diagnostic]:
-    """Those of a finished run or sweep; of one by a version that kept none, its corpora's."""
+    """Those of a finished run or sweep; for one by a version that wrote none, its corpora's."""
     if (directory / diagnostic.FILE_NAME).exists():
         return diagnostic.read(directory)
     return corpus_diagnostics(recipes)

@@ -5,8 +5,9 @@ taken up again.
 """
 
 import dataclasses
+import enum
 
-from ie_scaling.running.config import at_least, require
+from ie_scaling.running.config import at_least, one_of, require
 from ie_scaling.train.rules import require_whole
 
 MAX_DEVICES = 1_000_000
@@ -35,6 +36,14 @@ class MeshConfig:
         return self.data * self.fsdp
 
 
+class Mode(enum.StrEnum):
+    """Where it is known from which processes train together."""
+
+    OFF = enum.auto()
+    AUTO = enum.auto()
+    MANUAL = enum.auto()
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DistributedConfig:
     """Processes that train one model together (jax.distributed).
@@ -43,14 +52,14 @@ class DistributedConfig:
     host:port, the number of processes and this one's number.
     """
 
-    mode: str = "off"
+    mode: str = Mode.OFF.value
     coordinator: str = ""
     n_processes: int = 1
     process_id: int = 0
 
     def __post_init__(self) -> None:
-        require(self.mode in ("off", "auto", "manual"), "mode", self.mode, "must be off, auto or manual")
-        if self.mode == "manual":
+        one_of(self, "mode", Mode)
+        if self.mode == Mode.MANUAL:
             host, _, port = self.coordinator.rpartition(":")
             valid = bool(host) and port.isascii() and port.isdecimal() and len(port) <= 5 and 0 < int(port) < 65536
             require(valid, "coordinator", self.coordinator, "must be host:port where mode is manual")
@@ -126,6 +135,6 @@ class RuntimeConfig:
     spike_nats: float = 3.0
 
     def __post_init__(self) -> None:
-        require(self.remat in REMAT, "remat", self.remat, f"must be one of {', '.join(REMAT)}")
+        one_of(self, "remat", REMAT)
         require_whole(self, ("accumulation",), 1)
         at_least(self, 0, "spike_nats")

@@ -37,7 +37,7 @@ class Program:
     """The compiled functions of one architecture under one recipe.
 
     Attributes:
-      init: key -> TrainState, made in place on the mesh.
+      init: key -> TrainState, made on the mesh itself.
       train: (TrainState, token_BT+1, learning_rate) -> (TrainState, {"loss", "grad_norm"}); donates the state.
       evaluate: (parameters, token_BT+1) -> summed cross-entropy in nats.
       place_batch: this process's rows of a batch, laid on the mesh.
@@ -163,8 +163,8 @@ def placement_on(mesh: Mesh) -> transformer.Placement:
         return transformer.ANYWHERE
 
     def hold(spec: P) -> Callable[[jax.Array], jax.Array]:
-        place = NamedSharding(mesh, spec)
-        return lambda x: jax.lax.with_sharding_constraint(x, place)
+        sharding_of_x = NamedSharding(mesh, spec)
+        return lambda x: jax.lax.with_sharding_constraint(x, sharding_of_x)
 
     return transformer.Placement(activations=hold(sharding.ACTIVATIONS), logits=hold(sharding.LOGITS))
 

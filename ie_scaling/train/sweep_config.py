@@ -106,12 +106,12 @@ def _override(recipe: RecipeConfig, run: str, overrides: str) -> RecipeConfig:
     for override in filter(None, overrides.split(",")):
         path, _, text = override.partition("=")
         *groups, field = path.split(".")
-        place = values
+        fields = values
         for group in groups:
-            place = place.get(group)
-            if not isinstance(place, dict):
+            fields = fields.get(group)
+            if not isinstance(fields, dict):
                 raise InputError(f"runs={short(run)}: {group} is no group of fields of the recipe")
-        place[field] = _literal(text)
+        fields[field] = _literal(text)
     return config_lib.build(RecipeConfig, values, f"runs={short(run)}: recipe")
 
 

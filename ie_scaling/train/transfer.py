@@ -45,7 +45,7 @@ from ie_scaling.architecture import Architecture
 from ie_scaling.model import transformer
 from ie_scaling.running.config import require
 from ie_scaling.shapes import lookup
-from ie_scaling.train.config import OptimizerConfig
+from ie_scaling.train.config import OptimizerConfig, Transfer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,7 +106,7 @@ def scales(a: Architecture, config: OptimizerConfig) -> Scales | None:
     Raises:
       InputError: the base shape has other ties or norms, so that there is nothing to carry over.
     """
-    if config.transfer == "constant":
+    if config.transfer == Transfer.CONSTANT:
         return None
     base = lookup.resolve(config.base)
     for field in ("tied_embeddings", "qk_norm"):

@@ -1,4 +1,4 @@
-"""What is tested here is what the programs compute, not how fast: they are compiled with fewer optimisations."""
+"""What is tested here is what the programs compute, not how fast: they are compiled with fewer optimizations."""
 
 import jax
 import pytest

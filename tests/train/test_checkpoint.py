@@ -112,7 +112,7 @@ def test_a_lost_chunk_which_reads_as_zeros_is_noticed(tmp_path, monkeypatch):
             "load",
             lambda step, like: load(step, like) | ({"parameters": {"w": jnp.zeros((32, 32))}} if step == 6 else {}),
         )
-        with pytest.raises(InputError, match=r"parameters.*is not what was saved"):
+        with pytest.raises(ValueError, match=r"parameters.*is not what was saved"):
             real(saved, 6, LIKE)
         assert saved.restore_newest(LIKE)[1] == 3
 

@@ -1,4 +1,4 @@
-"""Killed at random, a run ends as if it had not been: parameters, optimiser, data order and log, to the bit."""
+"""Killed at random, a run ends as if it had not been: parameters, optimizer, data order and log, to the bit."""
 
 import dataclasses
 import json
@@ -146,7 +146,7 @@ def compiling(plan, directory):
     while not (directory / "metrics.jsonl").exists():
         assert process.poll() is None, launched.finish(process)
         time.sleep(0.1)
-    time.sleep(15)  # initialisation is compiled by now, the step is not
+    time.sleep(15)  # initialization is compiled by now, the step is not
     assert process.poll() is None
     assert not (directory / "metrics.jsonl").read_text()
     return process

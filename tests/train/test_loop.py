@@ -69,7 +69,7 @@ def test_a_finished_run_is_read_back(plan, whole, monkeypatch):
 
 
 def test_resumed_equals_uninterrupted_to_the_bit(plan, whole, tmp_path, monkeypatch):
-    """Parameters, optimiser state, loss and logged metrics, with a checkpoint at every step and two interruptions."""
+    """Parameters, optimizer state, loss and logged metrics, with a checkpoint at every step and two interruptions."""
     often = dataclasses.replace(
         plan, runtime=dataclasses.replace(plan.runtime, checkpoint=CheckpointConfig(every_s=1e-9))
     )

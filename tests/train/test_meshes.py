@@ -22,7 +22,7 @@ N_STEPS = 20
 
 @pytest.fixture
 def quickly():
-    """What is tested is what the programs compute, not how fast: they are compiled with fewer optimisations."""
+    """What is tested is what the programs compute, not how fast: they are compiled with fewer optimizations."""
     jax.config.update("jax_disable_most_optimizations", True)
     yield
     jax.config.update("jax_disable_most_optimizations", False)
@@ -108,7 +108,7 @@ def test_remat_keeps_less_for_the_backward_pass():
 
 
 def test_the_model_is_never_whole_on_one_device():
-    """Compiled initialisation: no device gets more than its eighth of the split parameters, nor needs it meanwhile."""
+    """Compiled initialization: no device gets more than its eighth of the split parameters, nor needs it meanwhile."""
     big = dataclasses.replace(SHAPE, d_model=512, d_ff=1024, d_head=64)
     program = step.build(big, RECIPE, RuntimeConfig(mesh=MeshConfig(fsdp=8)))
     memory = program.init.lower(jax.random.key(0)).compile().memory_analysis()

@@ -60,7 +60,7 @@ class Matrix:
             return jnp.moveaxis(jnp.take(self.array, row_BT, axis=1), 0, -1)
         return jnp.take(self.array, row_BT, axis=0)
 
-    def place(self, mesh: Mesh, split: str) -> "Matrix":
+    def sharding(self, mesh: Mesh, split: str) -> "Matrix":
         """Its NamedSharding with O ("out") or I ("in") over the tensor axis."""
         spec = P("tensor", None) if (split == "in") == self.in_first else P(None, "tensor")
         return Matrix(NamedSharding(mesh, spec), self.in_first, self.padding)
@@ -145,13 +145,13 @@ def random_weights(a: Architecture, seed: int, dtype: str, batch: int, mesh: Mes
     """Weights of the right shapes and scales, made on the host without compiling anything; for timing only."""
     generator = np.random.default_rng(seed)
 
-    def fill(leaf: jax.ShapeDtypeStruct | Matrix, place: NamedSharding | Matrix) -> Any:
+    def fill(leaf: jax.ShapeDtypeStruct | Matrix, sharding: NamedSharding | Matrix) -> Any:
         if not isinstance(leaf, Matrix):  # gains
-            return jax.device_put(np.ones(leaf.shape, leaf.dtype), place)
+            return jax.device_put(np.ones(leaf.shape, leaf.dtype), sharding)
         values = generator.random(leaf.array.shape, np.float32)
         values -= 0.5
         values *= math.sqrt(12 / values.shape[0 if leaf.in_first else 1])
-        array = jax.device_put(values.astype(leaf.array.dtype, copy=False), cast(Matrix, place).array)
+        array = jax.device_put(values.astype(leaf.array.dtype, copy=False), cast(Matrix, sharding).array)
         return dataclasses.replace(leaf, array=array)
 
     return jax.tree.map(
@@ -163,7 +163,7 @@ def random_weights(a: Architecture, seed: int, dtype: str, batch: int, mesh: Mes
 
 
 def weight_shardings(a: Architecture, batch: int, mesh: Mesh) -> DecodeWeights:
-    """DecodeWeights with a NamedSharding in place of each array: heads, MLP and vocabulary over the tensor axis.
+    """DecodeWeights with a NamedSharding instead of each array: heads, MLP and vocabulary over the tensor axis.
 
     Raises:
       InputError: the tensor axis does not divide kv heads, MLP width and vocabulary.
@@ -175,16 +175,16 @@ def weight_shardings(a: Architecture, batch: int, mesh: Mesh) -> DecodeWeights:
 
     def layer(w: LayerWeights) -> LayerWeights:
         return LayerWeights(
-            projection=w.projection.place(mesh, "out"),
+            projection=w.projection.sharding(mesh, "out"),
             qk_gain_JC=cast(Any, NamedSharding(mesh, P("tensor", None))) if a.qk_norm else None,
-            output=w.output.place(mesh, "in"),
-            gate_up=w.gate_up.place(mesh, "out"),
-            down=w.down.place(mesh, "in"),
+            output=w.output.sharding(mesh, "in"),
+            gate_up=w.gate_up.sharding(mesh, "out"),
+            down=w.down.sharding(mesh, "in"),
         )
 
     return DecodeWeights(
-        embedding=weights.embedding.place(mesh, "out"),
+        embedding=weights.embedding.sharding(mesh, "out"),
         layers=tuple(layer(w) for w in weights.layers),
         final_gain_M=cast(Any, NamedSharding(mesh, P())),
-        unembedding=None if weights.unembedding is None else weights.unembedding.place(mesh, "out"),
+        unembedding=None if weights.unembedding is None else weights.unembedding.sharding(mesh, "out"),
     )
