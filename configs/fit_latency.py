@@ -13,10 +13,10 @@ latency_fit.json, predictions.csv, latency_posterior.nc, diagnostics.json and fi
 sessions, in which a machine need not be equally fast.
 """
 
-from ie_scaling.latency_law.config import FitLatencyConfig
+from experiments.fit_latency import Config
 from ie_scaling.running.config import to_config_dict
 
 
 def get_config():
-    """The defaults of FitLatencyConfig."""
-    return to_config_dict(FitLatencyConfig(), "fit_latency")
+    """The defaults of `fit_latency`."""
+    return to_config_dict(Config(), "fit_latency")

@@ -7,10 +7,10 @@
 Cost: seconds. Writes predicted_latency.csv. A shape far outside the fitted range is answered, with a warning.
 """
 
-from ie_scaling.latency_law.config import PredictLatencyConfig
+from experiments.predict_latency import Config
 from ie_scaling.running.config import to_config_dict
 
 
 def get_config():
-    """The defaults of PredictLatencyConfig."""
-    return to_config_dict(PredictLatencyConfig(), "predict_latency")
+    """The defaults of `predict_latency`."""
+    return to_config_dict(Config(), "predict_latency")

@@ -1,43 +1,100 @@
 """Fit the latency law to timed shapes: what do a layer, a byte and a FLOP cost here, and how well does that predict?"""
 
+from __future__ import annotations
+
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
-import numpy as np
-import pandas as pd
-
-from ie_scaling.errors import InputError
-from ie_scaling.latency_law import goodness, likelihood, proxy, sampling
-from ie_scaling.latency_law import posterior as latency_law
-from ie_scaling.latency_law import table as law_table
-from ie_scaling.latency_law.config import FitLatencyConfig as Config
-from ie_scaling.latency_law.goodness import Inputs
-from ie_scaling.latency_law.posterior import LatencyPosterior
-from ie_scaling.latency_law.proxy import Proxy
-from ie_scaling.running import config as config_lib
+from ie_scaling.latency_law.config import LatencyLawConfig
 from ie_scaling.running import diagnostic, files, identity, workdir
 from ie_scaling.running.diagnostic import Diagnostic, Kind
-from ie_scaling.running.progress import say
-from ie_scaling.tables import cells, run_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ie_scaling.inference.draws import DrawSummary
+    from ie_scaling.latency_law.goodness import PriorCheck, Score
+    from ie_scaling.latency_law.posterior import LatencyPosterior
+    from ie_scaling.latency_law.proxy import Proxy
+    from ie_scaling.latency_law.table import TimedRows
 
 LABELS = {"ttft_s": "TTFT", "tpot_s": "TPOT", "e2e_s": "E2E"}
 SECONDS_TO_COMPILE, SECONDS_A_THOUSAND_STEPS, OF_ROWS = 10, 45, 90
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class LatencyFit:
+class Config(LatencyLawConfig):
+    """Fit the latency law to latency tables.
+
+    `tables` is a latency.csv, or several with commas between them, each then a session of its own (or several, by a
+    column `session`). `where` is a row filter; of the rows it keeps, those that `holdout` (another, "" for none) is
+    true for are only predicted. Filters may use every column, and `n_params_total`, `n_params_non_embedding`,
+    `step_bytes`, `step_flops` and `shape_index`
+    (shapes numbered in the order met: "shape_index % 4 == 0" holds out every fourth with all of its rows).
+    """
+
+    tables: str = "runs/time_decode/latency.csv"
+    where: str = ""
+    holdout: str = ""
+    allow_unfinished: bool = False
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """The rows to fit, those only to predict (None for none), as tables and as rows, and what is suspicious of them."""
+
+    fitted: pd.DataFrame
+    held_out: pd.DataFrame | None
+    rows: TimedRows
+    held_out_rows: TimedRows | None
+    remarks: list[str]
+
+
+class ProxyReport(TypedDict):
+    """The proxy's weights by metric, and its scores by split and metric."""
+
+    weights: dict[str, dict[str, Any] | None]
+    metrics: dict[str, dict[str, Score] | None]
+
+
+class GateReport(TypedDict):
+    """The verdict of the convergence gate."""
+
+    passed: bool
+    failures: list[str]
+
+
+class Report(TypedDict):
+    """latency_fit.json."""
+
+    form: str
+    n_rows: int
+    devices: list[dict[str, Any]]
+    sessions: tuple[str, ...]
+    params: dict[str, dict[str, DrawSummary]]
+    metrics: dict[str, dict[str, Score] | None]
+    proxy: ProxyReport
+    gate: GateReport
+    prior_predictive: dict[str, PriorCheck]
+    tables_sha256: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Result:
     """The posterior, what it predicts of every row, what latency_fit.json says, and the gate as a detail."""
 
     posterior: LatencyPosterior
     predictions: pd.DataFrame
-    fit: dict[str, Any]
+    fit: Report
     diagnostics: list[Diagnostic]
     details: dict[str, Any]
 
 
 def inputs_of(config: Config) -> workdir.Inputs:
     """What it reads, by name."""
+    from ie_scaling.tables import run_table
+
     return identity.named("tables", run_table.split_paths(config.tables))
 
 
@@ -47,15 +104,22 @@ def load(config: Config) -> Inputs:
     Raises:
       InputError: naming field or file, row, column and rule.
     """
-    table = law_table.read(config.tables, config.where)
-    fitted, held = law_table.split(table, config.holdout)
-    rows = law_table.rows_of(fitted)
-    if len(rows) < latency_law.LEAST_ROWS:
-        raise InputError(
-            f"tables={config.tables!r}: {len(rows)} rows to fit; a latency law needs {latency_law.LEAST_ROWS}"
-        )
-    held_rows = None if held is None else law_table.rows_of(held, rows.devices, rows.sessions)
-    return Inputs(fitted=fitted, held=held, rows=rows, held_rows=held_rows, remarks=law_table.remarks(table))
+    from ie_scaling.errors import InputError
+    from ie_scaling.latency_law.posterior import LEAST_ROWS
+    from ie_scaling.latency_law.table import read, remarks, rows_of, split
+
+    table = read(config.tables, config.where)
+    fitted, held_out = split(table, config.holdout)
+    rows = rows_of(fitted)
+    if len(rows) < LEAST_ROWS:
+        raise InputError(f"tables={config.tables!r}: {len(rows)} rows to fit; a latency law needs {LEAST_ROWS}")
+    return Inputs(
+        fitted=fitted,
+        held_out=held_out,
+        rows=rows,
+        held_out_rows=None if held_out is None else rows_of(held_out, rows.devices, rows.sessions),
+        remarks=remarks(table),
+    )
 
 
 def preview(_: Config, loaded: Inputs) -> list[Diagnostic]:
@@ -63,15 +127,26 @@ def preview(_: Config, loaded: Inputs) -> list[Diagnostic]:
     return diagnostic.each(Kind.TABLE, loaded.remarks)
 
 
-def compute(config: Config, loaded: Inputs) -> LatencyFit:
+def compute(config: Config, loaded: Inputs) -> Result:
     """Fit as configured, and score the law and the proxy on every row."""
+    from ie_scaling.latency_law import goodness, proxy
+    from ie_scaling.latency_law.config import Form
+    from ie_scaling.latency_law.posterior import fit_rows
+    from ie_scaling.running.config import to_plain
+    from ie_scaling.running.progress import say
+    from ie_scaling.tables import run_table
+
     for remark in loaded.remarks:
         say(f"warning: {remark}")
-    posterior, gate = latency_law.fit_rows(loaded.rows, config)
-    posterior = dataclasses.replace(posterior, failures=(*loaded.remarks, *posterior.failures))  # for all who read it
+    posterior = fit_rows(loaded.rows, config)
+    gate_failures = posterior.failures
+    posterior = dataclasses.replace(posterior, failures=(*loaded.remarks, *gate_failures))  # for all who read it
     proxies = {metric: proxy.fit(loaded.rows, metric) for metric in ("ttft_s", "tpot_s")}
-    table = goodness.predict_table(loaded, posterior, proxies, config.seed)
-    fit = {
+    splits = {"fit": (loaded.fitted, loaded.rows), "holdout": None}
+    if loaded.held_out is not None and loaded.held_out_rows is not None:
+        splits["holdout"] = loaded.held_out, loaded.held_out_rows
+    table = goodness.predict_table(splits, posterior, proxies, config.seed)
+    fit: Report = {
         "form": config.form,
         "n_rows": len(loaded.rows),
         "devices": [dataclasses.asdict(device) for device in posterior.devices],
@@ -79,26 +154,33 @@ def compute(config: Config, loaded: Inputs) -> LatencyFit:
         "params": posterior.summary(),
         "metrics": {split: goodness.score(table, split) for split in ("fit", "holdout")},
         "proxy": {
-            "weights": {metric: None if each is None else _weights(each) for metric, each in proxies.items()},
+            "weights": {metric: None if found is None else _weights(found) for metric, found in proxies.items()},
             "metrics": {split: goodness.score(table, split, "_proxy") for split in ("fit", "holdout")},
         },
-        "gate": {"passed": gate.passed, "failures": list(gate.failures)},
-        "prior_predictive": goodness.check_prior(loaded.rows, config),
+        "gate": {"passed": not gate_failures, "failures": list(gate_failures)},
+        "prior_predictive": goodness.check_prior(loaded.rows, Form(config.form), config.seed),
         "tables_sha256": ",".join(files.sha256(Path(path)) for path in run_table.split_paths(config.tables)),
     }
-    found = preview(config, loaded) + diagnostic.each(Kind.CONVERGENCE, gate.failures, "latency law")
-    details = {"gate": config_lib.to_plain(gate)}
-    return LatencyFit(posterior=posterior, predictions=table, fit=fit, diagnostics=found, details=details)
+    return Result(
+        posterior=posterior,
+        predictions=table,
+        fit=fit,
+        diagnostics=preview(config, loaded) + diagnostic.each(Kind.CONVERGENCE, gate_failures, "latency law"),
+        details={"gate": to_plain(posterior.gate)},
+    )
 
 
-def save(result: LatencyFit, directory: Path) -> None:
+def save(result: Result, directory: Path) -> None:
     """The posterior, predictions.csv and latency_fit.json."""
-    result.posterior.save(directory / latency_law.FILE_NAME)
+    from ie_scaling.latency_law.posterior import FILE_NAME
+    from ie_scaling.tables import cells
+
+    result.posterior.save(directory / FILE_NAME)
     cells.write_table(directory / "predictions.csv", result.predictions)
     files.write_json(directory / "latency_fit.json", result.fit)
 
 
-def figures(result: LatencyFit, directory: Path) -> None:
+def figures(result: Result, directory: Path) -> None:
     """Predicted against measured."""
     from ie_scaling.report import figures as draw
     from ie_scaling.report import latency_figures
@@ -143,15 +225,19 @@ def report(fit: dict) -> str:
 
 
 def estimate(config: Config, loaded: Inputs) -> str:
-    """Rows, what is held out, and a rough time."""
-    held = "none" if loaded.held is None else f"{len(loaded.held)} rows"
-    nuts = sampling.nuts_of(loaded.rows, config)
+    """Rows, those held out, and a rough time."""
+    import numpy as np
+
+    from ie_scaling.latency_law import likelihood, sampling
+
+    held_out = "none" if loaded.held_out is None else f"{len(loaded.held_out)} rows"
+    nuts = sampling.nuts_of(loaded.rows, config.nuts)
     steps = (nuts.n_warmup + nuts.n_samples) / 1000
-    factorised = max(np.sum((np.bincount(likelihood.blocks_of(loaded.rows)) / OF_ROWS) ** 3), 0.3)
-    seconds = SECONDS_TO_COMPILE + SECONDS_A_THOUSAND_STEPS * steps * factorised
+    factorized = max(np.sum((np.bincount(likelihood.blocks_of(loaded.rows)) / OF_ROWS) ** 3), 0.3)
+    seconds = SECONDS_TO_COMPILE + SECONDS_A_THOUSAND_STEPS * steps * factorized
     return (
         f"{config.tables}: {len(loaded.rows)} rows of {len(loaded.rows.devices)} devices in "
-        f"{len(loaded.rows.sessions)} sessions fitted, held out {held}\n"
+        f"{len(loaded.rows.sessions)} sessions fitted, held out {held_out}\n"
         f"about {seconds:.0f} s on two CPU cores"
     )
 

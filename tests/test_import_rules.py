@@ -25,7 +25,7 @@ TABLE = {
     "train": GROUND | {"model", "corpus"},
     "latency": GROUND | {"inference"},
     "latency.benchmark": GROUND | {"latency", "model"},
-    "latency_law": GROUND | {"inference", "latency.config"},
+    "latency_law": GROUND | {"inference"},
     "laws": GROUND | {"inference"},
     "search": GROUND | {"inference", "laws", "latency_law"},
     "api": GROUND | {"inference", "laws", "latency_law", "search"},

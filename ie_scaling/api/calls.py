@@ -5,6 +5,7 @@ Nothing is printed but progress, on stderr (none with progress=False); what is t
 `warnings` (of a DataFrame, in `.attrs["warnings"]`). Bad input raises InputError, one line.
 """
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,13 @@ from ie_scaling.api.shapes import NamedShapes, Shape
 from ie_scaling.architecture import Architecture
 from ie_scaling.errors import InputError
 from ie_scaling.latency_law import predict
-from ie_scaling.latency_law.config import PredictLatencyConfig
+from ie_scaling.latency_law.config import RequestConfig
 from ie_scaling.latency_law.posterior import LatencyPosterior
 from ie_scaling.laws.bayes.posterior import Posterior
 from ie_scaling.laws.config import FitConfig
 from ie_scaling.running import diagnostic
 from ie_scaling.running import progress as progress_lib
+from ie_scaling.running.config import seeded
 from ie_scaling.search import candidates as candidates_lib
 from ie_scaling.search import ranked, selection
 from ie_scaling.search.belief import Belief
@@ -182,6 +184,17 @@ def select(
     )
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LatencyQuestion(RequestConfig):
+    """A request, and the seed of what is drawn for it."""
+
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        seeded(self)
+        super().__post_init__()
+
+
 def predict_latency(
     latency: LatencyFit | LatencyPosterior | str | Path,
     shapes: Shape | Iterable[Shape],
@@ -215,13 +228,11 @@ def predict_latency(
     if not isinstance(law, LatencyPosterior):
         raise InputError(f"latency={source!r}: must be a latency law, of load or a directory of configs/fit_latency.py")
     named = NamedShapes.of(shapes)
-    values: dict[str, Any] = {
-        "architectures": [shape.name for shape in named.architectures],
-        "workload": workload,
-        "batch": batch,
-    }
-    values |= {"prompt_tokens": prompt_tokens, "new_tokens": new_tokens, "device_kind": device_kind, "dtype": dtype}
-    config = fields.build(PredictLatencyConfig, "predict_latency", values | {"mode": mode, "seed": seed})
+    if not named.architectures:
+        raise InputError("shapes: none; name at least one")
+    values: dict[str, Any] = {"workload": workload, "batch": batch, "device_kind": device_kind, "dtype": dtype}
+    values |= {"prompt_tokens": prompt_tokens, "new_tokens": new_tokens, "mode": mode, "seed": seed}
+    config = fields.build(LatencyQuestion, "predict_latency", values)
     kind, cases = predict.resolve(config, named.architectures, law)
     table = predict.tabulate(law, kind, cases, config.seed).set_axis(pd.Index(named.names, name="shape"))
     table.attrs = {"warnings": diagnostic.lines(predict.diagnose(law, cases, kind)), "notes": list(named.notes)}

@@ -1,4 +1,4 @@
-"""What the latency law knows of a case: its bytes, FLOPs and depth, and the ceilings of the device it runs on."""
+"""Features of cases that the latency law reads: bytes, FLOPs and depth, and the ceilings of the device that ran it."""
 
 import dataclasses
 import math
@@ -10,18 +10,13 @@ from ie_scaling import accounting, workload
 from ie_scaling.errors import InputError
 from ie_scaling.workload import Case
 
-RANGES = (
-    "n_layers",
-    "batch",
-    "step_bytes",
-    "step_flops",
-    "prefill_flops",
-)  # of Features: what a case is far outside of
+# Features whose fitted range is kept, to say how far outside it a case lies.
+RANGES = ("n_layers", "batch", "step_bytes", "step_flops", "prefill_flops")
 
 
 @dataclasses.dataclass(frozen=True)
-class Features:
-    """What the law knows of A cases on their devices; every array is [A].
+class CaseFeatures:
+    """What the law reads of A cases on their devices; every array is [A].
 
     Attributes:
       n_layers: sequential depth.
@@ -35,7 +30,7 @@ class Features:
       bandwidth: the device's measured bytes a second at the step's working set.
       typical_bandwidth: geometric mean of the device's bandwidths over the sizes measured.
       flops_per_s: the device's measured rate.
-      row_balance: `Device.row_balance`, which does not follow the hour.
+      row_balance: `FittedDevice.row_balance`, which is the same in every session.
     """
 
     n_layers: np.ndarray
@@ -58,8 +53,8 @@ class Features:
     flops_per_s: np.ndarray
     row_balance: np.ndarray
 
-    def at_speed(self, bandwidth_factor: np.ndarray, rate_factor: np.ndarray) -> "Features":
-        """The same on devices so much faster; factors that are [W, A] make the ceilings that too."""
+    def at_speed(self, bandwidth_factor: np.ndarray, rate_factor: np.ndarray) -> "CaseFeatures":
+        """The same on devices faster by these factors; factors [W, A] make the ceilings [W, A]."""
         return dataclasses.replace(
             self,
             bandwidth=self.bandwidth * bandwidth_factor,
@@ -89,13 +84,13 @@ class Features:
 
 
 @dataclasses.dataclass(frozen=True)
-class Device:
-    """One kind of device in one dtype and mode, with its measured ceilings and how well its medians are known.
+class FittedDevice:
+    """One kind of device in one dtype and mode, with its measured ceilings and the typical error of its medians.
 
     Attributes:
       sizes: working sets in bytes, powers of two, ascending; `bytes_per_s` is the bandwidth at each.
       errors: typical relative standard error of a row's median of ttft_s and of tpot_s.
-      sessions: those it was timed in, with how fast it was in each: the session's own ceilings over these.
+      sessions: those it was timed in; `bandwidth_factors`, `rate_factors`: each session's ceilings over these.
     """
 
     device_kind: str
@@ -115,7 +110,7 @@ class Device:
         return f"{self.device_kind} {self.dtype} {self.mode}"
 
     def bandwidth(self, working_set_bytes: float) -> float:
-        """Bytes a second at this working set: interpolated between the logs, the nearest one's outside."""
+        """Bytes a second at this working set: interpolated in logs, constant beyond the sizes measured."""
         log_size, logs = math.log(working_set_bytes), (np.log(self.sizes), np.log(self.bytes_per_s))
         return float(np.exp(np.interp(log_size, *logs)))
 
@@ -130,8 +125,8 @@ class Device:
         return 2 / workload.DTYPE_BYTES[self.dtype] * self.typical_bandwidth / self.flops_per_s
 
 
-def place_of(devices: Sequence[Device], device_kind: str, dtype: str, mode: str) -> int:
-    """Where among `devices` this one stands.
+def index_of(devices: Sequence[FittedDevice], device_kind: str, dtype: str, mode: str) -> int:
+    """The index among `devices` of this one.
 
     Raises:
       InputError: none is of that kind, or none of that kind was timed in this dtype and mode.
@@ -139,20 +134,20 @@ def place_of(devices: Sequence[Device], device_kind: str, dtype: str, mode: str)
     kinds = list(dict.fromkeys(device.device_kind for device in devices))
     if device_kind not in kinds:
         raise InputError(f"device_kind={device_kind!r}: was not fitted; fitted are {', '.join(kinds)}")
-    for place, device in enumerate(devices):
+    for index, device in enumerate(devices):
         if (device.device_kind, device.dtype, device.mode) == (device_kind, dtype, mode):
-            return place
-    known = ", ".join(f"{d.dtype} {d.mode}" for d in devices if d.device_kind == device_kind)
-    raise InputError(f"dtype={dtype!r}, mode={mode!r}: was not fitted for {device_kind}; fitted are {known}")
+            return index
+    fitted = ", ".join(f"{d.dtype} {d.mode}" for d in devices if d.device_kind == device_kind)
+    raise InputError(f"dtype={dtype!r}, mode={mode!r}: was not fitted for {device_kind}; fitted are {fitted}")
 
 
-def features_of(cases: Sequence[Case], devices: Sequence[Device]) -> Features:
-    """Features of cases, each on its device."""
+def features_of(cases: Sequence[Case], devices: Sequence[FittedDevice]) -> CaseFeatures:
+    """Features of cases, each on its own device."""
     shape, load = workload.arrays_of(cases)
     unembedding_bytes = load.element_bytes * shape.embedding.matrix_parameters
     step_bytes_A = workload.step_bytes(shape, load).tolist()
     bandwidths = [device.bandwidth(moved) for device, moved in zip(devices, step_bytes_A, strict=True)]
-    return Features(
+    return CaseFeatures(
         n_layers=shape.n_layers,
         width=np.sqrt(accounting.count_non_embedding_parameters(shape) / shape.n_layers),
         batch=load.batch,

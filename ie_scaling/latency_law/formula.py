@@ -22,14 +22,16 @@ what is done to heads one by one. The other two overheads are stated as their su
 ε_step's share of it, `fixed_share`.
 Devices are alike:
 
-    z_kp ~ Normal(μ_p, λ·spread_p)   device k's free coordinates; μ_p ~ Normal(centre_p, spread_p)
+    z_kp ~ Normal(μ_p, λ·spread_p)   device k's free coordinates; μ_p ~ Normal(center_p, spread_p)
     λ ~ LogNormal(ln 0.5, 0.5)
 
-and x = (z − centre)/spread, with every μ_p integrated out. How timings lie about the law is in density.py. K devices,
-P parameters, W draws.
+and x = (z − center)/spread, with every μ_p integrated out. How measured times differ from the law is in likelihood.py.
+K devices, P parameters, W draws. Dictionaries `z` have free coordinates under their own names, such as log_overhead_s;
+parameters by name, such as overhead_s, are in seconds or without units.
 """
 
 import dataclasses
+import enum
 import math
 from collections.abc import Mapping
 from types import ModuleType
@@ -39,63 +41,88 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ie_scaling.latency_law.features import Features
+from ie_scaling.latency_law.config import Form
+from ie_scaling.latency_law.features import CaseFeatures
 
-TYPICAL_DEPTH = 8.0  # layers for which overheads are stated: total and share are told apart, ε_step and ε_layer are not
+# Layers for which overheads are stated: data determine their total and ε_step's share, not ε_step and ε_layer.
+TYPICAL_DEPTH = 8.0
 PREFILL_ROWS, TYPICAL_WIDTH = 256.0, 1500.0  # rows at once and root of a layer's parameters, of stated matrix rates
 
 
+class Link(enum.StrEnum):
+    """What of a parameter is its free coordinate."""
+
+    LOG = enum.auto()
+    LOGIT = enum.auto()
+    LOG_ABOVE_ONE = enum.auto()  # ln(value − 1)
+    IDENTITY = enum.auto()
+
+
+FREE_NAMES = {Link.LOG: "log_{}", Link.LOGIT: "logit_{}", Link.LOG_ABOVE_ONE: "log_{}_minus_1", Link.IDENTITY: "{}"}
+SUPPORTS = {Link.LOG: (0.0, math.inf), Link.LOGIT: (0.0, 1.0), Link.LOG_ABOVE_ONE: (1.0, math.inf)}
+
+
 @dataclasses.dataclass(frozen=True)
-class Parameter:
+class DeviceParameter:
     """One of a device's parameters: how it follows from its free coordinate, whose prior is Normal(center, spread)."""
 
     name: str
-    link: str  # log, logit, log_above_one or identity
+    link: Link
     center: float
     spread: float
 
+    @property
+    def free_name(self) -> str:
+        """The name of the free coordinate."""
+        return FREE_NAMES[self.link].format(self.name)
+
+    @property
+    def support(self) -> tuple[float, float]:
+        """The least and the largest value."""
+        return SUPPORTS.get(self.link, (-math.inf, math.inf))
+
     def constrain(self, z: Any, xp: ModuleType = np) -> Any:
-        """The parameter's own value; arrays of NumPy or jax.numpy, whichever `xp` is."""
-        if self.link == "identity":
+        """The parameter's value from its free coordinate; arrays of NumPy or jax.numpy, whichever `xp` is."""
+        if self.link is Link.IDENTITY:
             return z
-        if self.link == "logit":
+        if self.link is Link.LOGIT:
             return 1 / (1 + xp.exp(-z))
-        return xp.exp(z) + (1 if self.link == "log_above_one" else 0)
+        return xp.exp(z) + (1 if self.link is Link.LOG_ABOVE_ONE else 0)
 
     def free(self, value: np.ndarray) -> np.ndarray:
         """The inverse of `constrain`."""
-        if self.link == "identity":
+        if self.link is Link.IDENTITY:
             return value
-        if self.link == "logit":
+        if self.link is Link.LOGIT:
             return np.log(value / (1 - value))
-        return np.log(value - (1 if self.link == "log_above_one" else 0))
+        return np.log(value - (1 if self.link is Link.LOG_ABOVE_ONE else 0))
 
 
 PARAMETERS = (
-    Parameter("overhead_s", "log", math.log(3e-4), 1.3),
-    Parameter("fixed_share", "logit", -1.0, 1.2),
-    Parameter("batch_overhead_s", "log", math.log(2e-4), 1.5),
-    Parameter("step_efficiency", "log", math.log(0.7), 0.5),
-    Parameter("efficiency_ratio", "log", math.log(2.3), 0.9),
-    Parameter("cache_efficiency", "log", math.log(0.5), 0.7),
-    Parameter("head_overhead_s", "log", math.log(5e-7), 1.5),
-    Parameter("batch_gain", "identity", 0.2, 0.2),
-    Parameter("width_gain", "identity", 0.1, 0.15),
-    Parameter("batch_reread", "log", math.log(0.3), 1.5),
-    Parameter("attention_efficiency", "log", math.log(0.1), 1.0),
-    Parameter("prefill_overhead_s", "log", math.log(1e-3), 1.5),
-    Parameter("prefill_fixed_share", "logit", -1.0, 1.2),
-    Parameter("prefill_head_overhead_s", "log", math.log(1e-8), 1.5),
-    Parameter("prefill_matrix_efficiency", "log", math.log(0.6), 0.6),
-    Parameter("prefill_batch_gain", "identity", 0.1, 0.15),
-    Parameter("prefill_width_gain", "identity", 0.1, 0.15),
-    Parameter("prefill_attention_efficiency", "log", math.log(0.2), 1.0),
-    Parameter("sharpness", "log_above_one", math.log(3.0), 0.7),
-    Parameter("size_trust", "logit", 1.0, 1.5),
-    Parameter("ttft_misfit", "log", math.log(0.05), 0.5),
-    Parameter("tpot_misfit", "log", math.log(0.05), 0.5),
-    Parameter("ttft_noise", "log", math.log(0.03), 0.5),
-    Parameter("tpot_noise", "log", math.log(0.03), 0.5),
+    DeviceParameter("overhead_s", Link.LOG, math.log(3e-4), 1.3),
+    DeviceParameter("fixed_share", Link.LOGIT, -1.0, 1.2),
+    DeviceParameter("batch_overhead_s", Link.LOG, math.log(2e-4), 1.5),
+    DeviceParameter("step_efficiency", Link.LOG, math.log(0.7), 0.5),
+    DeviceParameter("efficiency_ratio", Link.LOG, math.log(2.3), 0.9),
+    DeviceParameter("cache_efficiency", Link.LOG, math.log(0.5), 0.7),
+    DeviceParameter("head_overhead_s", Link.LOG, math.log(5e-7), 1.5),
+    DeviceParameter("batch_gain", Link.IDENTITY, 0.2, 0.2),
+    DeviceParameter("width_gain", Link.IDENTITY, 0.1, 0.15),
+    DeviceParameter("batch_reread", Link.LOG, math.log(0.3), 1.5),
+    DeviceParameter("attention_efficiency", Link.LOG, math.log(0.1), 1.0),
+    DeviceParameter("prefill_overhead_s", Link.LOG, math.log(1e-3), 1.5),
+    DeviceParameter("prefill_fixed_share", Link.LOGIT, -1.0, 1.2),
+    DeviceParameter("prefill_head_overhead_s", Link.LOG, math.log(1e-8), 1.5),
+    DeviceParameter("prefill_matrix_efficiency", Link.LOG, math.log(0.6), 0.6),
+    DeviceParameter("prefill_batch_gain", Link.IDENTITY, 0.1, 0.15),
+    DeviceParameter("prefill_width_gain", Link.IDENTITY, 0.1, 0.15),
+    DeviceParameter("prefill_attention_efficiency", Link.LOG, math.log(0.2), 1.0),
+    DeviceParameter("sharpness", Link.LOG_ABOVE_ONE, math.log(3.0), 0.7),
+    DeviceParameter("size_trust", Link.LOGIT, 1.0, 1.5),
+    DeviceParameter("ttft_misfit", Link.LOG, math.log(0.05), 0.5),
+    DeviceParameter("tpot_misfit", Link.LOG, math.log(0.05), 0.5),
+    DeviceParameter("ttft_noise", Link.LOG, math.log(0.03), 0.5),
+    DeviceParameter("tpot_noise", Link.LOG, math.log(0.03), 0.5),
 )
 NAMES = tuple(parameter.name for parameter in PARAMETERS)
 CENTER_P = np.array([parameter.center for parameter in PARAMETERS])
@@ -104,68 +131,68 @@ LOG_LAMBDA = (math.log(0.5), 0.5)
 
 
 def free_of(x_P: Any) -> dict[str, Any]:
-    """Free coordinates z by name from standardised ones, whose first axis is P."""
-    return {p.name: p.center + p.spread * x_P[i] for i, p in enumerate(PARAMETERS)}
+    """Free coordinates z by their own names from standardized ones, whose first axis is P."""
+    return {p.free_name: p.center + p.spread * x_P[i] for i, p in enumerate(PARAMETERS)}
 
 
 def constrain(x_P: np.ndarray) -> dict[str, np.ndarray]:
-    """Parameters by name from standardised coordinates, whose first axis is P."""
+    """Parameters by name from standardized coordinates, whose first axis is P."""
     return {p.name: p.constrain(p.center + p.spread * x_P[i]) for i, p in enumerate(PARAMETERS)}
 
 
 def free_from(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Free coordinates z by name from parameters by name."""
-    return {p.name: p.free(values[p.name]) for p in PARAMETERS}
+    """Free coordinates z by their own names from parameters by name."""
+    return {p.free_name: p.free(values[p.name]) for p in PARAMETERS}
 
 
 def derived(v: Mapping[str, np.ndarray], row_balance_K: np.ndarray) -> dict[str, np.ndarray]:
     """The overheads, in seconds, and the efficiencies as the formulas have them, from parameters by name [..., K]."""
     logs = np.log(v["step_efficiency"]), np.log(v["efficiency_ratio"]), np.log(row_balance_K)
     efficiencies = np.exp(_log_efficiencies(*logs, v["sharpness"], np))
-    found = dict(zip(("weight_efficiency", "matrix_efficiency"), efficiencies, strict=True))
+    values = dict(zip(("weight_efficiency", "matrix_efficiency"), efficiencies, strict=True))
     for tail in ("", "prefill_"):
         total, share = v[f"{tail}overhead_s"], v[f"{tail}fixed_share"]
-        found |= {f"{tail}step_overhead_s": total * share}
-        found |= {f"{tail}layer_overhead_s": total * (1 - share) / TYPICAL_DEPTH}
-    return found | {"batch_layer_overhead_s": v["batch_overhead_s"] / TYPICAL_DEPTH}
+        values |= {f"{tail}step_overhead_s": total * share}
+        values |= {f"{tail}layer_overhead_s": total * (1 - share) / TYPICAL_DEPTH}
+    return values | {"batch_layer_overhead_s": v["batch_overhead_s"] / TYPICAL_DEPTH}
 
 
-def log_step_s(z: Mapping[str, Any], f: Features, form: str, xp: ModuleType = np) -> Any:
+def log_step_s(z: Mapping[str, Any], f: CaseFeatures, form: Form | str, xp: ModuleType = np) -> Any:
     """ln seconds of a decode step; free coordinates and features broadcast against each other."""
-    log_bandwidth, sharpness = _log_bandwidth(z, f, xp), 1 + xp.exp(z["sharpness"])
+    log_bandwidth, sharpness = _log_bandwidth(z, f, xp), 1 + xp.exp(z["log_sharpness_minus_1"])
     weights, matrix = _few_rows(z, f, f.weight_bytes, f.matrix_flops, log_bandwidth, xp)
-    cache = np.log(f.cache_bytes) - z["cache_efficiency"] - log_bandwidth
-    attention = np.log(f.attention_flops / f.flops_per_s) - z["attention_efficiency"]
-    overhead = _overhead(z["overhead_s"], z["fixed_share"], f, xp)
-    overhead = overhead + xp.exp(z["batch_overhead_s"]) * (1 - 1 / f.batch) * f.n_layers / TYPICAL_DEPTH
-    overhead = overhead + xp.exp(z["head_overhead_s"]) * f.kv_heads * f.n_layers
-    if form == "joint":
+    cache = np.log(f.cache_bytes) - z["log_cache_efficiency"] - log_bandwidth
+    attention = np.log(f.attention_flops / f.flops_per_s) - z["log_attention_efficiency"]
+    overhead = _overhead(z["log_overhead_s"], z["logit_fixed_share"], f, xp)
+    overhead = overhead + xp.exp(z["log_batch_overhead_s"]) * (1 - 1 / f.batch) * f.n_layers / TYPICAL_DEPTH
+    overhead = overhead + xp.exp(z["log_head_overhead_s"]) * f.kv_heads * f.n_layers
+    if form == Form.JOINT:
         moved, computed = xp.logaddexp(weights, cache), xp.logaddexp(matrix, attention)
         return xp.log(overhead + xp.exp(log_norm(moved, computed, sharpness, xp)))
     parts = log_norm(weights, matrix, sharpness, xp), log_norm(cache, attention, sharpness, xp)
     return xp.log(overhead + xp.exp(parts[0]) + xp.exp(parts[1]))
 
 
-def log_prefill_s(z: Mapping[str, Any], f: Features, xp: ModuleType = np) -> Any:
+def log_prefill_s(z: Mapping[str, Any], f: CaseFeatures, xp: ModuleType = np) -> Any:
     """ln seconds of a prefill; free coordinates and features broadcast against each other."""
     weight_efficiency, _ = _log_efficiencies_of(z, f, xp)
     log_bandwidth = _log_bandwidth(z, f, xp)
     moved = np.log(f.prefill_layer_bytes) - weight_efficiency - log_bandwidth
     gain = z["prefill_batch_gain"] * np.log(f.prefill_tokens / PREFILL_ROWS)
     gain = gain + z["prefill_width_gain"] * np.log(f.width / TYPICAL_WIDTH)
-    matrix = np.log(f.prefill_matrix_flops / f.flops_per_s) - z["prefill_matrix_efficiency"] - gain
-    attention = np.log(f.prefill_attention_flops / f.flops_per_s) - z["prefill_attention_efficiency"]
-    overhead = _overhead(z["prefill_overhead_s"], z["prefill_fixed_share"], f, xp)
-    overhead = overhead + xp.exp(z["prefill_head_overhead_s"]) * f.prefill_head_tokens * f.n_layers
-    computed, sharpness = xp.logaddexp(matrix, attention), 1 + xp.exp(z["sharpness"])
+    matrix = np.log(f.prefill_matrix_flops / f.flops_per_s) - z["log_prefill_matrix_efficiency"] - gain
+    attention = np.log(f.prefill_attention_flops / f.flops_per_s) - z["log_prefill_attention_efficiency"]
+    overhead = _overhead(z["log_prefill_overhead_s"], z["logit_prefill_fixed_share"], f, xp)
+    overhead = overhead + xp.exp(z["log_prefill_head_overhead_s"]) * f.prefill_head_tokens * f.n_layers
+    computed, sharpness = xp.logaddexp(matrix, attention), 1 + xp.exp(z["log_sharpness_minus_1"])
     logits = log_norm(*_few_rows(z, f, f.unembedding_bytes, f.unembedding_flops, log_bandwidth, xp), sharpness, xp)
     return xp.log(overhead + xp.exp(log_norm(moved, computed, sharpness, xp)) + xp.exp(logits))
 
 
-def _few_rows(z: Mapping[str, Any], f: Features, read: Any, flops: Any, log_bandwidth: Any, xp: ModuleType) -> Any:
+def _few_rows(z: Mapping[str, Any], f: CaseFeatures, read: Any, flops: Any, log_bandwidth: Any, xp: ModuleType) -> Any:
     """ln seconds of reading weights and of multiplying by them, with a row for each request of the batch."""
     weight_efficiency, matrix_efficiency = _log_efficiencies_of(z, f, xp)
-    again = xp.log1p(xp.exp(z["batch_reread"]) * (1 - 1 / f.batch))
+    again = xp.log1p(xp.exp(z["log_batch_reread"]) * (1 - 1 / f.batch))
     weights = np.log(read) + again - weight_efficiency - log_bandwidth
     gain = z["batch_gain"] * np.log(f.batch) + z["width_gain"] * np.log(f.width / TYPICAL_WIDTH)
     return weights, np.log(flops / f.flops_per_s) - matrix_efficiency - gain
@@ -176,15 +203,15 @@ def log_norm(log_a: Any, log_b: Any, p: Any, xp: ModuleType = np) -> Any:
     return xp.logaddexp(p * log_a, p * log_b) / p
 
 
-def _overhead(log_total: Any, share_logit: Any, f: Features, xp: ModuleType) -> Any:
+def _overhead(log_total: Any, share_logit: Any, f: CaseFeatures, xp: ModuleType) -> Any:
     """ε_step + n·ε_layer, as what TYPICAL_DEPTH layers take and the share of it that does not grow with depth."""
     share = 1 / (1 + xp.exp(-share_logit))
     return xp.exp(log_total) * (share + (1 - share) * f.n_layers / TYPICAL_DEPTH)
 
 
-def _log_efficiencies_of(z: Mapping[str, Any], f: Features, xp: ModuleType) -> Any:
-    sharpness = 1 + xp.exp(z["sharpness"])
-    return _log_efficiencies(z["step_efficiency"], z["efficiency_ratio"], np.log(f.row_balance), sharpness, xp)
+def _log_efficiencies_of(z: Mapping[str, Any], f: CaseFeatures, xp: ModuleType) -> Any:
+    sharpness = 1 + xp.exp(z["log_sharpness_minus_1"])
+    return _log_efficiencies(z["log_step_efficiency"], z["log_efficiency_ratio"], np.log(f.row_balance), sharpness, xp)
 
 
 def _log_efficiencies(log_step: Any, log_ratio: Any, log_balance: Any, sharpness: Any, xp: ModuleType) -> Any:
@@ -193,8 +220,9 @@ def _log_efficiencies(log_step: Any, log_ratio: Any, log_balance: Any, sharpness
     return log_weight, log_weight - log_ratio
 
 
-def _log_bandwidth(z: Mapping[str, Any], f: Features, xp: ModuleType) -> Any:
-    return np.log(f.typical_bandwidth) + np.log(f.bandwidth / f.typical_bandwidth) / (1 + xp.exp(-z["size_trust"]))
+def _log_bandwidth(z: Mapping[str, Any], f: CaseFeatures, xp: ModuleType) -> Any:
+    trust = 1 + xp.exp(-z["logit_size_trust"])
+    return np.log(f.typical_bandwidth) + np.log(f.bandwidth / f.typical_bandwidth) / trust
 
 
 def log_density_of_devices(x_PK: Any, log_lambda: Any) -> jax.Array:

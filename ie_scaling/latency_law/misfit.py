@@ -1,14 +1,13 @@
-"""What a shape's times have beyond law and noise: the same whenever it is timed, and much the same for shapes like it.
+"""Gaussian-process discrepancy of the latency law (the misfit): one in all sessions, similar for similar shapes.
 
-No law this short is exact, and where it misses, it misses neighbours alike: the shapes of a sweep, which differ in one
-size at a time, say less about all others than as many shapes drawn at random. So the misfit of TTFT and of TPOT is a
-Gaussian process over the logs of a case's sizes (Kennedy and O'Hagan 2001, "Bayesian calibration of computer models"):
-for two cases on one device
+No law this short is exact, and its error is similar for similar shapes: the shapes of a sweep, which differ in one size
+at a time, say less about all others than as many shapes drawn at random. So the misfit of TTFT and of TPOT is a
+Gaussian process over the logs of a case's sizes [KOH]: for two cases on one device
 
     covariance(δ, δ') = misfit² · exp(−½ Σ_i ((ln size_i − ln size'_i)/length_i)²)
 
 so that sizes e^length times apart share 0.6 of it. Devices have misfits of their own. Letters: R rows that were fitted,
-A cases asked for, I sizes, C chains, S draws, W all draws; a leading 2 is TTFT and TPOT.
+A cases to predict, I sizes, C chains, S draws, W all draws; a leading 2 is TTFT and TPOT.
 """
 
 import dataclasses
@@ -48,8 +47,8 @@ def correlation(left_AI: np.ndarray, right_BI: np.ndarray) -> np.ndarray:
 def roots(correlation_RR: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The symmetric root of a correlation matrix, and that root's pseudo-inverse."""
     values, vectors = np.linalg.eigh(correlation_RR)
-    kept = values > LEAST_EIGENVALUE
-    values, vectors = values[kept], vectors[:, kept]
+    is_numerical_zero = values <= LEAST_EIGENVALUE
+    values, vectors = values[~is_numerical_zero], vectors[:, ~is_numerical_zero]
     return (vectors * np.sqrt(values)) @ vectors.T, (vectors / np.sqrt(values)) @ vectors.T
 
 
@@ -58,7 +57,7 @@ class Misfit:
     """Draws of the misfit of the rows that were fitted.
 
     Attributes:
-      sizes_2RI, device_R: where each row lies.
+      sizes_2RI, device_R: the sizes of each row (`sizes_of`), and the index of its device.
       weights_CS2R: in units of the amplitude `ttft_misfit` or `tpot_misfit`, what gives the misfit's expectation
         elsewhere when multiplied by the correlations with the rows.
     """
@@ -68,20 +67,20 @@ class Misfit:
     weights_CS2R: np.ndarray
 
     def draw(
-        self, cases: Sequence[Case], place_A: np.ndarray, amplitude_2WA: np.ndarray, rng: np.random.Generator
+        self, cases: Sequence[Case], device_A: np.ndarray, amplitude_2WA: np.ndarray, rng: np.random.Generator
     ) -> np.ndarray:
-        """Misfits of cases on the devices at these places, jointly, [2, W, A]; given amplitudes."""
+        """Joint draws of the misfits of cases on the devices of these indices, [2, W, A], given amplitudes."""
         weights_W2R = self.weights_CS2R.reshape(-1, *self.weights_CS2R.shape[2:])
         drawn_2WA, sizes_2AI = np.empty(amplitude_2WA.shape), sizes_of(cases)
-        for metric, place in np.ndindex(2, int(place_A.max()) + 1):
-            asked, fitted = np.flatnonzero(place_A == place), np.flatnonzero(self.device_R == place)
-            if not len(asked):
+        for metric, device in np.ndindex(2, int(device_A.max()) + 1):
+            new, fitted = np.flatnonzero(device_A == device), np.flatnonzero(self.device_R == device)
+            if not len(new):
                 continue
-            asked_AI, fitted_RI = sizes_2AI[metric, asked], self.sizes_2RI[metric, fitted]
-            across_AR = correlation(asked_AI, fitted_RI)
-            known_AR = across_AR @ roots(correlation(fitted_RI, fitted_RI))[1]
-            rest_AA = correlation(asked_AI, asked_AI) - known_AR @ known_AR.T
-            root_AA = scipy.linalg.cholesky(rest_AA + JITTER * np.eye(len(asked)), lower=True)
-            rest_WA = rng.standard_normal((len(weights_W2R), len(asked))) @ root_AA.T
-            drawn_2WA[metric][:, asked] = weights_W2R[:, metric, fitted] @ across_AR.T + rest_WA
+            new_AI, fitted_RI = sizes_2AI[metric, new], self.sizes_2RI[metric, fitted]
+            across_AR = correlation(new_AI, fitted_RI)
+            explained_AR = across_AR @ roots(correlation(fitted_RI, fitted_RI))[1]
+            rest_AA = correlation(new_AI, new_AI) - explained_AR @ explained_AR.T
+            root_AA = scipy.linalg.cholesky(rest_AA + JITTER * np.eye(len(new)), lower=True)
+            rest_WA = rng.standard_normal((len(weights_W2R), len(new))) @ root_AA.T
+            drawn_2WA[metric][:, new] = weights_W2R[:, metric, fitted] @ across_AR.T + rest_WA
         return amplitude_2WA * drawn_2WA

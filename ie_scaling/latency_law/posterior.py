@@ -5,8 +5,8 @@
   posterior.predict(cases, device_kind, seed)  paired draws of TTFT, TPOT, E2E and tokens/s, [W, A]
   posterior.failures                           why the convergence gate failed; empty where it passed
 
-The law itself is in model.py, how timings lie about it in density.py and misfit.py, how new ones do in scatter.py.
-Letters: C chains, S draws, W all draws, K devices, A cases, R rows.
+The law itself is in formula.py, the likelihood of measured times in likelihood.py and misfit.py, and draws of new
+measurements in predictive.py. Letters: C chains, S draws, W all draws, K devices, A cases, R rows.
 """
 
 import dataclasses
@@ -16,22 +16,17 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
 from ie_scaling.architecture import Architecture
 from ie_scaling.errors import InputError
 from ie_scaling.inference import diagnostics
-from ie_scaling.latency_law import features as law_features
-from ie_scaling.latency_law import file as law_file
-from ie_scaling.latency_law import formula as law_model
-from ie_scaling.latency_law import misfit as law_misfit
-from ie_scaling.latency_law import predictive as law_scatter
-from ie_scaling.latency_law import sampling as law_sampling
-from ie_scaling.latency_law import table as law_table
-from ie_scaling.latency_law.config import LatencyLawConfig
-from ie_scaling.latency_law.features import Device
-from ie_scaling.latency_law.misfit import Misfit
-from ie_scaling.latency_law.table import Rows
+from ie_scaling.inference.draws import Draws, DrawSummary, interval, summarize
+from ie_scaling.latency_law import file, formula, predictive, sampling
+from ie_scaling.latency_law.config import Form, LatencyLawConfig
+from ie_scaling.latency_law.features import FittedDevice, features_of, index_of
+from ie_scaling.latency_law.fitted_cases import FittedCases
+from ie_scaling.latency_law.misfit import Misfit, sizes_of
+from ie_scaling.latency_law.table import TimedRows, add_columns, rows_of
 from ie_scaling.running.progress import Progress
 from ie_scaling.tables.latency_metric import LatencyMetric
 from ie_scaling.workload import Case, Workload
@@ -64,37 +59,30 @@ class Predicted:
         """A row a case: the median and the 5 % and 95 % points of every metric, as METRIC, METRIC_lo90, METRIC_hi90."""
         columns = {}
         for metric in LatencyMetric:
-            low, middle, high = np.quantile(getattr(self, f"{metric}_WA"), (0.05, 0.5, 0.95), axis=0)
+            low, middle, high = interval(getattr(self, f"{metric}_WA"), axis=0)
             columns |= {metric: middle, f"{metric}_lo90": low, f"{metric}_hi90": high}
         return pd.DataFrame(columns)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class LatencyPosterior:
-    """Draws of the latency law.
+class LatencyPosterior(Draws):
+    """Draws of the latency law: each device's parameters by name, [C, S, K], and of all devices together, each [C, S],
+    device_spread (λ), noise_correlation (ρ) and, of several sessions, session_spread (τ).
 
     Attributes:
-      draws: each device's parameters by name, [C, S, K]; device_spread (λ), noise_correlation (ρ) and, of several
-        sessions, session_spread (τ), each [C, S].
       effects_CS2N: u of each session on TTFT and on TPOT, [C, S, 2, N]; N is 0 with one session.
       misfit: δ of the rows, from which those of other cases follow.
-      failures: one-liners of the convergence gate.
-      groups: further groups of the file (sample_stats, log_likelihood, observed_data, constant_data).
+      fitted_cases: what it was fitted to.
+      log_density_CSR: ln density of each row's times given all other rows; None of a file without it.
     """
 
-    form: str
-    devices: tuple[Device, ...]
+    form: Form
+    devices: tuple[FittedDevice, ...]
     sessions: tuple[str, ...]
-    draws: dict[str, np.ndarray]
     effects_CS2N: np.ndarray
     misfit: Misfit
-    failures: tuple[str, ...] = ()
-    groups: dict[str, xr.Dataset] = dataclasses.field(default_factory=dict)
-
-    @property
-    def n_draws(self) -> int:
-        """W: draws of all chains together."""
-        return self.draws["noise_correlation"].size
+    fitted_cases: FittedCases
+    log_density_CSR: np.ndarray | None = None
 
     def predict(
         self,
@@ -116,29 +104,27 @@ class LatencyPosterior:
             (`Rows.speed_2R`). Where it was not, a new measurement is as fast as in one of the sessions fitted.
 
         Raises:
-          ValueError: no cases, an unknown level, or a device, dtype or mode that was not fitted.
+          InputError: no cases, an unknown level, or a device, dtype or mode that was not fitted.
         """
         if not len(cases):
             raise InputError("predict: needs at least one case")
         if level not in [*LatencyLevel]:
             raise InputError(f"level={level!r}: must be one of {', '.join(LatencyLevel)}")
         kind = self.resolve_kind(device_kind)
-        place_A = np.array(
-            [law_features.place_of(self.devices, kind, case.workload.dtype, case.workload.mode) for case in cases]
-        )
+        device_A = np.array([index_of(self.devices, kind, case.workload.dtype, case.workload.mode) for case in cases])
         rng = np.random.default_rng(seed)
         names = [""] * len(cases) if sessions is None else sessions
         if speeds is None:
             fresh = rng if level == LatencyLevel.NEW_MEASUREMENT else None
-            speed_2WA = law_scatter.draw_speeds(self.devices, place_A, names, self.n_draws, fresh)
+            speed_2WA = predictive.draw_speeds(self.devices, device_A, names, self.n_draws, fresh)
         else:
             speed_2WA = np.asarray(speeds)[:, None]
-        log_2WA = self._log_times(cases, place_A, speed_2WA)
+        log_2WA = self._log_times(cases, device_A, speed_2WA)
         if level == LatencyLevel.NEW_MEASUREMENT:
-            log_2WA += law_scatter.draw_misfits(self.draws, self.misfit, cases, place_A, rng)
-            log_2WA += law_scatter.draw_noise(self.draws, self.devices, place_A, rng)
+            log_2WA += predictive.draw_misfits(self.flat, self.misfit, cases, device_A, rng)
+            log_2WA += predictive.draw_noise(self.flat, self.devices, device_A, rng)
             if self.effects_CS2N.shape[-1]:
-                log_2WA += law_scatter.draw_effects(self.draws, self.effects_CS2N, self.sessions, names, rng)
+                log_2WA += predictive.draw_effects(self.flat, self.effects_CS2N, self.sessions, names, rng)
         new_A = np.array([case.workload.new_tokens for case in cases])
         batch_A = np.array([case.workload.batch for case in cases])
         ttft_s_WA, tpot_s_WA = np.exp(log_2WA)
@@ -150,39 +136,39 @@ class LatencyPosterior:
         """This device kind, or for "" the only one there is.
 
         Raises:
-          ValueError: "" with several fitted.
+          InputError: "" with several fitted.
         """
         kinds = list(dict.fromkeys(device.device_kind for device in self.devices))
         if not device_kind and len(kinds) > 1:
             raise InputError(f"device_kind='': several were fitted, name one of {', '.join(kinds)}")
         return device_kind or kinds[0]
 
-    def _log_times(self, cases: Sequence[Case], place_A: np.ndarray, speed_2WA: np.ndarray) -> np.ndarray:
+    def _log_times(self, cases: Sequence[Case], device_A: np.ndarray, speed_2WA: np.ndarray) -> np.ndarray:
         """Logs of TTFT and TPOT under the law alone, [2, W, A]."""
-        free = {name: z.reshape(self.n_draws, -1) for name, z in law_model.free_from(self.draws).items()}
+        free = formula.free_from(self.flat)
         log_2WA = np.empty((2, self.n_draws, len(cases)))
-        for place, columns in _blocks(place_A):
+        for device, columns in _blocks(device_A):
             chosen = [cases[column] for column in columns]
-            features = law_features.features_of(chosen, [self.devices[place]] * len(chosen))
+            features = features_of(chosen, [self.devices[device]] * len(chosen))
             features = features.at_speed(*speed_2WA[:, :, columns])
-            z = {name: values[:, [place]] for name, values in free.items()}
-            log_2WA[0][:, columns] = law_model.log_prefill_s(z, features)
-            log_2WA[1][:, columns] = law_model.log_step_s(z, features, self.form)
+            z = {name: values[:, [device]] for name, values in free.items()}
+            log_2WA[0][:, columns] = formula.log_prefill_s(z, features)
+            log_2WA[1][:, columns] = formula.log_step_s(z, features, self.form)
         return log_2WA
 
-    def summary(self) -> dict[str, dict[str, dict[str, float]]]:
+    def summary(self) -> dict[str, dict[str, DrawSummary]]:
         """Mean, sd, 5 %, 50 % and 95 % points: of each device's parameters by its name, and of the rest as `common`."""
         of_device = {name: values for name, values in self.draws.items() if values.ndim == 3}
         devices = {
-            device.name: {name: _summarise(values[..., k]) for name, values in of_device.items()}
+            device.name: {name: summarize(values[..., k]) for name, values in of_device.items()}
             for k, device in enumerate(self.devices)
         }
         rest = {name: values for name, values in self.draws.items() if name not in of_device}
-        return devices | {"common": {name: _summarise(values) for name, values in rest.items()}}
+        return devices | {"common": {name: summarize(values) for name, values in rest.items()}}
 
     def save(self, path: Path) -> None:
         """Write the netCDF file that `arviz.from_netcdf` and `load` read, whole or not at all."""
-        law_file.write(path, **vars(self))
+        file.write(path, self)
 
 
 def fit(table: pd.DataFrame, config: LatencyLawConfig | None = None) -> LatencyPosterior:
@@ -191,36 +177,37 @@ def fit(table: pd.DataFrame, config: LatencyLawConfig | None = None) -> LatencyP
     The table needs what `latency_table.read_latency` gives, the two ceilings, and `session` where there are several.
 
     Raises:
-      ValueError: fewer than three rows, or a column that the law needs and the table lacks.
+      InputError: fewer than three rows, or a column that the law needs and the table lacks.
     """
-    return fit_rows(law_table.rows_of(law_table.add_columns(table)), config or LatencyLawConfig())[0]
+    return fit_rows(rows_of(add_columns(table)), config or LatencyLawConfig())
 
 
-def fit_rows(rows: Rows, config: LatencyLawConfig) -> tuple[LatencyPosterior, diagnostics.Gate]:
-    """The posterior given rows, and the verdict on its chains.
+def fit_rows(rows: TimedRows, config: LatencyLawConfig) -> LatencyPosterior:
+    """The posterior given rows, with the verdict on its chains.
 
     Raises:
-      ValueError: fewer than three rows.
+      InputError: fewer than three rows.
     """
     if len(rows) < LEAST_ROWS:
-        raise ValueError(f"table: has {len(rows)} rows; a latency law needs at least {LEAST_ROWS}")
-    nuts = law_sampling.nuts_of(rows, config)
+        raise InputError(f"table: has {len(rows)} rows; a latency law needs at least {LEAST_ROWS}")
+    nuts = sampling.nuts_of(rows, config.nuts)
     label = f"sampling latency law ({nuts.n_chains} chains)"
     with Progress(label, nuts.n_warmup + nuts.n_samples, "draw") as progress:
-        samples = law_sampling.sample(rows, config, progress.advance)
-    gate = diagnostics.check(law_sampling.monitored(samples.sites), samples.stats, nuts)
-    draws = law_sampling.draws_of(rows, samples)
-    posterior = LatencyPosterior(
-        form=config.form,
+        samples = sampling.sample(rows, config, progress.advance)
+    gate = diagnostics.check(sampling.monitored(samples.sites), samples.stats, nuts)
+    return LatencyPosterior(
+        form=Form(config.form),
         devices=rows.devices,
         sessions=rows.sessions,
-        draws=draws,
+        draws=sampling.draws_of(rows, samples),
         effects_CS2N=samples.effects_CS2N,
-        misfit=Misfit(law_misfit.sizes_of(rows.cases), rows.device_R, samples.weights_CS2R),
+        misfit=Misfit(sizes_of(rows.cases), rows.device_R, samples.weights_CS2R),
+        fitted_cases=FittedCases.of(rows),
+        log_density_CSR=samples.log_density_CSR,
+        stats=samples.stats,
         failures=gate.failures,
-        groups=law_sampling.groups_of(rows, samples),
+        gate=gate,
     )
-    return posterior, gate
 
 
 def load(path: str | Path) -> LatencyPosterior:
@@ -229,7 +216,7 @@ def load(path: str | Path) -> LatencyPosterior:
     Raises:
       InputError: no such file, not such a file, or one whose draws predict no time.
     """
-    posterior = LatencyPosterior(**law_file.read(Path(path)))
+    posterior = LatencyPosterior(**file.read(Path(path)))
     _check_predictions(path, posterior)
     return posterior
 
@@ -245,21 +232,15 @@ def _check_predictions(path: str | Path, posterior: LatencyPosterior) -> None:
         load = Workload(**TYPICAL_LOAD, dtype=device.dtype, mode=device.mode)
         with np.errstate(all="ignore"):
             e2e_s_W = posterior.predict([Case(TYPICAL_SHAPE, load)], device.device_kind).e2e_s_WA[:, 0]
-        known_W = np.isfinite(e2e_s_W) & (e2e_s_W > 0)
-        if not known_W.all():
-            draw = int(np.argmin(known_W))
+        is_time_W = np.isfinite(e2e_s_W) & (e2e_s_W > 0)
+        if not is_time_W.all():
+            draw = int(np.argmin(is_time_W))
             raise InputError(f"{path}: draw {draw} predicts no time of a typical shape on {device.name}; fit again")
 
 
-def _blocks(place_A: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+def _blocks(device_A: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
     """Each device with the cases on it, BLOCK at a time."""
-    for place in np.unique(place_A):
-        columns = np.flatnonzero(place_A == place)
-        for begun in range(0, len(columns), BLOCK):
-            yield int(place), columns[begun : begun + BLOCK]
-
-
-def _summarise(values: np.ndarray) -> dict[str, float]:
-    low, middle, high = np.quantile(values, (0.05, 0.5, 0.95))
-    pairs = {"mean": values.mean(), "sd": values.std(), "lo90": low, "median": middle, "hi90": high}
-    return {name: float(value) for name, value in pairs.items()}
+    for device in np.unique(device_A):
+        columns = np.flatnonzero(device_A == device)
+        for first in range(0, len(columns), BLOCK):
+            yield int(device), columns[first : first + BLOCK]

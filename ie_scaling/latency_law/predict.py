@@ -1,4 +1,4 @@
-"""What a request means to a fitted latency law: its device, dtype and mode, and how far it lies from what was timed."""
+"""Answers of a fitted latency law to a request: device, dtype and mode, intervals, and warnings of extrapolation."""
 
 from collections.abc import Sequence
 
@@ -9,9 +9,8 @@ from ie_scaling import accounting
 from ie_scaling.architecture import Architecture
 from ie_scaling.errors import InputError
 from ie_scaling.inference import reach
-from ie_scaling.latency_law import features as law_features
 from ie_scaling.latency_law.config import RequestConfig
-from ie_scaling.latency_law.features import RANGES
+from ie_scaling.latency_law.features import RANGES, features_of, index_of
 from ie_scaling.latency_law.posterior import LatencyPosterior
 from ie_scaling.running import diagnostic
 from ie_scaling.running.diagnostic import Diagnostic, Kind
@@ -27,7 +26,7 @@ def tabulate(posterior: LatencyPosterior, device_kind: str, cases: Sequence[Case
 
 
 def diagnose(posterior: LatencyPosterior, cases: Sequence[Case], device_kind: str) -> list[Diagnostic]:
-    """What there is to say against the law and its use for these cases."""
+    """Failures of the law's fit, and extrapolation to these cases."""
     failed = diagnostic.each(Kind.LATENCY, posterior.failures, "latency law")
     return failed + diagnostic.each(Kind.EXTRAPOLATION, far_outside(posterior, cases, device_kind))
 
@@ -38,34 +37,30 @@ def resolve(
     """The device kind and a case of each architecture, blanks filled where the fit leaves no choice.
 
     Raises:
-      ValueError: a device kind, dtype or mode that was not fitted, or a blank with several to choose from.
+      InputError: a device kind, dtype or mode that was not fitted, or a blank with several to choose from.
     """
     kind = posterior.resolve_kind(request.device_kind)
     devices = [device for device in posterior.devices if device.device_kind == kind]
     if not devices:
-        law_features.place_of(posterior.devices, kind, request.dtype, request.mode)
+        index_of(posterior.devices, kind, request.dtype, request.mode)  # which says what was fitted
     chosen = {}
     for field in ("dtype", "mode"):
-        known = sorted({getattr(device, field) for device in devices})
-        if not getattr(request, field) and len(known) > 1:
-            raise InputError(f"{field}='': several were fitted for {kind}, name one of {', '.join(known)}")
-        chosen[field] = getattr(request, field) or known[0]
+        fitted = sorted({getattr(device, field) for device in devices})
+        if not getattr(request, field) and len(fitted) > 1:
+            raise InputError(f"{field}='': several were fitted for {kind}, name one of {', '.join(fitted)}")
+        chosen[field] = getattr(request, field) or fitted[0]
     load = request.resolve_workload(chosen["dtype"], chosen["mode"])
     return kind, [Case(a, load) for a in architectures]
 
 
 def far_outside(posterior: LatencyPosterior, cases: Sequence[Case], device_kind: str) -> list[str]:
-    """Warnings that say how far the cases lie beyond the rows of their device that were fitted."""
-    devices = [
-        posterior.devices[
-            law_features.place_of(posterior.devices, device_kind, case.workload.dtype, case.workload.mode)
-        ]
-        for case in cases
-    ]
-    features, data, warnings = law_features.features_of(cases, devices), posterior.groups["constant_data"], []
-    own = np.isin(data["device"].to_numpy().astype(str), [device.name for device in devices])
+    """Warnings of how far the cases lie outside the fitted rows of their device."""
+    loads = [case.workload for case in cases]
+    devices = [posterior.devices[index_of(posterior.devices, device_kind, load.dtype, load.mode)] for load in loads]
+    features, fitted, warnings = features_of(cases, devices), posterior.fitted_cases, []
+    own_R = np.isin(fitted.device_names, [device.name for device in devices])
     for name in RANGES:
-        warnings += reach.beyond(name, data[name].to_numpy()[own], getattr(features, name), FAR)
+        warnings += reach.beyond(name, fitted.features[name][own_R], getattr(features, name), FAR)
     return warnings
 
 

@@ -1,4 +1,4 @@
-"""From latency tables to what the latency law is fitted to: rows, the devices that timed them, their ceilings."""
+"""Rows of latency tables as the latency law is fitted to them, with the devices that timed them and their ceilings."""
 
 import dataclasses
 import math
@@ -12,8 +12,7 @@ import pandas as pd
 from ie_scaling import accounting
 from ie_scaling import workload as workload_lib
 from ie_scaling.errors import InputError
-from ie_scaling.latency_law import features as law_features
-from ie_scaling.latency_law.features import Device, Features
+from ie_scaling.latency_law.features import CaseFeatures, FittedDevice, features_of, index_of
 from ie_scaling.running.config import require
 from ie_scaling.tables import (
     cells,
@@ -36,21 +35,21 @@ DEVICE_COLUMNS = ("device_kind", "dtype", "mode")
 
 
 @dataclasses.dataclass(frozen=True)
-class Rows:
+class TimedRows:
     """R timed cases. Errors are relative standard errors of the row's own medians; a blank tpot_s is NaN.
 
     Attributes:
-      device_R: place in `devices` of each row's device; `session_R` in `sessions`.
-      speed_2R: how much faster than typical each row's device read and computed in its session; within `features`.
+      device_R: index in `devices` of each row's device; `session_R` in `sessions`.
+      speed_2R: how much faster than typical each row's device read and computed in its session; `features` have it.
     """
 
     cases: tuple[Case, ...]
-    features: Features
+    features: CaseFeatures
     ttft_s_R: np.ndarray
     tpot_s_R: np.ndarray
     ttft_error_R: np.ndarray
     tpot_error_R: np.ndarray
-    devices: tuple[Device, ...]
+    devices: tuple[FittedDevice, ...]
     device_R: np.ndarray
     sessions: tuple[str, ...]
     session_R: np.ndarray
@@ -117,11 +116,11 @@ def split(frame: pd.DataFrame, holdout: str) -> tuple[pd.DataFrame, pd.DataFrame
     """
     if not holdout:
         return frame, None
-    held = filters.filter_rows(frame, holdout, "the table", "holdout")
-    fitted = frame[~frame.index.isin(held.index)]
+    held_out = filters.filter_rows(frame, holdout, "the table", "holdout")
+    fitted = frame[~frame.index.isin(held_out.index)]
     if fitted.empty:
         raise InputError(f"holdout={holdout!r}: keeps every row, leaving none to fit")
-    return fitted, held
+    return fitted, held_out
 
 
 def cases_of(frame: pd.DataFrame, path: str = "table") -> list[Case]:
@@ -146,7 +145,7 @@ def _workload(row: Mapping[str, Any]) -> Workload:
         if is_optional and (pd.isna(value) or value == ""):
             continue
         if field.type in NUMBERS:
-            number, is_number = (each.iloc[0] for each in numbers.to_numbers(pd.Series([value])))
+            number, is_number = (result.iloc[0] for result in numbers.to_numbers(pd.Series([value])))
             is_allowed = is_number and abs(number) <= cells.EXACT and (field.type is float or number % 1 == 0)
             require(bool(is_allowed), field.name, value, NUMBERS[field.type])
             value = number
@@ -155,35 +154,32 @@ def _workload(row: Mapping[str, Any]) -> Workload:
 
 
 def rows_of(
-    frame: pd.DataFrame, devices: Sequence[Device] | None = None, sessions: Sequence[str] | None = None
-) -> Rows:
+    frame: pd.DataFrame, devices: Sequence[FittedDevice] | None = None, sessions: Sequence[str] | None = None
+) -> TimedRows:
     """The rows of a table that `read` or `add_columns` gave.
 
     Args:
-      devices, sessions: those of an earlier fit, to predict rows that it did not see; a session it did not know is −1.
+      devices, sessions: those of an earlier fit, to predict rows that were not in it; a session not in it is −1.
         Without them they are the table's own.
 
     Raises:
-      ValueError: a device that `devices` lacks.
+      InputError: a device that `devices` lacks.
     """
     cases = tuple(cases_of(frame))
     names = _session_names(frame)
     devices = devices_of(frame) if devices is None else tuple(devices)
     sessions = tuple(dict.fromkeys(names)) if sessions is None else tuple(sessions)
     device_R = np.array(
-        [
-            law_features.place_of(devices, *(str(row[column]) for column in DEVICE_COLUMNS))
-            for row in frame.to_dict("records")
-        ]
+        [index_of(devices, *(str(row[column]) for column in DEVICE_COLUMNS)) for row in frame.to_dict("records")]
     )
     speed_2R = np.ones((2, len(frame)))
-    for place, device in enumerate(devices):
-        speeds = session_speeds(frame[device_R == place], names[device_R == place], device)
+    for index, device in enumerate(devices):
+        speeds = session_speeds(frame[device_R == index], names[device_R == index], device)
         for name, speed in speeds.items():
-            speed_2R[:, (device_R == place) & (names == name).to_numpy()] = np.array(speed)[:, None]
-    return Rows(
+            speed_2R[:, (device_R == index) & (names == name).to_numpy()] = np.array(speed)[:, None]
+    return TimedRows(
         cases=cases,
-        features=law_features.features_of(cases, [devices[place] for place in device_R]).at_speed(*speed_2R),
+        features=features_of(cases, [devices[index] for index in device_R]).at_speed(*speed_2R),
         ttft_s_R=frame["ttft_s"].to_numpy(float),
         tpot_s_R=frame["tpot_s"].to_numpy(float),
         ttft_error_R=_errors(frame, "ttft_s"),
@@ -196,36 +192,36 @@ def rows_of(
     )
 
 
-def devices_of(frame: pd.DataFrame) -> tuple[Device, ...]:
+def devices_of(frame: pd.DataFrame) -> tuple[FittedDevice, ...]:
     """Every device kind, dtype and mode of the table, with its typical ceilings and how fast its sessions were."""
     devices = []
     for _, rows in frame.groupby(list(DEVICE_COLUMNS), sort=True):
         device_kind, dtype, mode = (str(rows[column].iloc[0]) for column in DEVICE_COLUMNS)
         names, errors = _session_names(rows), [_typical_error(rows, metric) for metric in ("ttft_s", "tpot_s")]
-        bandwidth_by_size, bandwidth_factors = _apart(_octaves(rows), names, rows["ceiling_bytes_per_s"])
-        rate, rate_factors = _apart(np.zeros(len(rows)), names, rows["ceiling_flops_per_s"])
+        bandwidth_by_size, bandwidth_factors = _split_levels(_octaves(rows), names, rows["ceiling_bytes_per_s"])
+        rate, rate_factors = _split_levels(np.zeros(len(rows)), names, rows["ceiling_flops_per_s"])
         devices.append(
-            Device(
-                device_kind,
-                dtype,
-                mode,
-                tuple(float(2.0**octave) for octave in bandwidth_by_size),
-                tuple(bandwidth_by_size.values()),
-                rate[0.0],
-                (errors[0], errors[1]),
-                tuple(bandwidth_factors),
-                tuple(bandwidth_factors.values()),
-                tuple(rate_factors.values()),
+            FittedDevice(
+                device_kind=device_kind,
+                dtype=dtype,
+                mode=mode,
+                sizes=tuple(float(2.0**octave) for octave in bandwidth_by_size),
+                bytes_per_s=tuple(bandwidth_by_size.values()),
+                flops_per_s=rate[0.0],
+                errors=(errors[0], errors[1]),
+                sessions=tuple(bandwidth_factors),
+                bandwidth_factors=tuple(bandwidth_factors.values()),
+                rate_factors=tuple(rate_factors.values()),
             )
         )
     return tuple(devices)
 
 
-def session_speeds(frame: pd.DataFrame, names: pd.Series, device: Device) -> dict[str, tuple[float, float]]:
+def session_speeds(frame: pd.DataFrame, names: pd.Series, device: FittedDevice) -> dict[str, tuple[float, float]]:
     """How much faster than typical a device read and computed in each session.
 
-    Of a session that it was fitted in, what was found then; of another, the medians over its rows of their ceilings
-    over the device's.
+    Of a session in the fit, its factors of that fit; of another, the medians over its rows of their ceilings over the
+    device's.
     """
     typical = np.array([device.bandwidth(2.0**octave) for octave in _octaves(frame)])
     bandwidth = frame["ceiling_bytes_per_s"].to_numpy(float) / typical
@@ -243,10 +239,12 @@ def _octaves(frame: pd.DataFrame) -> np.ndarray:
     return np.round(np.log2(frame["step_bytes"].to_numpy(float)))
 
 
-def _apart(level_R: np.ndarray, names: pd.Series, ceiling_R: pd.Series) -> tuple[dict[float, float], dict[str, float]]:
-    """Ceilings as a number of the level times one of the session, which is 1 for the middle row's.
+def _split_levels(
+    level_R: np.ndarray, names: pd.Series, ceiling_R: pd.Series
+) -> tuple[dict[float, float], dict[str, float]]:
+    """Ceilings as a value of the level times a factor of the session; the factor is 1 in the median row's session.
 
-    Sessions are told apart by least squares in logs, and a level's number is the median of what they leave.
+    Factors of sessions are by least squares in logs, and a level's value is the median of what they leave.
     """
     log_R = np.log(ceiling_R.to_numpy(float))
     levels, level_R = np.unique(level_R, return_inverse=True)
@@ -258,7 +256,7 @@ def _apart(level_R: np.ndarray, names: pd.Series, ceiling_R: pd.Series) -> tuple
     session_S = session_S - np.median(session_S[session_R])
     rest_R = log_R - session_S[session_R]
     return (
-        {float(level): math.exp(np.median(rest_R[level_R == place])) for place, level in enumerate(levels)},
+        {float(level): math.exp(np.median(rest_R[level_R == index])) for index, level in enumerate(levels)},
         {str(name): math.exp(effect) for name, effect in zip(sessions, session_S, strict=True)},
     )
 
@@ -273,9 +271,9 @@ def _errors(frame: pd.DataFrame, metric: str) -> np.ndarray:
 
     Where they are blank or all one, what the other rows' spread gives for its count; 0 where the metric is blank.
     """
-    reach = frame[f"{metric}_p90"].to_numpy(float) - frame[f"{metric}_p10"].to_numpy(float)
+    width = frame[f"{metric}_p90"].to_numpy(float) - frame[f"{metric}_p10"].to_numpy(float)
     count = frame["count"].to_numpy(float)
-    error = MEDIAN_ERROR * reach / P10_TO_P90 / np.sqrt(count) / frame[metric].to_numpy(float)
+    error = MEDIAN_ERROR * width / P10_TO_P90 / np.sqrt(count) / frame[metric].to_numpy(float)
     spread, _ = latency_spread.moderate(latency_spread.of_table(frame, metric), count)
     error = np.where(error > 0, error, MEDIAN_ERROR * spread / np.sqrt(count))
     return np.where(frame[metric].notna(), error, 0.0)
@@ -283,5 +281,5 @@ def _errors(frame: pd.DataFrame, metric: str) -> np.ndarray:
 
 def _typical_error(frame: pd.DataFrame, metric: str) -> float:
     """The median of the rows' errors; 0 where none has the metric."""
-    known = _errors(frame, metric)[frame[metric].notna()]
-    return float(np.median(known)) if len(known) else 0.0
+    measured = _errors(frame, metric)[frame[metric].notna()]
+    return float(np.median(measured)) if len(measured) else 0.0

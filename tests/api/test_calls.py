@@ -15,11 +15,12 @@ from ie_scaling.api.loss_fits import PosteriorFit
 from ie_scaling.errors import InputError
 from ie_scaling.inference.config import NutsConfig
 from ie_scaling.latency_law import predict
-from ie_scaling.latency_law.config import PredictLatencyConfig
+from ie_scaling.latency_law.config import RequestConfig
 from ie_scaling.laws import forms
 from ie_scaling.laws.bayes import posterior as posterior_lib
 from ie_scaling.laws.config import FitConfig
 from ie_scaling.running import files, runner
+from ie_scaling.shapes import lookup
 from ie_scaling.tables import cells
 from tests.latency_law import small_posterior as small_latency
 from tests.laws import small_posterior
@@ -160,8 +161,8 @@ def test_a_latency_law_predicts_and_decides_by_name(directories):
     assert isinstance(law, LatencyFit)
     table = ies.predict_latency(law, SHAPES, batch=4, seed=1)
     assert table.index.tolist() == list(SHAPES)
-    config = PredictLatencyConfig(architectures=SHAPES, batch=4, seed=1)
-    kind, cases = predict.resolve(config, config.resolve_architectures(), law.posterior)
+    shapes = [lookup.resolve(name) for name in SHAPES]
+    kind, cases = predict.resolve(RequestConfig(batch=4), shapes, law.posterior)
     intervals = law.posterior.predict(cases, kind, 1).intervals()
     pd.testing.assert_frame_equal(table[intervals.columns].reset_index(drop=True), intervals)
     assert "latency law: R-hat 1.3 of sharpness is above 1.01" in table.attrs["warnings"]

@@ -6,16 +6,14 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-import xarray as xr
 
 from experiments import select
 from ie_scaling.architecture import Architecture
 from ie_scaling.errors import InputError
-from ie_scaling.latency_law import formula as law_model
+from ie_scaling.latency_law import formula
 from ie_scaling.latency_law import posterior as latency_law
-from ie_scaling.latency_law import sampling as law_sampling
-from ie_scaling.latency_law.config import RequestConfig
-from ie_scaling.latency_law.features import Device
+from ie_scaling.latency_law.config import Form, RequestConfig
+from ie_scaling.latency_law.features import FittedDevice
 from ie_scaling.latency_law.misfit import Misfit
 from ie_scaling.laws import forms
 from ie_scaling.laws.bayes import posterior
@@ -26,6 +24,7 @@ from ie_scaling.search import candidates, selection
 from ie_scaling.search.config import GridConfig
 from ie_scaling.tables import cells, latency_table
 from ie_scaling.workload import Case, Workload
+from tests.latency_law import small_posterior
 
 SHAPES = [
     Architecture(d_model=d, n_layers=n, n_heads=4, n_kv_heads=2, d_head=16, d_ff=3 * d, vocab_size=512)
@@ -74,21 +73,19 @@ def inputs(tmp_path):
 def law(tmp_path):
     """A latency law at its priors' centres, give or take a tenth of their spread, of one device."""
     rng = np.random.default_rng(1)
-    device = Device("sim", "float32", "loop", (2.0**22, 2.0**26), (2e10, 1e10), 1e11, (0.01, 0.01))
-    free_PCS = 0.1 * rng.standard_normal((len(law_model.PARAMETERS), 2, 300))
-    draws = {name: values[..., None] for name, values in law_model.constrain(free_PCS).items()}
+    device = FittedDevice("sim", "float32", "loop", (2.0**22, 2.0**26), (2e10, 1e10), 1e11, (0.01, 0.01))
+    free_PCS = 0.1 * rng.standard_normal((len(formula.PARAMETERS), 2, 300))
+    draws = {name: values[..., None] for name, values in formula.constrain(free_PCS).items()}
     draws |= {"noise_correlation": np.zeros((2, 300))}
-    fitted = {name: ("row", np.array([1.0, 1e12])) for name in law_sampling.RANGES}
-    fitted["device"] = ("row", np.array([device.name] * 2))
     latency_law.LatencyPosterior(
-        form="serial",
+        form=Form.SERIAL,
         devices=(device,),
         sessions=("",),
         draws=draws,
         effects_CS2N=np.zeros((2, 300, 2, 0)),
         misfit=Misfit(np.zeros((2, 2, 8)), np.zeros(2, int), np.zeros((2, 300, 2, 2))),
         failures=("R-hat 1.3 of sharpness is above 1.01",),
-        groups={"constant_data": xr.Dataset(fitted)},
+        fitted_cases=small_posterior.fitted_cases(device.name, [1.0, 1e12]),
     ).save(tmp_path / "law" / latency_law.FILE_NAME)
     return str(tmp_path / "law")
 

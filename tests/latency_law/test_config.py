@@ -2,11 +2,11 @@
 
 import pytest
 
-from ie_scaling.latency_law.config import FitLatencyConfig, LatencyLawConfig, PredictLatencyConfig
+from ie_scaling.latency_law.config import LatencyLawConfig, RequestConfig
 
 
 def test_lengths_override_the_named_workload():
-    load = PredictLatencyConfig(workload="bian2025", new_tokens=5, batch=3).resolve_workload("bfloat16", "step")
+    load = RequestConfig(workload="bian2025", new_tokens=5, batch=3).resolve_workload("bfloat16", "step")
     assert (load.batch, load.prompt_tokens, load.new_tokens, load.dtype, load.mode) == (3, 128, 5, "bfloat16", "step")
 
 
@@ -14,12 +14,10 @@ def test_lengths_override_the_named_workload():
     ("make", "fields", "word"),
     [
         (LatencyLawConfig, {"form": "cubic"}, "form='cubic'"),
-        (FitLatencyConfig, {"seed": -1}, "seed=-1"),
-        (PredictLatencyConfig, {"architectures": ()}, "at least one architecture"),
-        (PredictLatencyConfig, {"architectures": ("gpt-9",)}, "unknown architecture"),
-        (PredictLatencyConfig, {"workload": "long"}, "workload='long'"),
-        (PredictLatencyConfig, {"batch": 0}, "batch=0"),
-        (PredictLatencyConfig, {"dtype": "int4"}, "dtype='int4'"),
+        (LatencyLawConfig, {"seed": -1}, "seed=-1"),
+        (RequestConfig, {"workload": "long"}, "workload='long'"),
+        (RequestConfig, {"batch": 0}, "batch=0"),
+        (RequestConfig, {"dtype": "int4"}, "dtype='int4'"),
     ],
 )
 def test_a_broken_rule_names_field_and_value(make, fields, word):

@@ -10,8 +10,7 @@ from numpyro.infer.util import log_density
 from scipy import stats
 
 from ie_scaling.inference import numerics
-from ie_scaling.latency_law import formula as law_model
-from ie_scaling.latency_law import likelihood as law_density
+from ie_scaling.latency_law import formula, likelihood
 from ie_scaling.latency_law import table as law_table
 from tests.latency_law import simulated
 
@@ -100,8 +99,8 @@ def log_prior(x_PK):
 
 def normal_by_hand(rows, x_PK, form="serial"):
     """Misses, covariance and metric (0 or 1) of every measured log, entry by entry, row by row: TTFT, then TPOT."""
-    parameters = law_model.constrain(x_PK)
-    parameters |= law_model.derived(parameters, np.array([device.row_balance for device in rows.devices]))
+    parameters = formula.constrain(x_PK)
+    parameters |= formula.derived(parameters, np.array([device.row_balance for device in rows.devices]))
     measured = []
     for r, case in enumerate(rows.cases):
         v = {name: values[rows.device_R[r]] for name, values in parameters.items()}
@@ -135,18 +134,18 @@ def test_log_density_equals_the_sum_written_out(form, sessions, n_blocks):
     rows, x_PK = two_devices(sessions)
     misses, covariance, _ = normal_by_hand(rows, x_PK, form)
     by_hand = log_prior(x_PK) + stats.multivariate_normal.logpdf(misses, cov=covariance)
-    timed = law_density.timed(rows, form)
+    timed = likelihood.pose(rows, form)
     assert len(timed.blocks) == n_blocks
     with jax.enable_x64(True), jax.numpy_rank_promotion("allow"):
-        ours = jax.jit(lambda sites: log_density(law_density.model, (timed,), {}, sites)[0])(sites_of(x_PK))
+        ours = jax.jit(lambda sites: log_density(likelihood.model, (timed,), {}, sites)[0])(sites_of(x_PK))
     assert float(ours) == pytest.approx(by_hand, rel=1e-9)
 
 
 def test_its_derivative_is_that_of_differences():
     rows, x_PK = two_devices()
-    timed = law_density.timed(rows, "serial")
+    timed = likelihood.pose(rows, "serial")
     with numerics.double_precision(), jax.numpy_rank_promotion("allow"):
-        density = jax.jit(lambda *arguments: law_density.log_density(timed, *arguments))
+        density = jax.jit(lambda *arguments: likelihood.log_density(timed, *arguments))
         slopes = jax.grad(density, argnums=(0, 1, 2))(x_PK, ATANH_RHO, LOG_TAU)
         for place in np.ndindex(x_PK.shape):
             step = np.zeros(x_PK.shape)
@@ -163,12 +162,12 @@ def test_its_derivative_is_that_of_differences():
 def drawn():
     """Rows, their normal by hand, and 20,000 draws of what is integrated out."""
     rows, x_PK = two_devices()
-    timed = law_density.timed(rows, "serial")
+    timed = likelihood.pose(rows, "serial")
     with numerics.double_precision(), jax.numpy_rank_promotion("allow"):
         keys = jax.random.split(jax.random.key(0), 20_000)
-        rest = jax.jit(jax.vmap(lambda key: law_density.draw_rest(timed, key, sites_of(x_PK))))(keys)
+        rest = jax.jit(jax.vmap(lambda key: likelihood.draw_rest(timed, key, sites_of(x_PK))))(keys)
         rest = jax.tree.map(np.array, rest)
-    return timed, law_model.constrain(x_PK), normal_by_hand(rows, x_PK), rest
+    return timed, formula.constrain(x_PK), normal_by_hand(rows, x_PK), rest
 
 
 def test_each_row_given_all_others(drawn):
@@ -203,11 +202,11 @@ def test_sessions_and_misfits_have_the_moments_of_their_conditionals(drawn):
 
 def test_one_session_has_no_effect():
     rows, x_PK = two_devices(sessions=("a", "a"))
-    timed = law_density.timed(rows, "serial")
+    timed = likelihood.pose(rows, "serial")
     sites = sites_of(x_PK)
     del sites["log_tau"]
     with numerics.double_precision(), jax.numpy_rank_promotion("allow"):
-        rest = law_density.draw_rest(timed, jax.random.key(0), sites)
-        traced = log_density(law_density.model, (timed,), {}, sites)[1]
+        rest = likelihood.draw_rest(timed, jax.random.key(0), sites)
+        traced = log_density(likelihood.model, (timed,), {}, sites)[1]
     assert set(rest) == {"log_density_R", "weights_2R"}
     assert "log_tau" not in traced

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from ie_scaling.latency_law import misfit as law_misfit
+from ie_scaling.latency_law import misfit
 from ie_scaling.latency_law.misfit import Misfit
 from tests.latency_law import simulated
 
@@ -23,8 +23,8 @@ def alike(case, factor):
 def known():
     """A misfit that is known to be one value at each of CASES, and that value; the first device's."""
     values_R = np.array([1.0, -0.5, 0.3, 0.0, 2.0, -1.0])
-    sizes_2RI = law_misfit.sizes_of(CASES)
-    weights_2R = np.array([np.linalg.solve(law_misfit.correlation(each, each), values_R) for each in sizes_2RI])
+    sizes_2RI = misfit.sizes_of(CASES)
+    weights_2R = np.array([np.linalg.solve(misfit.correlation(each, each), values_R) for each in sizes_2RI])
     return Misfit(sizes_2RI, np.zeros(6, int), np.broadcast_to(weights_2R, (2, N_DRAWS // 2, 2, 6))), values_R
 
 
@@ -35,8 +35,8 @@ def draw(misfit, cases, amplitude=0.1, place=0):
 
 def test_sizes_so_many_times_apart_share_three_fifths():
     for metric, factor in enumerate((np.exp(1.5), np.e)):
-        each = law_misfit.sizes_of([CASES[0], alike(CASES[0], factor)])[metric]
-        assert law_misfit.correlation(each, each)[0, 1] == pytest.approx(np.exp(-0.5), rel=0.01)
+        each = misfit.sizes_of([CASES[0], alike(CASES[0], factor)])[metric]
+        assert misfit.correlation(each, each)[0, 1] == pytest.approx(np.exp(-0.5), rel=0.01)
 
 
 def test_where_it_was_timed_it_is_known(known):

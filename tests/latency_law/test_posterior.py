@@ -14,12 +14,10 @@ from ie_scaling.errors import InputError
 from ie_scaling.inference import draws_file
 from ie_scaling.inference.config import NutsConfig
 from ie_scaling.latency_law import features as law_features
-from ie_scaling.latency_law import formula as law_model
-from ie_scaling.latency_law import likelihood as law_density
+from ie_scaling.latency_law import formula, likelihood, sampling
 from ie_scaling.latency_law import posterior as latency_law
-from ie_scaling.latency_law import sampling as law_sampling
 from ie_scaling.latency_law import table as law_table
-from ie_scaling.latency_law.config import FitLatencyConfig, LatencyLawConfig, PredictLatencyConfig
+from ie_scaling.latency_law.config import LatencyLawConfig
 from ie_scaling.running import runner
 from ie_scaling.tables import cells
 from ie_scaling.tables.latency_metric import LatencyMetric
@@ -51,7 +49,7 @@ def directory(tmp_path_factory, truth):
             other = simulated.table(new, simulated.device(1), truth[:, 1], rng, session)
             table = pd.concat([table, other.assign(held=[int(i >= N_NEW) for i in range(len(new))])])
         cells.write_table(folder / f"{name}.csv", table)
-    config = FitLatencyConfig(tables=f"{folder / 'a.csv'},{folder / 'b.csv'}", holdout="held == 1", nuts=QUICK)
+    config = fit_latency.Config(tables=f"{folder / 'a.csv'},{folder / 'b.csv'}", holdout="held == 1", nuts=QUICK)
     assert runner.run(fit_latency, config, folder / "fit") == []
     return folder / "fit"
 
@@ -69,7 +67,7 @@ def predictions(directory):
 def test_known_parameters_are_recovered(posterior, truth):
     """Each of the well-timed device's within its 99 % interval, and most within their 90 %."""
     inside = 0
-    for name, values in law_model.constrain(truth).items():
+    for name, values in formula.constrain(truth).items():
         draws = posterior.draws[name][..., 0].ravel()
         low, five, ninety_five, high = np.quantile(draws, (0.005, 0.05, 0.95, 0.995))
         assert low < values[0] < high, name
@@ -108,10 +106,10 @@ def _errors_of_a_new_device(seed, n_timings):
     errors = []
     for chosen in (tables, tables[2:]):
         rows = law_table.rows_of(law_table.add_columns(pd.concat(chosen)))
-        mode_PK, _ = law_sampling.fit_mode(law_density.timed(rows, "serial"))
+        mode_PK, _ = sampling.fit_mode(likelihood.pose(rows, "serial"))
         features = law_features.features_of(simulated.cases(40, 300 + seed), [rows.devices[-1]] * 40)
         found, true = (
-            law_model.log_step_s(law_model.free_of(x_P[:, None]), features, "serial")
+            formula.log_step_s(formula.free_of(x_P[:, None]), features, "serial")
             for x_P in (mode_PK[:, -1], x_PK[:, 2])
         )
         errors.append(np.median(np.abs(np.expm1(found - true))))
@@ -224,7 +222,7 @@ def test_too_few_rows_are_refused(truth):
 
 
 def test_predicting_from_the_command_line(directory, tmp_path, capsys):
-    config = PredictLatencyConfig(
+    config = predict_latency.Config(
         fit=str(directory), architectures=("smollm2-135m", "llama-3.1-8b"), device_kind="sim0", batch=2, new_tokens=9
     )
     said = runner.start(predict_latency, config, tmp_path / "out")
@@ -243,17 +241,17 @@ def test_predicting_from_the_command_line(directory, tmp_path, capsys):
 def test_a_failed_gate_follows_the_predictions(posterior, tmp_path):
     failed = dataclasses.replace(posterior, failures=("R-hat 2 of sharpness is above 1.01",))
     failed.save(tmp_path / latency_law.FILE_NAME)
-    config = PredictLatencyConfig(fit=str(tmp_path), device_kind="sim0")
+    config = predict_latency.Config(fit=str(tmp_path), device_kind="sim0")
     assert "latency law: R-hat 2 of sharpness is above 1.01" in runner.start(predict_latency, config, tmp_path / "out")
 
 
 def test_a_dry_run_says_what_would_be_fitted(directory):
-    config = json.loads((directory / "config.json").read_text())
-    asked = FitLatencyConfig(tables=config["tables"], holdout=config["holdout"])
-    said = fit_latency.estimate(asked, fit_latency.load(asked))
-    assert "29 rows of 2 devices in 2 sessions fitted, held out 32 rows" in said
+    stored = json.loads((directory / "config.json").read_text())
+    config = fit_latency.Config(tables=stored["tables"], holdout=stored["holdout"])
+    estimate = fit_latency.estimate(config, fit_latency.load(config))
+    assert "29 rows of 2 devices in 2 sessions fitted, held out 32 rows" in estimate
     with pytest.raises(InputError, match="no such file"):
-        fit_latency.load(FitLatencyConfig(tables="nowhere.csv"))
+        fit_latency.load(fit_latency.Config(tables="nowhere.csv"))
 
 
 def test_a_faster_hour_is_predicted_faster(posterior):
@@ -270,7 +268,7 @@ def test_a_faster_hour_is_predicted_faster(posterior):
     named = restless.predict(cases, device.device_kind, level="law", sessions=["fast"] * 3).tpot_s_WA
     np.testing.assert_allclose(named, at[2.0])
     np.testing.assert_allclose(restless.predict(cases, device.device_kind, level="law").tpot_s_WA, at[1.0])
-    depth_A = np.array([case.architecture.n_layers for case in cases]) / law_model.TYPICAL_DEPTH
+    depth_A = np.array([case.architecture.n_layers for case in cases]) / formula.TYPICAL_DEPTH
     batched_A = np.array([1 - 1 / case.workload.batch for case in cases])
     of_device = {name: values[..., 0].reshape(-1, 1) for name, values in posterior.draws.items() if values.ndim == 3}
     share = of_device["fixed_share"]

@@ -1,5 +1,7 @@
 """The hardware-agnostic proxy: weights recovered, one order of shapes on every device."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -47,5 +49,5 @@ def test_shapes_come_in_one_order_on_every_device(rows):
 
 
 def test_too_few_rows_give_no_proxy(rows):
-    blank = law_table.Rows(**(vars(rows) | {"tpot_s_R": np.where(np.arange(len(rows)) < 3, rows.tpot_s_R, np.nan)}))
+    blank = dataclasses.replace(rows, tpot_s_R=np.where(np.arange(len(rows)) < 3, rows.tpot_s_R, np.nan))
     assert law_proxy.fit(blank, "tpot_s") is None

@@ -10,10 +10,8 @@ import pytest
 from experiments import fit_latency
 from ie_scaling import accounting, workload
 from ie_scaling.latency_law import features as law_features
-from ie_scaling.latency_law import likelihood as law_density
-from ie_scaling.latency_law import sampling as law_sampling
+from ie_scaling.latency_law import likelihood, sampling
 from ie_scaling.latency_law import table as law_table
-from ie_scaling.latency_law.config import FitLatencyConfig
 from ie_scaling.running import runner
 from ie_scaling.tables import cells
 from tests.latency_law import simulated
@@ -47,7 +45,7 @@ def test_features_add_up_to_what_a_workload_costs():
 
 
 def test_bandwidth_is_interpolated_between_logs():
-    device = law_features.Device("x", "float32", "loop", (2.0**22, 2.0**24), (16e9, 4e9), 1e11, (0.0, 0.0))
+    device = law_features.FittedDevice("x", "float32", "loop", (2.0**22, 2.0**24), (16e9, 4e9), 1e11, (0.0, 0.0))
     sizes = [2.0**20, 2.0**22, 2.0**23, 2.0**24, 2.0**30]
     np.testing.assert_allclose([device.bandwidth(size) for size in sizes], [16e9, 16e9, 8e9, 4e9, 4e9])
     assert device.typical_bandwidth == pytest.approx(8e9)
@@ -117,8 +115,8 @@ def test_what_a_faster_hour_changes_is_no_effect_of_the_session():
 
 def _gaps_of_sessions(rows):
     """How far apart two sessions lie in what the law at its mode leaves of TTFT and of TPOT."""
-    timed = law_density.timed(rows, "serial")
-    misses_2R = law_density.misses(timed, law_sampling.fit_mode(timed)[0]).reshape(2, -1)
+    timed = likelihood.pose(rows, "serial")
+    misses_2R = likelihood.residuals(timed, sampling.fit_mode(timed)[0]).reshape(2, -1)
     return np.ptp([misses_2R[:, rows.session_R == session].mean(axis=1) for session in (0, 1)], axis=0)
 
 
@@ -196,7 +194,7 @@ def test_a_holdout_must_split(path, holdout, words):
 )
 def test_an_unknown_device_is_named(asked, words):
     with pytest.raises(ValueError, match="was not fitted") as caught:
-        law_features.place_of((DEVICE,), *asked)
+        law_features.index_of((DEVICE,), *asked)
     assert all(word in str(caught.value) for word in words)
 
 
@@ -213,7 +211,7 @@ def test_a_table_in_memory_will_do(frame):
 
 def test_milliseconds_are_warned_of_before_the_fit(tmp_path):
     path = Path(__file__).parent.parent / "cases" / "latency_milliseconds.csv"
-    config = FitLatencyConfig(tables=str(path))
+    config = fit_latency.Config(tables=str(path))
     (said,) = fit_latency.load(config).remarks
     assert f"{path}: row 1, and 12 of 12 rows" in said
     assert runner.dry_run(fit_latency, config, tmp_path / "out") == [said]
