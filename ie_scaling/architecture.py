@@ -135,6 +135,11 @@ class Architecture(Shape[int]):
             tail += f"-rope{short if float(short) == self.rope_base else repr(self.rope_base)}"
         return "-".join(f"{letter}{getattr(self, name)}" for name, letter in LETTER_OF.items()) + tail
 
+    @staticmethod
+    def is_name(text: str) -> bool:
+        """Whether a text has the form of a `name`; its numbers may still break a rule."""
+        return _NAME.fullmatch(text) is not None
+
     @classmethod
     def parse(cls, text: str) -> "Architecture":
         """The architecture with this `name`, such as d512-n8-h8-k2-c64-f1536-v50432-qknorm."""

@@ -51,7 +51,7 @@ class Decision(Shown):
       recommended: what the caller called it, or its own name.
       architecture: the shape itself.
       table: a row a candidate as in candidates.csv, by name: losses, ranks and regret among the feasible, latency.
-      facts: what there is to say of the choice, as in selection.json.
+      facts: the fields of selection.json, and `notes` on public models.
     """
 
     recommended: str
@@ -61,7 +61,7 @@ class Decision(Shown):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What is to be said against the posterior, the latencies, and their use for these candidates."""
+        """Failed diagnostics of the posterior, of the latencies, and of their use for these candidates."""
         return tuple(self.facts["failures"])
 
     def describe(self) -> Summary:

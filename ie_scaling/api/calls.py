@@ -1,7 +1,7 @@
 """The calls from Python but `rows.read_runs`: fit a law, rank shapes, select one, predict latencies, load a fit.
 
 Each runs what the command of its name runs, with the same fields, defaults and rules, and gives the same numbers.
-Nothing is printed but progress, on stderr (none with progress=False); what is to be said against a result is in its
+Nothing is printed but progress, on stderr (none with progress=False); failed diagnostics of a result are in its
 `warnings` (of a DataFrame, in `.attrs["warnings"]`). Bad input raises InputError, one line.
 """
 

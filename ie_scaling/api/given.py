@@ -20,12 +20,12 @@ from ie_scaling.tables import latency_table
 
 def load(directory: str | Path, allow_unfinished: bool = False) -> PosteriorFit | LatencyFit:
     """What a finished directory holds: see `calls.load`."""
-    place = Path(fields.text("directory", directory))
-    identity.named("directory", [place])  # a name that no directory can have
-    workdir.require_done(place, allow_unfinished)
-    if (place / latency_law.FILE_NAME).is_file():
-        return LatencyFit(posterior=latency_law.load_fit(place), source=str(place))
-    return PosteriorFit(posterior=posterior_lib.load_fit(place), source=str(place))
+    path = Path(fields.text("directory", directory))
+    identity.named("directory", [path])  # a name that no directory can have
+    workdir.require_done(path, allow_unfinished)
+    if (path / latency_law.FILE_NAME).is_file():
+        return LatencyFit(posterior=latency_law.load_fit(path), source=str(path))
+    return PosteriorFit(posterior=posterior_lib.load_fit(path), source=str(path))
 
 
 def posteriors(value: object) -> tuple[Posterior, ...]:

@@ -40,7 +40,7 @@ def read_runs(path: Table, columns: str | Mapping[str, Any] = "", where: str = "
 
 
 def open_rows(rows: pd.DataFrame | str | Path, columns: str | dict, allow_unfinished: bool = False) -> RunSource:
-    """Rows that are held, or the run tables at a path.
+    """The run table that a DataFrame is, or those at a path.
 
     Raises:
       InputError: neither, a table that cannot be read, or one of a sweep that is not finished.

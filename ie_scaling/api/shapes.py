@@ -28,7 +28,7 @@ class NamedShapes:
         """One shape or several.
 
         Raises:
-          InputError: something that is no shape, by its place in the list.
+          InputError: something that is no shape, by its index in the list.
         """
         given = [shapes] if isinstance(shapes, str | Path | Architecture) else shapes
         if isinstance(given, np.ndarray):
@@ -36,11 +36,11 @@ class NamedShapes:
         if not isinstance(given, Iterable):
             raise InputError(f"{field}={short(shapes)}: must be a shape, its name, or a list of them")
         names, architectures = [], []
-        for place, shape in enumerate(given):
+        for index, shape in enumerate(given):
             try:
                 architectures.append(shape if isinstance(shape, Architecture) else lookup.resolve(_text(shape)))
             except InputError as error:
-                raise InputError(f"{field}[{place}]: {error}") from None
+                raise InputError(f"{field}[{index}]: {error}") from None
             names.append(shape.name if isinstance(shape, Architecture) else str(shape))
         return cls(tuple(names), tuple(architectures), tuple(lookup.notes(names)))
 

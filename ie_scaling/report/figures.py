@@ -162,16 +162,16 @@ def predicted_against_realized(groups: Mapping[str, Sequence[Interval]], realize
     `groups` maps a law's name to its intervals, whose labels are the keys of `realized`.
     """
     figure, axes = _axes((6.8, 1.6 + 0.55 * len(realized)))
-    places = {label: index for index, label in enumerate(realized)}
+    positions = {label: index for index, label in enumerate(realized)}
     for offset, (law, intervals) in enumerate(groups.items()):
         shift = 0.18 * (offset - (len(groups) - 1) / 2)
-        y = [places[interval.label] + shift for interval in intervals]
+        y = [positions[interval.label] + shift for interval in intervals]
         _error_bars(axes, intervals, y, COLORS[offset % len(COLORS)], law)
     for label, loss in realized.items():
-        axes.plot([loss, loss], [places[label] - 0.35, places[label] + 0.35], color="black", linewidth=2)
+        axes.plot([loss, loss], [positions[label] - 0.35, positions[label] + 0.35], color="black", linewidth=2)
     axes.plot([], [], color="black", linewidth=2, label="realized")
-    axes.set_yticks(list(places.values()), list(places), fontsize=8)
-    axes.set(xlabel="validation loss (nats/token); predicted mean and 90 % interval", ylim=(-0.6, len(places) - 0.4))
+    axes.set_yticks(list(positions.values()), list(positions), fontsize=8)
+    axes.set(xlabel="validation loss (nats/token); predicted mean and 90 % interval", ylim=(-0.6, len(positions) - 0.4))
     axes.invert_yaxis()
     axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
@@ -208,9 +208,9 @@ def loss_against_latency(table: pd.DataFrame, names: Sequence[str], bound_s: flo
         chosen, feasible = row["recommended"], np.isfinite(row["expected_regret"])
         color = COLORS[1] if chosen else COLORS[0] if feasible else COLORS[5]
         bar = [[row["loss_mean"] - row["loss_lo90"]], [row["loss_hi90"] - row["loss_mean"]]]
-        place = 1e3 * row["latency_mean"], row["loss_mean"]
-        axes.errorbar(*([value] for value in place), yerr=bar, color=color, marker="*" if chosen else "o", capsize=2)
-        axes.annotate(name, place, (5, 4), textcoords="offset points", fontsize=7)
+        point = 1e3 * row["latency_mean"], row["loss_mean"]
+        axes.errorbar(*([value] for value in point), yerr=bar, color=color, marker="*" if chosen else "o", capsize=2)
+        axes.annotate(name, point, (5, 4), textcoords="offset points", fontsize=7)
     if np.isfinite(bound_s):
         axes.axvline(1e3 * bound_s, color="black", linestyle="--", linewidth=1)
     axes.set(xlabel="measured latency (ms)", ylabel="predicted loss (nats/token), 90 % interval")
@@ -233,11 +233,11 @@ def law_contest(table: pd.DataFrame) -> Figure:
         for axes, score in zip(row, ("cross_validation", "extrapolation"), strict=True):
             axes.spines[["top", "right"]].set_visible(False)
             axes.grid(alpha=0.25, linewidth=0.6)
-            for place, entry in enumerate(group.to_dict("records")):
+            for position, entry in enumerate(group.to_dict("records")):
                 low, middle, high = (1e4 * entry[f"mse_{score}{tail}"] for tail in ("_lo90", "", "_hi90"))
                 reach = [[max(middle - low, 0)], [max(high - middle, 0)]]
                 axes.errorbar(
-                    [middle], [place], xerr=reach, fmt="o", markersize=4, capsize=2, color=families[entry["law"]]
+                    [middle], [position], xerr=reach, fmt="o", markersize=4, capsize=2, color=families[entry["law"]]
                 )
             axes.set_xscale("log")
             axes.xaxis.set_major_formatter(LogFormatterSciNotation())

@@ -133,10 +133,10 @@ def prior_checks(checks: Mapping[str, Any]) -> Figure:
     names = [name for name, entry in checks.items() if isinstance(entry, Mapping)]
     figure = Figure(figsize=(3.1 * len(names), 1.7), dpi=120, layout="constrained")
     for axes, name in zip(figure.subplots(1, len(names), squeeze=False, sharey=True)[0], names, strict=True):
-        for place, (kind, color) in enumerate((("prior", COLORS[5]), ("posterior", COLORS[0]))):
+        for position, (kind, color) in enumerate((("prior", COLORS[5]), ("posterior", COLORS[0]))):
             entry = checks[name][kind]
             reach = [[entry["median"] - entry["lo90"]], [entry["hi90"] - entry["median"]]]
-            axes.errorbar([entry["median"]], [place], xerr=reach, fmt="o", color=color, markersize=4, capsize=2)
+            axes.errorbar([entry["median"]], [position], xerr=reach, fmt="o", color=color, markersize=4, capsize=2)
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(alpha=0.25, linewidth=0.6)
         axes.set_title("loss of the fitted rows (nats)" if name == "loss" else name, fontsize=8)
@@ -158,10 +158,10 @@ def families(pooled: Mapping[str, Any]) -> Figure:
     figure = Figure(figsize=(3.0 * len(names), 1.0 + 0.35 * len(labels)), dpi=120, layout="constrained")
     for axes, name in zip(figure.subplots(1, len(names), squeeze=False, sharey=True)[0], names, strict=True):
         entries = [entry["intervals"][name] for entry in pooled["families"].values()] + [pooled["common"][name]]
-        for place, entry in enumerate(entries):
+        for position, entry in enumerate(entries):
             reach = [[entry["median"] - entry["lo90"]], [entry["hi90"] - entry["median"]]]
-            color = "black" if place == len(entries) - 1 else COLORS[place % len(COLORS)]
-            axes.errorbar([entry["median"]], [place], xerr=reach, fmt="o", color=color, markersize=4, capsize=2)
+            color = "black" if position == len(entries) - 1 else COLORS[position % len(COLORS)]
+            axes.errorbar([entry["median"]], [position], xerr=reach, fmt="o", color=color, markersize=4, capsize=2)
         if name in positive:
             axes.set_xscale("log")
         axes.spines[["top", "right"]].set_visible(False)
@@ -190,12 +190,12 @@ def contest(scores: pd.DataFrame) -> Figure:
         for axes, (metric, scale, label) in zip(row, metrics, strict=True):
             axes.spines[["top", "right"]].set_visible(False)
             axes.grid(alpha=0.25, linewidth=0.6)
-            for place, name in enumerate(entries):
+            for position, name in enumerate(entries):
                 low, middle, high = (scale * by_entry.at[name, f"{metric}{tail}"] for tail in ("_lo90", "", "_hi90"))
                 if np.isfinite(middle):
                     reach = [[max(middle - low, 0)], [max(high - middle, 0)]]
                     color = kinds[name.split()[0]]
-                    axes.errorbar([middle], [place], xerr=reach, fmt="o", markersize=4, capsize=2, color=color)
+                    axes.errorbar([middle], [position], xerr=reach, fmt="o", markersize=4, capsize=2, color=color)
             axes.set_xlabel(label, fontsize=8)
             axes.tick_params(labelsize=7)
             axes.set_yticks(range(len(entries)), entries, fontsize=7)

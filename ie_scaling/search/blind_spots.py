@@ -66,12 +66,12 @@ def find(posteriors: Sequence[Posterior], architectures: Sequence[Architecture],
         return warnings
     candidates, fitted = Shape.of(architectures), first.fitted_shapes.shape
     for feature in FEATURES:
-        asked_A, fitted_M = feature.values(candidates), feature.values(fitted)
+        candidate_A, fitted_M = feature.values(candidates), feature.values(fitted)
         fitted_M = fitted_M[~np.isnan(fitted_M)]
-        beyond = _beyond(feature, asked_A[is_new], fitted_M)
-        facts = f"{_say_fitted(feature, fitted_M)}, candidates have {_range(feature, asked_A)}"
+        beyond = _beyond(feature, candidate_A[is_new], fitted_M)
+        facts = f"{_say_fitted(feature, fitted_M)}, candidates have {_range(feature, candidate_A)}"
         blind, sighted = _split(feature, [posterior.law for posterior in posteriors])
-        if blind and (beyond or _varies(feature, asked_A)):
+        if blind and (beyond or _varies(feature, candidate_A)):
             have = "has" if len(blind) == 1 else "have"
             warnings.append(f"{_say(blind)} {have} no term for {feature.words}; {facts}; {feature.consequence}")
         if sighted and beyond and feature.letter != "d/n":  # which far_outside says

@@ -107,7 +107,7 @@ def join_models(identity: Identity) -> str:
 
 
 def diagnose(belief: Belief, space: Space, features: Features) -> list[Diagnostic]:
-    """Failures of what is used, and what the laws say nothing about."""
+    """Failed diagnostics of the posteriors in use, and features of the candidates that their laws do not cover."""
     blind = blind_spots.find(belief.used, space.architectures, features)
     return belief.diagnostics() + diagnostic.each(Kind.EXTRAPOLATION, blind)
 

@@ -74,8 +74,8 @@ class Summary:
     """Running sums over batches of draws; `add` each batch, then read the properties.
 
     Candidates of equal loss in a draw share its ranks equally. Beyond SORTED candidates a draw is not sorted whole: the
-    first `max_rank` places are exact, the others come from a histogram of that draw's losses, in a bin of which
-    candidates share their mean place.
+    first `max_rank` ranks are exact, the others come from a histogram of that draw's losses, in a bin of which
+    candidates share their mean rank.
     """
 
     n_architectures: int
@@ -134,17 +134,17 @@ class Summary:
         self._rank_A += middle.take(bin_A)  # halves of whole numbers, exact in either
 
     def _count_first(self, order: np.ndarray, sorted_gap: np.ndarray) -> None:
-        """Count the first `max_rank` places of one draw, of candidates in order of loss; equal losses share them."""
+        """Count the first `max_rank` ranks of one draw, of candidates in order of loss; equal losses share them."""
         shown = sorted_gap[: self.max_rank + 1]
         if (shown[1:] > shown[:-1]).all():
             self._count_AK[order[: self.max_rank], np.arange(self.max_rank)] += 1
             return
-        for place in range(self.max_rank):
+        for position in range(self.max_rank):
             first, last = (
-                np.searchsorted(sorted_gap, sorted_gap[place], "left"),
-                np.searchsorted(sorted_gap, sorted_gap[place], "right"),
+                np.searchsorted(sorted_gap, sorted_gap[position], "left"),
+                np.searchsorted(sorted_gap, sorted_gap[position], "right"),
             )
-            self._count_AK[order[first:last], place] += 1 / (last - first)
+            self._count_AK[order[first:last], position] += 1 / (last - first)
 
     def merge(self, other: "Summary") -> None:
         """Count another summary's draws too."""
@@ -179,7 +179,7 @@ class Summary:
 
 
 def _shared_ranks(sorted_A: np.ndarray) -> np.ndarray:
-    """Ranks from 1 of sorted losses, the mean of its places for each of several equal ones."""
+    """Ranks from 1 of sorted losses, the mean of their positions for each of several equal ones."""
     rank_A = np.arange(1.0, len(sorted_A) + 1)
     is_new_A = sorted_A[1:] > sorted_A[:-1]
     if is_new_A.all():

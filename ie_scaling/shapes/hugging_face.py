@@ -52,7 +52,7 @@ def read(fields: Any, source: str = "config.json") -> tuple[Architecture, tuple[
         differs += _weights({**decoder.fields, **fields}) + (hf.VISION,) * decoder.with_inputs
         differs += (ONE_LAYER,) * (architecture.n_layers == 1 and architecture.d_model >= DRAFT_WIDTH)
         return architecture, differs + _unknown(decoder, dialect, architecture, width)
-    except ValueError as error:
+    except InputError as error:
         raise InputError(f"{source}: {error}") from None
 
 

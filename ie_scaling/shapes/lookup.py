@@ -4,7 +4,6 @@ import contextlib
 import difflib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from ie_scaling.architecture import Architecture
 from ie_scaling.errors import InputError
@@ -66,11 +65,6 @@ def names_of(architecture: Architecture) -> list[str]:
     return [name for name, shape in PUBLIC_SHAPES.items() if shape == architecture.name]
 
 
-def from_hugging_face(fields: Any, source: str = "config.json") -> Architecture:
-    """The shape in a Hugging Face config: see `hugging_face.read`."""
-    return hugging_face.read(fields, source)[0]
-
-
 def _look_up(spec: str) -> tuple[Architecture, tuple[str, ...]]:
     if not isinstance(spec, str) or len(spec) > MAX_NAME:
         size = f" of {len(spec):,} characters" if isinstance(spec, str) else ""
@@ -79,15 +73,15 @@ def _look_up(spec: str) -> tuple[Architecture, tuple[str, ...]]:
         return Architecture.parse(PUBLIC_SHAPES[key]), MODELS[key].family.differs
     if (path := _file_of(spec)) is not None:
         return hugging_face.read(config_file.read_config(path), str(path))
+    if not Architecture.is_name(spec):
+        raise InputError(
+            f"{shown(spec)}: unknown architecture; give a shape such as d512-n8-h8-k2-c64-f1536-v50432, the path of a "
+            f"config.json, or a public model such as {', '.join(_nearest(spec))} (docs/public_shapes.md lists them)"
+        )
     try:
         return Architecture.parse(spec), ()
-    except ValueError as error:
-        if "expected a name" not in str(error):  # well formed, with a rule broken
-            raise InputError(f"{shown(spec)}: {error}") from None
-    raise InputError(
-        f"{shown(spec)}: unknown architecture; give a shape such as d512-n8-h8-k2-c64-f1536-v50432, the path of a "
-        f"config.json, or a public model such as {', '.join(_nearest(spec))} (docs/public_shapes.md lists them)"
-    )
+    except InputError as error:
+        raise InputError(f"{shown(spec)}: {error}") from None
 
 
 def _file_of(spec: str) -> Path | None:

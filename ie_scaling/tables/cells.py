@@ -141,9 +141,9 @@ def positive(path: Path, frame: pd.DataFrame, column: str, required: bool) -> pd
 def refuse(path: Path, cells: pd.Series, broken: pd.Series, rule: str) -> None:
     """Where any cell of a column is broken, the first of them as an error; rows are named by the index, 1 the first."""
     if broken.any():
-        place = int(broken.to_numpy().argmax())
-        index = cells.index[place]
-        row = int(index) if isinstance(index, int | np.integer) else place
+        position = int(broken.to_numpy().argmax())
+        index = cells.index[position]
+        row = int(index) if isinstance(index, int | np.integer) else position
         raise InputError(
-            f"{path}: row {row + 1}, column {numbers.label(cells.name)}: {numbers.quoted(cells.iloc[place])} {rule}"
+            f"{path}: row {row + 1}, column {numbers.label(cells.name)}: {numbers.quoted(cells.iloc[position])} {rule}"
         )

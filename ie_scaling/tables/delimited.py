@@ -59,12 +59,12 @@ def named(path: Path, frame: pd.DataFrame, header: list[str]) -> pd.DataFrame:
             row = int((~numbers.is_blank(frame[i])).to_numpy().argmax())
             value = numbers.quoted(frame[i].iloc[row])
             raise InputError(f"{path}: row {row + 1}: value {i + 1}, {value}, is in a column without a name; name it")
-    kept = [i for i in range(len(names)) if i not in blank]
-    names = [names[i] or "Unnamed: 0" for i in kept]
+    named = [i for i in range(len(names)) if i not in blank]
+    names = [names[i] or "Unnamed: 0" for i in named]
     name, count = collections.Counter(names).most_common(1)[0] if names else ("", 0)
     if count > 1:
         raise InputError(f"{path}: {count} columns are named {numbers.quoted(name)}; rename all but one")
-    frame = frame[kept]
+    frame = frame[named]
     frame.columns = pd.Index(names)
     return frame
 
@@ -101,8 +101,8 @@ def _text(path: Path, data: bytes) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        place = f"byte 0x{data[error.start]:02x} in line {_line(data, error.start)}"
-        raise InputError(f"{path}: is not UTF-8 ({place}); save it as UTF-8") from None
+        byte = f"byte 0x{data[error.start]:02x} in line {_line(data, error.start)}"
+        raise InputError(f"{path}: is not UTF-8 ({byte}); save it as UTF-8") from None
 
 
 def _line(data: bytes, at: int) -> int:

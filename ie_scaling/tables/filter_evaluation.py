@@ -63,10 +63,10 @@ def keeps(frame: pd.DataFrame, where: str) -> np.ndarray:
       NotAllowed: what it says is not allowed, or is not true or false for each row.
     """
     tree, backticks = parse(where)
-    kept = compute.as_truth(_Evaluation(frame, backticks).value(tree))
-    if not isinstance(kept, np.ndarray):
+    mask = compute.as_truth(_Evaluation(frame, backticks).value(tree))
+    if not isinstance(mask, np.ndarray):
         raise NotAllowed("must be true or false for each row; it is the same for all")
-    return kept
+    return mask
 
 
 class _Evaluation:
@@ -120,28 +120,28 @@ class _Evaluation:
         return Column(name, cells)
 
     def _comparison(self, node: ast.Compare) -> np.ndarray | bool:
-        kept: Any = True
+        truth: Any = True
         left = self.value(node.left)
         for op, right_node in zip(node.ops, node.comparators, strict=True):
             if isinstance(op, ast.In | ast.NotIn):
                 is_in = compute.is_in(left, self._list(right_node))
-                kept = np.logical_and(kept, is_in if isinstance(op, ast.In) else np.logical_not(is_in))
+                truth = np.logical_and(truth, is_in if isinstance(op, ast.In) else np.logical_not(is_in))
                 continue
             if type(op) not in _COMPARED:
                 raise not_allowed(_name_of(op))
             right = self.value(right_node)
-            kept = np.logical_and(kept, compute.compare(_COMPARED[type(op)], left, right))
+            truth = np.logical_and(truth, compute.compare(_COMPARED[type(op)], left, right))
             left = right
-        return _plain(kept)
+        return _plain(truth)
 
     def _list(self, node: ast.AST) -> list[Any]:
         """The constants of a list, tuple or set."""
         if not isinstance(node, ast.List | ast.Tuple | ast.Set):
             raise NotAllowed("in needs a list such as ['a', 'b']; part of a text is name.str.contains('a')")
-        found = [self.value(item) for item in node.elts]
-        if not found or any(isinstance(item, Column | np.ndarray | bool) for item in found):
+        constants = [self.value(item) for item in node.elts]
+        if not constants or any(isinstance(item, Column | np.ndarray | bool) for item in constants):
             raise NotAllowed("a list must hold numbers or texts, one at least")
-        return found
+        return constants
 
     def _logic(self, node: ast.BoolOp) -> np.ndarray | bool:
         combine = np.logical_and if isinstance(node.op, ast.And) else np.logical_or

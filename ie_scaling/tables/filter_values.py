@@ -136,10 +136,10 @@ def contains(value: Value, pattern: str, case: bool, regex: bool) -> np.ndarray:
     match = pc.get_function("match_substring_regex" if regex else "match_substring")
     try:
         texts = pa.array(per_row(as_text(value)), pa.large_string())
-        found = match.call([texts], pc.MatchSubstringOptions(pattern, ignore_case=not case))
+        matches = match.call([texts], pc.MatchSubstringOptions(pattern, ignore_case=not case))
     except pa.ArrowException as error:
         raise NotAllowed(f"{numbers.quoted(pattern)} is no regular expression ({str(error).splitlines()[0]})") from None
-    return np.asarray(found, bool)
+    return np.asarray(matches, bool)
 
 
 def each_text(value: Value, method: Callable[[str], object], dtype: type) -> np.ndarray:

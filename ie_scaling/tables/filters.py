@@ -23,11 +23,11 @@ def filter_rows(frame: pd.DataFrame, where: str, path: Path | str = "table", fie
     """
     if not where:
         return frame
-    said = f"{field}={_cut.repr(where)}"
+    given = f"{field}={_cut.repr(where)}"
     try:
-        kept = frame[filter_evaluation.keeps(frame, where)]
+        rows = frame[filter_evaluation.keeps(frame, where)]
     except NotAllowed as error:
-        raise InputError(f"{said}: not a row filter for {path} ({error})") from None
-    if kept.empty:
-        raise InputError(f"{said}: keeps no row of {path}")
-    return kept
+        raise InputError(f"{given}: not a row filter for {path} ({error})") from None
+    if rows.empty:
+        raise InputError(f"{given}: keeps no row of {path}")
+    return rows

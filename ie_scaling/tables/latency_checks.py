@@ -8,6 +8,7 @@ import pandas as pd
 
 from ie_scaling import accounting
 from ie_scaling.architecture import Architecture
+from ie_scaling.errors import InputError
 from ie_scaling.shapes.lookup import PUBLIC_SHAPES
 from ie_scaling.tables import cells, shape_table
 from ie_scaling.tables.latency_metric import LatencyMetric
@@ -57,23 +58,23 @@ def remarks(frame: pd.DataFrame, name: str) -> list[str]:
     )
     least = frame[["ttft_s", "tpot_s"]].min(axis=1) / frame["floor_s"]  # a prompt, too, reads every weight
     fast = least < IMPOSSIBLE_FLOORS
-    said = []
+    warnings = []
     if slow.any():
-        place = int(slow.to_numpy().argmax())
-        why = f"{multiplied.iloc[place]:.3g} parameters a second"
-        if floors.iloc[place] >= MANY_FLOORS:
-            why = f"{floors.iloc[place]:,.0f} times its floor_s, a thousand floors and more"
-        said.append(
-            f"{name}: row {_row(frame, place)}, and {int(slow.sum())} of {len(frame)} rows: a step of "
-            f"{step_s.iloc[place]:.3g} s, {why}: are these milliseconds? Times must be in seconds"
+        position = int(slow.to_numpy().argmax())
+        why = f"{multiplied.iloc[position]:.3g} parameters a second"
+        if floors.iloc[position] >= MANY_FLOORS:
+            why = f"{floors.iloc[position]:,.0f} times its floor_s, a thousand floors and more"
+        warnings.append(
+            f"{name}: row {_row(frame, position)}, and {int(slow.sum())} of {len(frame)} rows: a step of "
+            f"{step_s.iloc[position]:.3g} s, {why}: are these milliseconds? Times must be in seconds"
         )
     if fast.any():
-        place = int(fast.to_numpy().argmax())
-        said.append(
-            f"{name}: row {_row(frame, place)}, and {int(fast.sum())} of {len(frame)} rows: ttft_s or "
-            f"tpot_s is {least.iloc[place]:.2g} of floor_s, faster than the device can read: are both in seconds?"
+        position = int(fast.to_numpy().argmax())
+        warnings.append(
+            f"{name}: row {_row(frame, position)}, and {int(fast.sum())} of {len(frame)} rows: ttft_s or "
+            f"tpot_s is {least.iloc[position]:.2g} of floor_s, faster than the device can read: are both in seconds?"
         )
-    return (said or _slow_floors(frame, name)) + _other_models(frame, name)
+    return (warnings or _slow_floors(frame, name)) + _other_models(frame, name)
 
 
 def _slow_floors(frame: pd.DataFrame, name: str) -> list[str]:
@@ -86,29 +87,29 @@ def _slow_floors(frame: pd.DataFrame, name: str) -> list[str]:
     slow &= frame["floor_s"] > SLOW_FLOOR_S
     if not slow.any():
         return []
-    place = int(slow.to_numpy().argmax())
+    position = int(slow.to_numpy().argmax())
     return [
-        f"{name}: row {_row(frame, place)}, and {int(slow.sum())} of {len(frame)} rows: a floor_s of "
-        f"{frame['floor_s'].iloc[place]:.3g} is that of a device which reads {read_per_s.iloc[place] / 1e9:.2g} GB a "
-        "second: are these milliseconds? Times must be in seconds"
+        f"{name}: row {_row(frame, position)}, and {int(slow.sum())} of {len(frame)} rows: a floor_s of "
+        f"{frame['floor_s'].iloc[position]:.3g} is that of a device which reads "
+        f"{read_per_s.iloc[position] / 1e9:.2g} GB a second: are these milliseconds? Times must be in seconds"
     ]
 
 
 def _other_models(frame: pd.DataFrame, name: str) -> list[str]:
     """A warning of a public model's name on a row of another shape."""
-    for place, architecture in enumerate(shape_table.architectures_of(frame)):
-        called = frame["architecture"].iloc[place]
+    for position, architecture in enumerate(shape_table.architectures_of(frame)):
+        called = frame["architecture"].iloc[position]
         if (shape := PUBLIC_SHAPES.get(called.lower())) and shape != architecture.name:
             return [
-                f"{name}: row {_row(frame, place)}: {called} is {shape}, but the columns say {architecture.name}, "
+                f"{name}: row {_row(frame, position)}: {called} is {shape}, but the columns say {architecture.name}, "
                 "which is what counts"
             ]
     return []
 
 
-def _row(frame: pd.DataFrame, place: int) -> int:
+def _row(frame: pd.DataFrame, position: int) -> int:
     """The number of a row in its file, 1 the first."""
-    return int(frame.index[place]) + 1
+    return int(frame.index[position]) + 1
 
 
 def _step_s(frame: pd.DataFrame) -> pd.Series:
@@ -144,7 +145,7 @@ def _check_names(path: Path, frame: pd.DataFrame, given: pd.DataFrame, architect
 def _is_name_of(name: str, architecture: Architecture) -> bool:
     try:
         return Architecture.parse(name) == architecture
-    except ValueError:
+    except InputError:
         return False
 
 
@@ -163,10 +164,10 @@ def _check_percentiles(path: Path, frame: pd.DataFrame, given: pd.DataFrame, met
 def _check_tpot(path: Path, frame: pd.DataFrame, given: pd.DataFrame) -> None:
     """(e2e_s − ttft_s)/(new_tokens − 1) within TOLERANCE of tpot_s, or within what e2e_s varies."""
     steps = frame["new_tokens"] - 1
-    spent, said = frame["e2e_s"] - frame["ttft_s"], steps * frame["tpot_s"]
+    spent, claimed = frame["e2e_s"] - frame["ttft_s"], steps * frame["tpot_s"]
     reach = (frame["e2e_s_p90"] - frame["e2e_s_p10"]).fillna(LOOSE * frame["e2e_s"])
-    near = (said <= TOLERANCE * spent) & (spent <= TOLERANCE * said)
-    wrong = (steps > 0) & said.notna() & ~near & ((said - spent).abs() > reach)
+    near = (claimed <= TOLERANCE * spent) & (spent <= TOLERANCE * claimed)
+    wrong = (steps > 0) & claimed.notna() & ~near & ((claimed - spent).abs() > reach)
     _refuse(
         path,
         given,

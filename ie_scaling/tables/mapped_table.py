@@ -157,8 +157,8 @@ class MappedTable:
         word = str(raw.at[row, column]).strip()
         if word and word.lower() not in NO_NUMBER and not any(map(str.isdigit, word)):
             return f"; where={columns.short(f'{_quoted(column)} != {word!r}')!r} drops such rows"
-        kept = f"{name} < 1e30" if numbers[row] == math.inf else f"{name} > 0"
-        return f"; where={kept!r} drops such rows" if self._is_unwritten(row, name) else ""
+        condition = f"{name} < 1e30" if numbers[row] == math.inf else f"{name} > 0"
+        return f"; where={condition!r} drops such rows" if self._is_unwritten(row, name) else ""
 
     def _is_unwritten(self, row: int, name: str) -> bool:
         """Whether a cell says that there is no number, or holds one that is not positive."""

@@ -77,12 +77,12 @@ def architectures_of(frame: pd.DataFrame, path: Path | str = "table") -> list[Ar
     ]
 
 
-def _architecture(row: dict[Any, Any], place: str) -> Architecture:
+def _architecture(row: dict[Any, Any], location: str) -> Architecture:
     flags = {field: bool(row[field]) if isinstance(row[field], np.bool_) else row[field] for field in FLAGS}
     try:
         return Architecture.from_fields(row | {field: int(row[field]) for field in WHOLES} | flags)
-    except ValueError as error:
-        raise InputError(f"{place}: {error}") from None
+    except InputError as error:
+        raise InputError(f"{location}: {error}") from None
 
 
 def architecture_table(architectures: Sequence[Architecture], n_tokens: float) -> pd.DataFrame:

@@ -55,14 +55,14 @@ def warnings_of_numbers(frame: pd.DataFrame, path: object, judge_ratio: bool) ->
             "embeds the vocabulary",
         ),
     )
-    said = [f"{_example(frame, wrong, column, path)}: {rule}" for wrong, column, rule in rules if wrong.any()]
+    warnings = [f"{_example(frame, wrong, column, path)}: {rule}" for wrong, column, rule in rules if wrong.any()]
     ratio = float((frame["n_tokens"] / n_params).median())
     if judge_ratio and not FEWEST_TOKENS <= ratio <= MOST_TOKENS:
-        said.append(
+        warnings.append(
             f"{path}: {ratio:.3g} tokens per parameter in the middle row, where 1 to 10,000 are usual: are parameters "
             "and tokens swapped, or one of them in another unit?"
         )
-    return said
+    return warnings
 
 
 def repeated(frame: pd.DataFrame, name: str, several: bool) -> list[str]:
@@ -76,29 +76,29 @@ def repeated(frame: pd.DataFrame, name: str, several: bool) -> list[str]:
     if not same.any():
         return []
     first = frame.index[int(same.to_numpy().argmax())]
-    place = f"row {first + 1}"
+    example = f"row {first + 1}"
     if several:
-        place = f"{frame.at[first, 'table']}: row {frame.at[first, 'table_row']}"
+        example = f"{frame.at[first, 'table']}: row {frame.at[first, 'table_row']}"
     return [
         f"{name}: {int(same.sum())} of {len(frame)} rows repeat the run_id, size, tokens and loss of a row of another "
-        f"source ({place} the first, run_id {columns.short(str(frame.at[first, 'run_id']))!r}): each counts as a run "
+        f"source ({example} the first, run_id {columns.short(str(frame.at[first, 'run_id']))!r}): each counts as a run "
         "of its own; leave one of them out"
     ]
 
 
 def _unfinished(raw: pd.DataFrame, path: object) -> list[str]:
-    said = []
+    warnings = []
     for column in (name for name in raw.columns if str(name).lower() in STATES):
         words = raw[column].map(str)
         open_ended = words.map(lambda word: UNFINISHED.fullmatch(word.strip()) is not None)
         if open_ended.any():
-            found = list(dict.fromkeys(words[open_ended]))
-            where = f"{column} != {found[0]!r}" if len(found) == 1 else f"{column} not in {found}"
-            said.append(
-                f"{path}: {column} is {columns.listed(map(repr, found), 4)} in {_rows(open_ended)}, hardly losses of "
+            values = list(dict.fromkeys(words[open_ended]))
+            where = f"{column} != {values[0]!r}" if len(values) == 1 else f"{column} not in {values}"
+            warnings.append(
+                f"{path}: {column} is {columns.listed(map(repr, values), 4)} in {_rows(open_ended)}, hardly losses of "
                 f"finished runs; where={columns.short(where)!r} drops them"
             )
-    return said
+    return warnings
 
 
 def _summaries(raw: pd.DataFrame, sources: Mapping[str, Source], path: object) -> list[str]:
