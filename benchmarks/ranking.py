@@ -17,8 +17,7 @@ from absl import app, flags
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from ie_scaling.laws import forms  # noqa: E402
-from ie_scaling.laws.bayes import assemble  # noqa: E402
+from ie_scaling.laws import bayes, forms  # noqa: E402
 from ie_scaling.laws.least_squares import solver  # noqa: E402
 from ie_scaling.laws.observations import Observations, features_of  # noqa: E402
 from ie_scaling.laws.problem import pose  # noqa: E402
@@ -36,7 +35,7 @@ def main(_) -> None:
     """Rank, and print seconds and peak memory."""
     rows = Observations.from_frame(run_table.read_runs(ROOT / "data" / "bian2025.csv"))
     fitted = solver.fit(pose(forms.get_law("effective"), rows))
-    draws = assemble.from_bootstrap(fitted, N_DRAWS, 0)
+    draws = bayes.bootstrap(fitted, N_DRAWS, 0)
     ratios = tuple(np.linspace(1, 6, 51))
     grid = GridConfig(n_params=1.5e9, tolerance=0.2, width_step=32, d_head=32, mlp_ratios=ratios, equal_size=False)
     shapes = space.enumerate_grid(grid)

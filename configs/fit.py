@@ -12,10 +12,10 @@ Expect for the defaults: kappa about 0.008 and R_star about 90, so that shapes o
 omega about 0.15, so that an embedding parameter counts for a seventh of another; and a passed convergence gate.
 """
 
-from ie_scaling.laws.config import FitConfig
-from ie_scaling.running import config
+from experiments.fit import Config
+from ie_scaling.running.config import to_config_dict
 
 
 def get_config():
-    """The defaults of FitConfig."""
-    return config.to_config_dict(FitConfig(), "fit")
+    """The defaults of experiments/fit.py."""
+    return to_config_dict(Config(), "fit")

@@ -8,10 +8,10 @@ Cost: two minutes or so on two CPU cores. Leaves pool.json, FAMILY/posterior.nc 
 few runs borrows from the others what an aspect ratio, or an embedding parameter, is worth; how much is inferred too.
 """
 
-from ie_scaling.laws.config import PoolConfig
+from experiments.pool import Config
 from ie_scaling.running.config import to_config_dict
 
 
 def get_config():
-    """The defaults of PoolConfig."""
-    return to_config_dict(PoolConfig(), "pool")
+    """The defaults of experiments/pool.py."""
+    return to_config_dict(Config(), "pool")

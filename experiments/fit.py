@@ -1,25 +1,114 @@
 """Fit a scaling law to a run table: which law describes these runs, and how sure can one be of its parameters?"""
 
+from __future__ import annotations
+
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pandas as pd
-
-from ie_scaling.laws import fitting
-from ie_scaling.laws.bayes import quantities
-from ie_scaling.laws.bayes.posterior import Posterior
-from ie_scaling.laws.config import FitConfig as Config
-from ie_scaling.laws.evidence import checklist, goodness
-from ie_scaling.laws.fitting import Fitted, Inputs
-from ie_scaling.laws.observations import Observations
+from ie_scaling.inference.config import NutsConfig
+from ie_scaling.laws import bayes, choices, least_squares
+from ie_scaling.laws.choices import Method, Objective, Resample, Status
 from ie_scaling.running import config as config_lib
-from ie_scaling.running import diagnostic, files, identity, workdir
+from ie_scaling.running import diagnostic, files, workdir
+from ie_scaling.running.config import at_least, positive, require
 from ie_scaling.running.diagnostic import Diagnostic, Kind
-from ie_scaling.tables import cells, run_table
+from ie_scaling.running.progress import Progress, say
+from ie_scaling.tables import cells, run_source
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ie_scaling.laws.bayes.posterior import Posterior
+    from ie_scaling.laws.bayes.quantities import Question
+    from ie_scaling.laws.evidence.certificate import ShortCertificate
+    from ie_scaling.laws.evidence.record import FitRecord, Verdict
+    from ie_scaling.laws.least_squares import LeastSquaresFit
+    from ie_scaling.laws.observations import Observations
+    from ie_scaling.laws.reading import Split
 
 SECONDS_LEAST_SQUARES, SECONDS_BAYES, BOOTSTRAPS_A_SECOND = 5, 40, 1000
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config:
+    """Fit one law to a run table.
+
+    `runs` is the table (several with commas between them are told apart by their column `source`), `columns` a map from
+    the run table's column names to the table's own (docs/run_table.md), `where` the rows that are fitted, `holdout` the
+    rows that are only predicted (a row filter, the path of another table, or `rest` for every row that is not fitted).
+    `count` names which N the law uses; an empty `tie` or `count` means the law's own default. `resample` says what a
+    bootstrap draws: whole models, or rows where every row is a run of its own.
+
+    A table in the directory of a sweep that is not finished is refused, or taken with a warning where
+    `allow_unfinished` says so.
+
+    Quantities that follow from the law are reported with intervals: the best aspect ratio and the difference in ln L
+    between the two of `aspect_pair`, at the geometric means of N_total and D; and N and D of least loss for each of
+    `flop_budgets` (6·N_total·D; none means ten times the largest of the table) among shapes of `aspect_ratio` (0 means
+    the geometric mean) and the table's median proportions.
+    """
+
+    runs: str = "data/bian2025.csv"
+    columns: str | dict = ""
+    where: str = ""
+    holdout: str = ""
+    law: str = "effective"
+    tie: str = ""
+    count: str = ""
+    method: str = "both"
+    objective: str = "huber_log"
+    huber_delta: float = 1e-3
+    n_starts: int = 64
+    n_bootstrap: int = 0
+    resample: str = "model"
+    flop_budgets: tuple[float, ...] = ()
+    aspect_ratio: float = 0.0
+    aspect_pair: tuple[float, ...] = (32.0, 256.0)
+    allow_unfinished: bool = False
+    seed: int = 0
+    nuts: NutsConfig = NutsConfig()
+
+    def __post_init__(self) -> None:
+        choices.check_fitting(self)
+        positive(self, "aspect_pair", "flop_budgets")
+        at_least(self, 0, "aspect_ratio")
+        require(len(self.aspect_pair) == 2, "aspect_pair", self.aspect_pair, "must be two aspect ratios above zero")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Fitted:
+    """What a configuration asks for: least squares always, a bootstrap and a posterior where it does."""
+
+    split: Split
+    question: Question
+    method: Method
+    least_squares: LeastSquaresFit
+    bootstrap: Posterior | None
+    posterior: Posterior | None
+    certificate: ShortCertificate | None
+
+    @property
+    def point(self) -> LeastSquaresFit | None:
+        """The fit by least squares; None where it is no more than the start of a posterior."""
+        return None if self.method is Method.BAYES else self.least_squares
+
+    @property
+    def draws(self) -> Posterior | None:
+        """Those that intervals are of: the posterior's, else the bootstrap's."""
+        return self.bootstrap if self.posterior is None else self.posterior
+
+    @property
+    def failures(self) -> list[Diagnostic]:
+        """What failed of the fit itself."""
+        from ie_scaling.laws import reading
+
+        failures = self.point.diagnose() if self.point is not None else []
+        if self.posterior is not None:
+            failures += diagnostic.each(Kind.CONVERGENCE, self.posterior.failures, f"bayes {self.posterior.law.name}")
+        if self.certificate is not None:
+            failures += self.certificate.diagnostics
+        return failures + reading.mixed_losses(self.split.problem.rows)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -28,7 +117,7 @@ class Result:
 
     fitted: Fitted
     predictions: pd.DataFrame
-    fit: dict[str, Any]
+    record: FitRecord
     report: dict[str, Any]
     diagnostics: list[Diagnostic]
     details: dict[str, Any]
@@ -36,50 +125,187 @@ class Result:
 
 def inputs_of(config: Config) -> workdir.Inputs:
     """What it reads, by name."""
-    tables = [config.holdout] if cells.is_table(config.holdout) else []
-    return identity.named("runs", run_table.split_paths(config.runs)) | identity.named("holdout", tables)
+    return run_source.inputs("runs", config.runs) | run_source.inputs("holdout", config.holdout, or_filter=True)
 
 
-def load(config: Config) -> Inputs:
-    """The law and the rows, checked.
+def load(config: Config) -> Split:
+    """The law posed on the rows to fit, and the rows only to predict, checked.
 
     Raises:
       InputError: one line that names field or file, row, column and rule.
     """
-    return fitting.load(config)
+    from ie_scaling.laws import forms, reading
+    from ie_scaling.laws.least_squares import published
+
+    runs = run_source.open_runs(config.runs, config.columns)
+    law = forms.get_law(config.law, config.tie, config.count)
+    if config.objective == Objective.SQUARED:
+        published.check(law)
+    resamples_models = config.n_bootstrap > 0 and config.resample == Resample.MODEL
+    return reading.split(
+        runs,
+        law,
+        where=config.where,
+        holdout=config.holdout,
+        columns=config.columns,
+        gives_intervals=config.method != Method.LEAST_SQUARES or resamples_models,
+    )
 
 
-def preview(_: Config, loaded: Inputs) -> list[Diagnostic]:
+def preview(_: Config, loaded: Split) -> list[Diagnostic]:
     """What is suspicious in the rows, and losses that cannot be compared."""
-    return diagnostic.each(Kind.TABLE, loaded.warnings) + fitting.mixed_losses(loaded.fitted)
+    from ie_scaling.laws import reading
+
+    return diagnostic.each(Kind.TABLE, loaded.warnings) + reading.mixed_losses(loaded.problem.rows)
 
 
-def compute(config: Config, loaded: Inputs) -> Result:
+def compute(config: Config, loaded: Split) -> Result:
     """Fit, predict every row, and report."""
-    fitted = fitting.fit(config, loaded)
-    point = None if fitted.by_bayes else fitted.least_squares
-    splits = {"fit": loaded.fitted, "holdout": loaded.holdout}
-    table = goodness.predict_table(splits, point, fitted.draws, config.seed)
-    found = goodness.describe_quantities(loaded.law, point, fitted.draws, fitted.question)
-    fit = files.finite(summarise(config, fitted, table) | {"quantities": found})
+    from ie_scaling.laws.evidence import checklist, goodness
+
+    fitted = fit(config, loaded)
+    table = goodness.predict_table(loaded.by_name, fitted.point, fitted.draws)
+    record = files.finite(summarize(fitted, table))
     return Result(
         fitted=fitted,
         predictions=table,
-        fit=fit,
-        report=checklist.fill(config, loaded.law, loaded.fitted, loaded.holdout, fit),
+        record=record,
+        report=checklist.fill(
+            record,
+            loaded,
+            fitted.point,
+            fitted.bootstrap,
+            resample=config.resample,
+            nuts=config.nuts,
+            seed=config.seed,
+        ),
         diagnostics=diagnose(fitted),
         details=files.finite(_details(fitted)),
     )
 
 
+def fit(config: Config, split: Split) -> Fitted:
+    """Least squares, and from there the bootstrap and the posterior that are configured.
+
+    Raises:
+      FloatingPointError: no start of least squares gave a finite objective.
+    """
+    from ie_scaling.laws.bayes import quantities
+    from ie_scaling.laws.evidence import certificate
+    from ie_scaling.laws.least_squares import published
+
+    problem, bootstrap, posterior = split.problem, None, None
+    question = quantities.ask(problem, config.aspect_ratio, config.aspect_pair, config.flop_budgets)
+    prepared = None if config.method == Method.LEAST_SQUARES else bayes.prepare(problem, config.nuts)
+
+    say(f"least squares: {problem.law.name}, {len(problem)} rows, {config.objective}")
+    if config.objective == Objective.SQUARED:
+        point = published.fit(problem)
+    else:
+        point = least_squares.fit(problem, huber_delta=config.huber_delta, n_starts=config.n_starts, seed=config.seed)
+
+    if config.n_bootstrap:
+        say(f"bootstrap: {config.n_bootstrap} resamples of {problem.n_models} models")
+        with Progress("bootstrap", config.n_bootstrap, "fits") as progress:
+            bootstrap = bayes.bootstrap(
+                point, config.n_bootstrap, config.seed, config.resample, progress.advance, question=question
+            )
+
+    if prepared is not None:
+        start = point
+        if config.objective == Objective.SQUARED:  # whose coefficients may be negative: nowhere to start from
+            start = least_squares.fit(problem, n_starts=config.n_starts, seed=config.seed)
+        label = f"sampling {problem.law.name} ({config.nuts.n_chains} chains)"
+        with Progress(label, config.nuts.n_warmup + config.nuts.n_samples, "draw") as progress:
+            posterior = bayes.finish(prepared, start, config.seed, progress.advance, question=question)
+
+    return Fitted(
+        split=split,
+        question=question,
+        method=Method(config.method),
+        least_squares=point,
+        bootstrap=bootstrap,
+        posterior=posterior,
+        certificate=None if posterior is None else certificate.short(posterior),
+    )
+
+
+def summarize(fitted: Fitted, table: pd.DataFrame) -> FitRecord:
+    """fit.json."""
+    from ie_scaling.laws.evidence import goodness
+
+    start, point, draws, failures = fitted.least_squares, fitted.point, fitted.draws, fitted.failures
+    rows, law = fitted.split.problem.rows, fitted.split.problem.law
+    intervals = None if draws is None else draws.summary()
+    if point is not None:
+        params, status, reasons = point.derived, point.status, list(point.reasons)
+    else:
+        params = {name: entry["mean"] for name, entry in (intervals or {}).items()}
+        status, reasons = Status.FAILED_GATE if failures else Status.CONVERGED, diagnostic.lines(failures)
+    return {
+        "law": law.name,
+        "tie": law.tie,
+        "count": law.count,
+        "method": fitted.method,
+        "params": params,
+        "objective": None if point is None else point.objective,
+        "grad_norm": None if point is None else point.grad_norm,
+        "status": status,
+        "reasons": reasons,
+        "n_rows": len(rows),
+        "n_rows_in_table": fitted.split.n_in_table,
+        "warnings": fitted.split.warnings,
+        "remarks": remarks(rows),
+        "metrics": goodness.score(table, "prediction"),
+        "metrics_least_squares": None if point is None else goodness.score(table, "least_squares"),
+        "intervals": intervals,
+        "intervals_from": None if draws is None else draws.method,
+        "gate": None if fitted.posterior is None else _gate(fitted.posterior),
+        "certificate": None if fitted.certificate is None else fitted.certificate.verdict,
+        "reference": dataclasses.asdict(start.reference),
+        "n_starts": start.n_starts,
+        "n_agreeing": start.n_agreeing,
+        "runs_sha256": ",".join(files.sha256(Path(path)) for path in run_source.split_paths(rows.name)),
+        "quantities": goodness.describe_quantities(fitted.question, point, draws),
+    }
+
+
+def remarks(rows: Observations) -> list[str]:
+    """What was assumed of the rows, and which quantities they do not allow for."""
+    import numpy as np
+
+    if not np.isnan(rows.features.n_total).any():
+        return list(rows.remarks)
+    left_out = "n_params_total is unknown, so compute-optimal sizes (C = 6·N_total·D) are left out"
+    return [*rows.remarks, f"{rows.name}: {left_out}"]
+
+
 def diagnose(fitted: Fitted) -> list[Diagnostic]:
     """What was assumed of the rows, what is suspicious in them, and what failed of their fit."""
-    assumed = diagnostic.each(Kind.ASSUMPTION, remarks(fitted.inputs.fitted))
-    return assumed + diagnostic.each(Kind.TABLE, fitted.inputs.warnings) + fitted.failures
+    assumed = diagnostic.each(Kind.ASSUMPTION, remarks(fitted.split.problem.rows))
+    return assumed + diagnostic.each(Kind.TABLE, fitted.split.warnings) + fitted.failures
+
+
+def _gate(posterior: Posterior) -> Verdict:
+    return {"passed": not posterior.failures, "failures": list(posterior.failures)}
+
+
+def _details(fitted: Fitted) -> dict[str, Any]:
+    """Status of least squares, and of a posterior the gate in full, seconds and the certificate's verdict."""
+    start, posterior = fitted.least_squares, fitted.posterior
+    details: dict[str, Any] = {"least_squares": {"status": start.status, "reasons": list(start.reasons)}}
+    if posterior is not None:
+        gate = {"passed": not posterior.failures, "seconds": posterior.seconds}
+        details["bayes"] = gate | config_lib.to_plain(posterior.gate)
+    if fitted.certificate is not None:
+        details["certificate"] = fitted.certificate.verdict
+    return details
 
 
 def save(result: Result, directory: Path) -> None:
     """The draws, predictions.csv, fit.json, fit_report and, of a posterior, certificate.json."""
+    from ie_scaling.laws.evidence import checklist
+
     fitted = result.fitted
     if fitted.bootstrap is not None:
         fitted.bootstrap.save(directory / "bootstrap.nc")
@@ -90,7 +316,7 @@ def save(result: Result, directory: Path) -> None:
     cells.write_table(directory / "predictions.csv", result.predictions)
     files.write_json(directory / "fit_report.json", result.report)
     files.write_text(directory / "fit_report.md", checklist.to_markdown(result.report))
-    files.write_json(directory / "fit.json", result.fit)
+    files.write_json(directory / "fit.json", result.record)
 
 
 def figures(result: Result, directory: Path) -> None:
@@ -106,135 +332,23 @@ def figures(result: Result, directory: Path) -> None:
 
 def show(directory: Path) -> None:
     """The parameters with their intervals, the metrics and the verdicts."""
-    print(report(files.read_json(directory / "fit.json")))
+    from ie_scaling.laws.evidence import record
+
+    print(record.to_text(files.read_json(directory / "fit.json")))
     print(f"{directory}: {', '.join(sorted(path.name for path in directory.glob('[a-z]*.*')))}")
 
 
-def estimate(config: Config, loaded: Inputs) -> str:
+def estimate(config: Config, loaded: Split) -> str:
     """Rows, law, free parameters and a rough time."""
-    held = "none" if loaded.holdout is None else f"{len(loaded.holdout)} rows"
+    problem, law = loaded.problem, loaded.problem.law
+    held_out = "none" if loaded.holdout is None else f"{len(loaded.holdout)} rows"
     seconds = (
         SECONDS_LEAST_SQUARES
-        + SECONDS_BAYES * (config.method != "least_squares")
+        + SECONDS_BAYES * (config.method != Method.LEAST_SQUARES)
         + config.n_bootstrap // BOOTSTRAPS_A_SECOND
     )
-    law = loaded.law
     return (
-        f"{config.runs}: {len(loaded.fitted)} rows of {len(loaded.fitted.model_ids)} models fitted, held out {held}\n"
+        f"{config.runs}: {len(problem)} rows of {problem.n_models} models fitted, held out {held_out}\n"
         f"law {law.name} (tie {law.tie}, N {law.count}), {len(law.names)} free parameters: {', '.join(law.names)}\n"
         f"about {seconds} s on two CPU cores"
     )
-
-
-def remarks(rows: Observations) -> list[str]:
-    """What was assumed of the rows, and which quantities they do not allow for."""
-    if not np.isnan(rows.features.n_total).any():
-        return list(rows.remarks)
-    left_out = "n_params_total is unknown, so compute-optimal sizes (C = 6·N_total·D) are left out"
-    return [*rows.remarks, f"{rows.name}: {left_out}"]
-
-
-def summarise(config: Config, fitted: Fitted, table: pd.DataFrame) -> dict[str, Any]:
-    """fit.json: `params` are least squares' where asked for, else posterior means; `intervals` are of the draws."""
-    inputs, point, draws, certified = fitted.inputs, fitted.least_squares, fitted.draws, fitted.certificate
-    intervals, by_bayes, failures = None if draws is None else draws.summary(), fitted.by_bayes, fitted.failures
-    return {
-        "law": inputs.law.name,
-        "tie": inputs.law.tie,
-        "count": inputs.law.count,
-        "method": config.method,
-        "params": {name: entry["mean"] for name, entry in intervals.items()}
-        if by_bayes and intervals
-        else point.derived,
-        "objective": None if by_bayes else point.objective,
-        "grad_norm": None if by_bayes else point.grad_norm,
-        "status": ("converged" if not failures else "failed_gate") if by_bayes else point.status,
-        "reasons": diagnostic.lines(failures) if by_bayes else list(point.reasons),
-        "n_rows": len(inputs.fitted),
-        "n_rows_in_table": inputs.n_in_table,
-        "warnings": inputs.warnings,
-        "remarks": remarks(inputs.fitted),
-        "metrics": goodness.score(table, "prediction"),
-        "metrics_least_squares": None if by_bayes else goodness.score(table, "least_squares"),
-        "intervals": intervals,
-        "intervals_from": None if draws is None else draws.method,
-        "gate": None if fitted.posterior is None else _gate(fitted.posterior),
-        "certificate": None if certified is None else _passed(certified.answer),
-        "reference": dataclasses.asdict(point.reference),
-        "n_starts": point.n_starts,
-        "n_agreeing": point.n_agreeing,
-        "runs_sha256": ",".join(files.sha256(Path(path)) for path in run_table.split_paths(config.runs)),
-    }
-
-
-def _gate(posterior: Posterior) -> dict[str, Any]:
-    return {"passed": not posterior.failures, "failures": list(posterior.failures)}
-
-
-def _passed(certificate: dict[str, Any]) -> dict[str, Any]:
-    return {name: certificate[name] for name in ("passed", "failures")}
-
-
-def _details(fitted: Fitted) -> dict[str, Any]:
-    """Status of least squares, and of a posterior the gate in full, seconds and the certificate's verdict."""
-    point, posterior = fitted.least_squares, fitted.posterior
-    details: dict[str, Any] = {"least_squares": {"status": point.status, "reasons": list(point.reasons)}}
-    if posterior is not None:
-        gate = {"passed": not posterior.failures, "seconds": posterior.seconds}
-        details["bayes"] = gate | config_lib.to_plain(posterior.gate)
-    if fitted.certificate is not None:
-        details["certificate"] = _passed(fitted.certificate.answer)
-    return details
-
-
-def report(fit: dict) -> str:
-    """Parameters with their intervals, metrics and the verdicts, as text."""
-    lines = [f"law {fit['law']} (tie {fit['tie']}, N {fit['count']}), {fit['n_rows']} rows, method {fit['method']}"]
-    intervals = fit["intervals"] or {}
-    lines.append(
-        f"  {'parameter':12} {point_heading(fit):>15}" + f" {'mean':>12} {'90 % from':>12} {'to':>12}" * bool(intervals)
-    )
-    for name in [*fit["params"], *(name for name in intervals if name not in fit["params"])]:
-        line = f"  {name:12} " + (f"{fit['params'][name]:15.6g}" if name in fit["params"] else " " * 15)
-        if name in intervals:
-            line += "".join(f" {intervals[name][key]:12.6g}" for key in ("mean", "lo90", "hi90"))
-        lines.append(line)
-    lines += quantity_lines(fit)
-    for split, metrics in fit["metrics"].items():
-        if metrics is not None and (split != "all" or fit["metrics"]["holdout"] is not None):
-            shown = (f"{key} {value:.5g}" for key, value in metrics.items() if value is not None)
-            lines.append(f"  {split:8} {', '.join(shown)}")
-    if fit["objective"] is not None:
-        lines.append(
-            f"  least squares: {fit['status']}, objective {fit['objective']:.9g}, gradient {fit['grad_norm']:.1e}"
-        )
-        lines += [f"    {reason}" for reason in fit["reasons"]]
-    if fit["certificate"] is not None:
-        lines.append(f"  short certificate: {'passed' if fit['certificate']['passed'] else 'FAILED'}")
-        lines += [f"    {failure}" for failure in fit["certificate"]["failures"]]
-    if fit["gate"] is not None:
-        lines.append(f"  convergence gate: {'passed' if fit['gate']['passed'] else 'FAILED'}")
-        lines += [f"    {failure}" for failure in fit["gate"]["failures"]]
-    lines += [f"  {remark}" for remark in fit.get("remarks", [])]
-    return "\n".join(lines)
-
-
-def point_heading(fit: dict) -> str:
-    """Whose point estimates stand in fit.json's `params`."""
-    return "posterior mean" if fit["method"] == "bayes" else "least squares"
-
-
-def quantity_lines(fit: dict) -> list[str]:
-    """What the law implies: a line for least squares and a line for the draws, never a point of one in the other's."""
-    lines = []
-    for name, entry in (fit["quantities"] or {}).items():
-        lines.append(f"  {name} ({quantities.meaning(name)})")
-        if entry["estimate"] is not None:
-            lines.append(f"    least squares   {entry['estimate']:.6g}")
-        if "mean" in entry:
-            drawn = "bootstrap" if fit["intervals_from"] == "bootstrap" else "posterior"
-            interval = f"90 % {entry['lo90']:.6g} to {entry['hi90']:.6g}"
-            lines.append(f"    {drawn} median {entry['median']:.6g} ({interval})")
-        if "note" in entry:
-            lines.append(f"    {entry['note']}")
-    return lines

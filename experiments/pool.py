@@ -1,30 +1,54 @@
 """Fit one law to several families of runs: does shape do the same thing in all of them?"""
 
+from __future__ import annotations
+
 import dataclasses
 import re
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import pandas as pd
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from ie_scaling.errors import InputError
-from ie_scaling.inference import diagnostics
-from ie_scaling.inference.draws import summarize
-from ie_scaling.laws import forms, reading
-from ie_scaling.laws.bayes import assemble, pooling
-from ie_scaling.laws.bayes.posterior import Posterior
-from ie_scaling.laws.config import PoolConfig as Config
-from ie_scaling.laws.law import Law
-from ie_scaling.laws.observations import Observations
+from ie_scaling.inference.config import NutsConfig
+from ie_scaling.laws import choices
 from ie_scaling.running import config as config_lib
-from ie_scaling.running import diagnostic, files, identity, workdir
+from ie_scaling.running import diagnostic, files, workdir
+from ie_scaling.running.config import one_of, seeded
 from ie_scaling.running.diagnostic import Diagnostic, Kind
 from ie_scaling.running.progress import Progress
-from ie_scaling.tables import run_source, run_table
+from ie_scaling.tables import run_source
+
+if TYPE_CHECKING:
+    from ie_scaling.inference.draws import DrawSummary
+    from ie_scaling.laws.bayes.posterior import Posterior
+    from ie_scaling.laws.law import Law
+    from ie_scaling.laws.observations import Observations
 
 MIN_ROWS = 3
 SECONDS_A_ROW = 0.5
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config:
+    """Fit one law to several families of runs at once, their shape parameters partially pooled.
+
+    `runs` is a table, or several with commas between them; rows with the same value in column `by` are one family.
+    """
+
+    runs: str = "data/bian2025.csv,data/gemstones_cooldown.csv"
+    columns: str | dict = ""
+    where: str = ""
+    by: str = "source"
+    law: str = "effective"
+    tie: str = ""
+    count: str = ""
+    allow_unfinished: bool = False
+    seed: int = 0
+    nuts: NutsConfig = NutsConfig()
+
+    def __post_init__(self) -> None:
+        choices.fix_columns(self)
+        one_of(self, "count", ("", *choices.COUNTS))
+        seeded(self)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -33,6 +57,14 @@ class Families:
 
     law: Law
     rows: dict[str, Observations]
+
+
+class Family(TypedDict):
+    """One family in pool.json."""
+
+    n_rows: int
+    n_models: int
+    intervals: dict[str, DrawSummary]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -46,7 +78,7 @@ class Pool:
 
 def inputs_of(config: Config) -> workdir.Inputs:
     """What it reads, by name."""
-    return identity.named("runs", run_table.split_paths(config.runs))
+    return run_source.inputs("runs", config.runs)
 
 
 def load(config: Config) -> Families:
@@ -55,6 +87,10 @@ def load(config: Config) -> Families:
     Raises:
       InputError: a bad law or table, an unknown column, fewer than two families, or a family of too few rows.
     """
+    from ie_scaling.laws import forms, reading
+    from ie_scaling.laws.bayes import pooling
+    from ie_scaling.laws.observations import Observations
+
     law = forms.get_law(config.law, config.tie, config.count)
     pooling.shared_places(law)
     runs = run_source.open_runs(config.runs, config.columns)
@@ -64,7 +100,7 @@ def load(config: Config) -> Families:
         raise InputError(f"by={config.by!r}: {config.runs} has no such column; it has {columns}")
     families = {}
     for value, part in table.frame.groupby(config.by, dropna=False):
-        name = _family_name(config, value)
+        name = _family_name(value, config.by)
         rows = Observations.from_frame(part, config.runs, table.remarks, table.warnings)
         rows.require(law.needs, law.name)
         if len(rows) < MIN_ROWS:
@@ -75,23 +111,25 @@ def load(config: Config) -> Families:
     return Families(law=law, rows=families)
 
 
-def _family_name(config: Config, value: object) -> str:
+def _family_name(value: Any, column: str) -> str:
     """The name of a family, which is that of its folder."""
-    name = "" if pd.isna(value) else str(value)
+    name = "" if value is None or value != value else str(value)  # NaN: a blank
     if not re.fullmatch(r"[\w@+=,-][\w@+=,. -]{0,199}", name):
-        raise InputError(
-            f"by={config.by!r}: {name[:80]!r} cannot name a family's folder (blank, too long, or with signs)"
-        )
+        raise InputError(f"by={column!r}: {name[:80]!r} cannot name a family's folder (blank, too long, or with signs)")
     return name
 
 
 def compute(config: Config, loaded: Families) -> Pool:
     """Sample all families at once."""
+    from ie_scaling.inference import diagnostics
+    from ie_scaling.inference.draws import summarize
+    from ie_scaling.laws.bayes import assemble, pooling
+
     law, families = loaded.law, loaded.rows
     transitions = config.nuts.n_warmup + config.nuts.n_samples
     with Progress(f"sampling {law.name} of {len(families)} families", transitions, "draws") as progress:
         pooled = pooling.sample(law, families, config.nuts, config.seed, progress.advance)
-    monitored: dict[str, np.ndarray] = {"lambda": pooled.spread_CS}
+    monitored = {"lambda": pooled.spread_CS}
     for name, samples in pooled.samples.items():
         monitored |= {f"{name}: {key}": values for key, values in assemble.monitored(law, samples).items()}
     gate = diagnostics.check(monitored, next(iter(pooled.samples.values())).stats, config.nuts)
@@ -114,11 +152,10 @@ def compute(config: Config, loaded: Families) -> Pool:
         "lambda": summarize(pooled.spread_CS),
         "gate": config_lib.to_plain(gate),
     }
-    found = diagnostic.each(Kind.TABLE, suspicious) + failed
-    return Pool(answer=answer, posteriors=posteriors, diagnostics=found)
+    return Pool(answer=answer, posteriors=posteriors, diagnostics=diagnostic.each(Kind.TABLE, suspicious) + failed)
 
 
-def _describe(rows: Observations, posterior: Posterior) -> dict[str, Any]:
+def _describe(rows: Observations, posterior: Posterior) -> Family:
     return {"n_rows": len(rows), "n_models": len(rows.model_ids), "intervals": posterior.summary()}
 
 
@@ -140,14 +177,14 @@ def figures(result: Pool, directory: Path) -> None:
 
 def show(directory: Path) -> None:
     """The shape parameters of every family, and what they have in common."""
-    found = files.read_json(directory / "pool.json")
-    print(f"law {found['law']} (tie {found['tie']}, N {found['count']}), shape parameters with 90 % intervals")
-    for name in found["common"]:
+    answer = files.read_json(directory / "pool.json")
+    print(f"law {answer['law']} (tie {answer['tie']}, N {answer['count']}), shape parameters with 90 % intervals")
+    for name in answer["common"]:
         print(f"  {name}")
-        every = {family: entry["intervals"][name] for family, entry in found["families"].items()}
-        for label, value in (every | {"in common": found["common"][name]}).items():
+        every = {family: entry["intervals"][name] for family, entry in answer["families"].items()}
+        for label, value in (every | {"in common": answer["common"][name]}).items():
             print(f"    {label:24} {value['median']:.4g} ({value['lo90']:.4g} to {value['hi90']:.4g})")
-    spread = found["lambda"]
+    spread = answer["lambda"]
     print(f"families differ by {spread['median']:.2f} ({spread['lo90']:.2f} to {spread['hi90']:.2f}) of a prior's sd")
 
 

@@ -89,16 +89,16 @@ def sweep_config(plan):
 @pytest.fixture(scope="session")
 def fit_config(tmp_path_factory):
     """A quick fit, by both methods and the bootstrap, of a noisy simulated table."""
+    from experiments import fit
     from ie_scaling.inference.config import NutsConfig
     from ie_scaling.laws import forms
-    from ie_scaling.laws.config import FitConfig
     from ie_scaling.tables import cells
     from tests.laws.simulated import simulate
 
     folder = tmp_path_factory.mktemp("fit")
     frame = simulate(forms.get_law("chinchilla"), seed=3, tau=0.004, sigma=0.006, tokens=(1e8, 3e8, 1e9, 3e9))
     cells.write_table(folder / "runs.csv", frame)
-    return FitConfig(
+    return fit.Config(
         runs=str(folder / "runs.csv"),
         where="n_tokens < 2e9",
         holdout="rest",

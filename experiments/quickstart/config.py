@@ -2,10 +2,10 @@
 
 import dataclasses
 
+from experiments.fit import Config as FitConfig  # beside the fields `fit` and `select`
 from experiments.select import Config as SelectConfig
 from ie_scaling.errors import InputError, short
 from ie_scaling.latency.config import TimeDecodeConfig
-from ie_scaling.laws.config import FitConfig
 from ie_scaling.running.config import require
 from ie_scaling.shapes import lookup
 from ie_scaling.train.config import RecipeConfig, TrainConfig

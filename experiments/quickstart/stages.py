@@ -15,7 +15,6 @@ from experiments.quickstart.config import Config
 from ie_scaling.architecture import Architecture
 from ie_scaling.corpus import manifest, prepare
 from ie_scaling.latency.config import TimeDecodeConfig
-from ie_scaling.laws.config import FitConfig
 from ie_scaling.running import diagnostic, runner
 from ie_scaling.running.diagnostic import Diagnostic, Kind
 from ie_scaling.running.progress import say
@@ -86,7 +85,7 @@ def _fit(config: Config, directory: Path) -> list[Diagnostic]:
     return [entry for diagnostics in by_law for entry in diagnostics]
 
 
-def _fit_one(config: FitConfig, directory: Path) -> list[Diagnostic]:
+def _fit_one(config: fit.Config, directory: Path) -> list[Diagnostic]:
     return runner.run(fit, config, directory)
 
 

@@ -24,7 +24,6 @@ from ie_scaling.latency_law import predict
 from ie_scaling.latency_law.config import RequestConfig
 from ie_scaling.latency_law.posterior import LatencyPosterior
 from ie_scaling.laws.bayes.posterior import Posterior
-from ie_scaling.laws.config import FitConfig
 from ie_scaling.running import diagnostic
 from ie_scaling.running import progress as progress_lib
 from ie_scaling.running.config import seeded
@@ -73,19 +72,14 @@ def fit(
       InputError: a bad field, or rows that are bad for this law.
       FloatingPointError: no start of least squares gave a finite objective.
     """
-    name = row_lib.FRAME if isinstance(rows, pd.DataFrame) else fields.text("rows", rows)
-    values: dict[str, Any] = {"runs": name, "law": law, "method": method, "tie": tie, "count": count, "where": where}
-    values |= {
-        "columns": fields.column_map(columns),
-        "objective": objective,
-        "huber_delta": huber_delta,
-        "n_starts": n_starts,
-    }
-    values |= {"n_bootstrap": n_bootstrap, "resample": resample, "nuts": fields.group("nuts", nuts), "seed": seed}
-    config = fields.build(FitConfig, "fit", values)
-    runs = row_lib.open_rows(rows, config.columns, fields.flag("allow_unfinished", allow_unfinished))
+    values: dict[str, Any] = {"law": law, "tie": tie, "count": count, "where": where, "method": method}
+    values |= {"columns": fields.column_map(columns), "objective": objective, "huber_delta": huber_delta}
+    values |= {"n_starts": n_starts, "n_bootstrap": n_bootstrap, "resample": resample, "seed": seed}
+    settings = fields.build(fits.Settings, "fit", values | {"nuts": fields.group("nuts", nuts)})
+    runs = row_lib.open_rows(rows, settings.columns, fields.flag("allow_unfinished", allow_unfinished))
     with progress_lib.shown(fields.flag("progress", progress)):
-        return fits.fit(config, runs, row_lib.earlier(rows, "source", runs.name), row_lib.earlier(rows, "warnings", ()))
+        source, warned = row_lib.earlier(rows, "source", runs.name), row_lib.earlier(rows, "warnings", ())
+        return fits.fit(settings, runs, source, warned)
 
 
 def rank(

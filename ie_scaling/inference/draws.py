@@ -37,7 +37,8 @@ class Draws:
       method: what they are draws of.
       stats: the sampler's statistics by name, each [C, S]; empty of a bootstrap.
       failures: why the convergence gate failed, a line each; empty where it passed.
-      gate, seconds: the gate's diagnostics and the time that sampling took; not in the file.
+      gate, seconds, seed: the gate's diagnostics, the time that sampling took, and the seed that it had; not in the
+        file, of which the seed is 0.
     """
 
     draws: dict[str, np.ndarray]
@@ -46,6 +47,7 @@ class Draws:
     failures: tuple[str, ...] = ()
     gate: Gate | None = None
     seconds: float = 0.0
+    seed: int = 0
 
     @property
     def shape(self) -> tuple[int, int]:

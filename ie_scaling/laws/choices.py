@@ -3,7 +3,7 @@
 import enum
 from typing import Any
 
-from ie_scaling.running.config import require
+from ie_scaling.running.config import one_of, positive, require, seeded, within
 from ie_scaling.tables import columns as table_columns
 
 COUNTS = ("total", "non_embedding", "effective")  # which N a law uses
@@ -25,11 +25,39 @@ class Objective(enum.StrEnum):
     SQUARED = enum.auto()
 
 
+class Status(enum.StrEnum):
+    """How a fit ended: the first four of least squares, the last of a posterior that failed its convergence gate."""
+
+    CONVERGED = enum.auto()
+    AT_BOUND = enum.auto()
+    NOT_IDENTIFIED = enum.auto()
+    MAX_STEPS = enum.auto()
+    FAILED_GATE = enum.auto()
+
+
 class Resample(enum.StrEnum):
     """What a bootstrap draws with replacement: models with all their rows, or rows."""
 
     MODEL = enum.auto()
     ROW = enum.auto()
+
+
+def check_fitting(config: Any) -> None:
+    """The rules of the fields that say how one law is fitted, and the one form of its map of columns.
+
+    Raises:
+      InputError: a field that breaks one.
+    """
+    fix_columns(config)
+    options = {"count": ("", *COUNTS), "method": Method, "objective": Objective, "resample": Resample}
+    for field, valid in options.items():
+        one_of(config, field, valid)
+    positive(config, "huber_delta")
+    within(config, 1, MOST_STARTS, "n_starts")
+    within(config, 0, MOST_RESAMPLES, "n_bootstrap")
+    seeded(config)
+    if config.objective == Objective.SQUARED:
+        require(not config.n_bootstrap, "n_bootstrap", config.n_bootstrap, "needs objective huber_log")
 
 
 def require_some(config: Any, *fields: str) -> None:

@@ -10,7 +10,8 @@ import pandas as pd
 
 from ie_scaling.architecture import SHAPE_FIELDS
 from ie_scaling.errors import InputError
-from ie_scaling.tables import columns, delimited, filters, plausibility, suspicious_rows
+from ie_scaling.running import identity
+from ie_scaling.tables import cells, columns, delimited, filters, plausibility, suspicious_rows
 from ie_scaling.tables.columns import TEXT_COLUMNS
 from ie_scaling.tables.mapped_table import MappedTable
 
@@ -122,6 +123,15 @@ def assemble(name: str, tables: Sequence[MappedTable]) -> RunSource:
     shared = view.groupby("model_id")["source"].transform("nunique") > 1
     view.loc[shared, "model_id"] = view.loc[shared, "source"] + "/" + view.loc[shared, "model_id"]
     return RunSource(name=name, tables=tuple(tables), view=view, unnamed=unnamed)
+
+
+def inputs(field: str, paths: str, or_filter: bool = False) -> dict[str, Path]:
+    """The inputs that a field names: its run tables; none where it may hold, and holds, a row filter instead.
+
+    Raises:
+      InputError: there can be no file of this name.
+    """
+    return {} if or_filter and not cells.is_table(paths) else identity.named(field, split_paths(paths))
 
 
 def split_paths(paths: str | Path) -> list[str]:

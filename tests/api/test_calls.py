@@ -18,7 +18,6 @@ from ie_scaling.latency_law import predict
 from ie_scaling.latency_law.config import RequestConfig
 from ie_scaling.laws import forms
 from ie_scaling.laws.bayes import posterior as posterior_lib
-from ie_scaling.laws.config import FitConfig
 from ie_scaling.running import files, runner
 from ie_scaling.shapes import lookup
 from ie_scaling.tables import cells
@@ -66,7 +65,7 @@ def test_rows_are_read_with_remarks_and_warnings(tmp_path):
 
 
 def test_least_squares_is_that_of_the_command(table, tmp_path, capsys):
-    config = FitConfig(runs=str(table), law="chinchilla", method="least_squares", n_starts=8)
+    config = verb_fit.Config(runs=str(table), law="chinchilla", method="least_squares", n_starts=8)
     runner.run(verb_fit, config, tmp_path / "fit")
     written = files.read_json(tmp_path / "fit" / "fit.json")
     capsys.readouterr()
@@ -86,7 +85,7 @@ def test_least_squares_is_that_of_the_command(table, tmp_path, capsys):
 def test_a_posterior_and_a_bootstrap_are_those_of_the_command(table, tmp_path):
     """Draw for draw, and with the same failures as a fit directory gives."""
     nuts = NutsConfig(**QUICK)
-    config = FitConfig(runs=str(table), law="chinchilla", method="both", n_starts=8, n_bootstrap=20, nuts=nuts)
+    config = verb_fit.Config(runs=str(table), law="chinchilla", method="both", n_starts=8, n_bootstrap=20, nuts=nuts)
     runner.run(verb_fit, config, tmp_path / "fit")
     saved = posterior_lib.load_fit(tmp_path / "fit")
     fitted = ies.fit(ies.read_runs(table), "chinchilla", method="both", n_starts=8, n_bootstrap=20, nuts=QUICK)

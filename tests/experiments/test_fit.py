@@ -10,7 +10,6 @@ import pytest
 from experiments import fit
 from ie_scaling.laws import forms
 from ie_scaling.laws.bayes import posterior
-from ie_scaling.laws.config import FitConfig
 from ie_scaling.running import config as config_lib
 from ie_scaling.running import diagnostic, files, runner
 from ie_scaling.tables import cells
@@ -49,7 +48,7 @@ def test_mixed_sources_are_flagged(tmp_path):
     for name in ("one", "two"):
         cells.write_table(tmp_path / f"{name}.csv", frame.assign(source=name))
     runs = f"{tmp_path}/one.csv,{tmp_path}/two.csv"
-    config = FitConfig(runs=runs, law="chinchilla", method="least_squares", n_starts=4)
+    config = fit.Config(runs=runs, law="chinchilla", method="least_squares", n_starts=4)
     failures = run(config, tmp_path / "fit")
     assert any(failure.startswith("source: one, two share one law") for failure in failures)
     assert len(files.read_json(tmp_path / "fit" / "fit.json")["runs_sha256"].split(",")) == 2
@@ -99,7 +98,7 @@ def test_another_configuration_in_its_place_is_refused(fit_directory, fit_config
 
 
 def test_as_published_with_held_out_rows(tmp_path):
-    config = FitConfig(
+    config = fit.Config(
         where="fit_set.str.contains('fig7')",
         holdout="rest",
         law="aspect_ratio",
@@ -114,7 +113,7 @@ def test_as_published_with_held_out_rows(tmp_path):
 
 
 def test_what_is_not_identified_is_a_failure(tmp_path):
-    config = FitConfig(where="fit_set.str.contains('fig8')", law="chinchilla", method="least_squares", n_starts=4)
+    config = fit.Config(where="fit_set.str.contains('fig8')", law="chinchilla", method="least_squares", n_starts=4)
     failures = run(config, tmp_path / "fit")
     assert len(failures) == 1
     assert failures[0].startswith(
@@ -137,7 +136,7 @@ def test_what_is_not_identified_is_a_failure(tmp_path):
 )
 def test_bad_input_leaves_nothing_behind(tmp_path, changes, message):
     with pytest.raises(ValueError, match=message):
-        run(dataclasses.replace(FitConfig(), **changes), tmp_path / "fit")
+        run(dataclasses.replace(fit.Config(), **changes), tmp_path / "fit")
     assert not (tmp_path / "fit").exists()
 
 
@@ -146,14 +145,14 @@ def test_a_negative_loss_is_named(tmp_path):
     frame.loc[6, "loss"] = -np.float64(1)
     frame.to_csv(tmp_path / "runs.csv", index=False)
     with pytest.raises(ValueError, match=r"runs\.csv: row 7, column loss: .* must be finite and above zero"):
-        run(FitConfig(runs=str(tmp_path / "runs.csv")), tmp_path / "fit")
+        run(fit.Config(runs=str(tmp_path / "runs.csv")), tmp_path / "fit")
 
 
 def test_held_out_rows_that_are_fitted_are_warned_of(tmp_path):
     table = pd.read_csv(Path(__file__).parents[1] / "cases" / "good_table.csv")
     table.to_csv(tmp_path / "all.csv", index=False)
     table.tail(6).to_csv(tmp_path / "held.csv", index=False)
-    config = FitConfig(runs=str(tmp_path / "all.csv"), holdout=str(tmp_path / "held.csv"), law="chinchilla")
+    config = fit.Config(runs=str(tmp_path / "all.csv"), holdout=str(tmp_path / "held.csv"), law="chinchilla")
     (warning,) = fit.load(config).warnings
     assert "6 of 6 held-out rows have the size, tokens and loss of a fitted row" in warning
     (warning,) = fit.load(dataclasses.replace(config, where="n_params_total < 1e9")).warnings

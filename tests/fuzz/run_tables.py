@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ie_scaling.laws import fitting, reading
-from ie_scaling.laws.config import FitConfig
+from experiments import fit
+from ie_scaling.laws import reading
 from ie_scaling.laws.observations import Observations
 from ie_scaling.running import config
 from tests.fuzz.harness import Case
@@ -99,7 +99,7 @@ def _call(rng: random.Random, names: str, where: str, columns: str) -> Callable[
     def call() -> Observations:
         if is_fit:
             values = {"runs": names, "where": where, "columns": columns, "holdout": holdout, "law": law, "count": count}
-            rows = fitting.load(config.build(FitConfig, values)).fitted
+            rows = fit.load(config.build(fit.Config, values)).problem.rows
         else:
             rows = reading.read(names, where, columns)
         assert np.isfinite(rows.log_loss_R).all()

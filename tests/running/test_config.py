@@ -4,9 +4,9 @@ import dataclasses
 
 import pytest
 
+from experiments import fit
 from ie_scaling.errors import InputError
 from ie_scaling.inference.config import NutsConfig
-from ie_scaling.laws.config import FitConfig
 from ie_scaling.running import config
 
 
@@ -143,4 +143,4 @@ def test_nuts_has_rules(values, words):
 @pytest.mark.parametrize("values", [{"n_starts": 0}, {"n_bootstrap": -1}, {"seed": -1}, {"flop_budgets": (1e20, 0.0)}])
 def test_a_fit_has_rules(values):
     with pytest.raises(InputError, match=next(iter(values))):
-        FitConfig(**values)
+        fit.Config(**values)

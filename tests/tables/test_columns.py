@@ -2,8 +2,8 @@
 
 import pytest
 
+from experiments import fit
 from ie_scaling.errors import InputError
-from ie_scaling.laws.config import FitConfig
 from ie_scaling.running import config as config_lib
 from ie_scaling.tables import columns
 from ie_scaling.tables.columns import Source
@@ -83,9 +83,9 @@ def test_a_map_onto_a_name_that_the_table_has_is_refused_unless_that_column_move
 
 
 def test_a_configuration_takes_a_map_as_text_or_as_a_group():
-    text = config_lib.build(FitConfig, {"columns": "{'n_tokens': 'D'}"})
-    group = config_lib.build(FitConfig, {"columns": {"n_tokens": "D"}})
+    text = config_lib.build(fit.Config, {"columns": "{'n_tokens': 'D'}"})
+    group = config_lib.build(fit.Config, {"columns": {"n_tokens": "D"}})
     assert text == group
     assert text.columns == '{"n_tokens": "D"}'
     with pytest.raises(ValueError, match=r"config\.columns: 'n_token' is no column"):
-        config_lib.build(FitConfig, {"columns": "{'n_token': 'D'}"})
+        config_lib.build(fit.Config, {"columns": "{'n_token': 'D'}"})

@@ -2,18 +2,19 @@
 
 fit(problem, config, seed, on_progress)       the posterior of a law posed on a table
 prepare(problem, config)                      begins to compile its sampler, for work to be done meanwhile
-finish(prepared, start_P, seed, on_progress)  the posterior, started about a least-squares fit
+finish(prepared, start, seed, on_progress)    the posterior, started about a least-squares fit
+bootstrap(fitted, n_draws, seed, by)          refits to resampled tables, in the posterior's layout
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ie_scaling.laws.bayes.fitting import finish, fit
+    from ie_scaling.laws.bayes.fitting import bootstrap, finish, fit
     from ie_scaling.laws.bayes.sampler import prepare
 
-_HOMES = {"finish": "fitting", "fit": "fitting", "prepare": "sampler"}
-__all__ = ["finish", "fit", "prepare"]
+_HOMES = {"bootstrap": "fitting", "finish": "fitting", "fit": "fitting", "prepare": "sampler"}
+__all__ = ["bootstrap", "finish", "fit", "prepare"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,7 +1,6 @@
 """From a sampler's or a bootstrap's draws to a Posterior with all that its file holds."""
 
 import dataclasses
-from collections.abc import Callable
 
 import numpy as np
 import scipy.stats
@@ -39,6 +38,7 @@ def from_samples(problem: Problem, samples: sampler.Samples, gate: diagnostics.G
         failures=gate.failures,
         gate=gate,
         seconds=samples.seconds,
+        seed=seed,
         stats=samples.stats,
         prior=draw_prior(problem, seed),
         log_prior=log_prior(problem, samples),
@@ -46,19 +46,12 @@ def from_samples(problem: Problem, samples: sampler.Samples, gate: diagnostics.G
     return _with_rows(posterior, problem.rows, seed)
 
 
-def from_bootstrap(
-    fitted: LeastSquaresFit,
-    n_draws: int,
-    seed: int,
-    by: str = "model",
-    on_progress: Callable[[int], None] = lambda finished: None,
-) -> Posterior:
-    """Bootstrap refits in the posterior's layout: one chain, normal noise.
+def from_refits(fitted: LeastSquaresFit, z_WP: np.ndarray, seed: int) -> Posterior:
+    """A bootstrap's refits in the posterior's layout: one chain, normal noise.
 
     τ and σ come from the moments of each refit's residuals, u from its shrunken means.
     """
-    z_WP = solver.bootstrap(fitted, n_draws, seed, by, on_progress)
-    observations = fitted.problem.rows
+    n_draws, observations = len(z_WP), fitted.problem.rows
     law_draws = fitted.law.from_free(z_WP)
     with numerics.double_precision():
         predicted_WR = solver.predict_draws(fitted.law, law_draws, observations.features, fitted.reference)
@@ -73,7 +66,8 @@ def from_bootstrap(
         draws={name: values[None, :] for name, values in (law_draws | spread).items()},
         effects_CSM=u_WM[None, :, :],
         model_ids=observations.model_ids,
-        failures=() if fitted.status == "converged" else (f"least squares: {fitted.status}", *fitted.reasons),
+        failures=() if fitted.converged else (f"least squares: {fitted.status}", *fitted.reasons),
+        seed=seed,
     )
     return _with_rows(posterior, observations, seed)
 
@@ -90,8 +84,7 @@ def draw_prior(problem: Problem, seed: int) -> dict[str, np.ndarray]:
 
 def with_quantities(posterior: Posterior, question: quantities.Question) -> Posterior:
     """The posterior with what its law implies beside its draws."""
-    flat = {name: posterior.flat[name] for name in posterior.law.names}
-    values = quantities.compute(posterior.law, posterior.reference, flat, question)
+    values = quantities.compute(question, {name: posterior.flat[name] for name in posterior.law.names})
     shaped = {name: value_W.reshape(posterior.shape) for name, value_W in values.items()}
     return dataclasses.replace(posterior, quantities=shaped)
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ie_scaling.inference import numerics
-from ie_scaling.laws.law import Law
 from ie_scaling.laws.least_squares.solver import predict_draws
-from ie_scaling.laws.observations import Features, Observations, Reference
+from ie_scaling.laws.observations import Features
+from ie_scaling.laws.problem import Problem
 from ie_scaling.laws.proportions import Family
 
 ASPECT_RATIOS = np.geomspace(2, 2048, 512)
@@ -26,9 +26,10 @@ BEYOND = 10.0  # without a FLOP budget, so many times the largest of the table
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Question:
-    """Where the quantities are asked for.
+    """Which quantities a law on a table is asked for.
 
     Attributes:
+      problem: the law, and the reference point of its coefficients.
       family: the proportions of the shapes (the table's medians).
       n_total, n_tokens: at which aspect ratios are compared (the table's geometric means).
       aspect_ratio: of the shapes among which N and D are chosen.
@@ -36,6 +37,7 @@ class Question:
       flop_budgets: training FLOPs C = 6·N_total·D.
     """
 
+    problem: Problem
     family: Family
     n_total: float
     n_tokens: float
@@ -45,17 +47,19 @@ class Question:
 
 
 def ask(
-    observations: Observations,
+    problem: Problem,
     aspect_ratio: float = 0.0,
     aspect_pair: Sequence[float] = (32, 256),
     flop_budgets: Sequence[float] = (),
 ) -> Question:
-    """The question about a table; an aspect ratio of 0 means its geometric mean, no budgets ten times its largest."""
-    x = observations.features
-    reference = observations.reference(1.0)
+    """The question about a law on a table; an aspect ratio of 0 is the table's geometric mean, no budgets ten times its
+    largest."""
+    x = problem.features
+    reference = problem.rows.reference(1.0)
     largest = float(np.max(6 * x.n_total * x.n_tokens))
     return Question(
-        family=Family.of(observations),
+        problem=problem,
+        family=Family.of(problem.rows),
         n_total=reference.N0,
         n_tokens=reference.D0,
         aspect_ratio=aspect_ratio or reference.R0,
@@ -64,32 +68,32 @@ def ask(
     )
 
 
-def compute(
-    law: Law, reference: Reference, draws_W: Mapping[str, np.ndarray], question: Question
-) -> dict[str, np.ndarray]:
-    """Each quantity by name, [W]; none where the law needs what only a trained model has, or the table is silent.
+def compute(question: Question, draws_W: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Each quantity by name, [W], of draws of the law's parameters.
+
+    There are none where the law needs what only a trained model has, or the table is silent.
 
     `optimal_aspect_ratio` is the d/n of least loss at the question's N_total and D, within 2 to 2048; there is none
     where most draws have their least loss at an end of that range, as under a law that is monotone in d/n.
     `log_loss_RHIGH_minus_RLOW` = ln L(R high) − ln L(R low) there. `optimal_n_params@C`, `optimal_n_tokens@C` and
     `optimal_loss@C` minimize the loss over N_total with D = C/(6·N_total) at one aspect ratio.
     """
-    q = question
+    q, law = question, question.problem.law
     ladder = q.family.members(q.n_total, ASPECT_RATIOS, q.n_tokens)
     if any(np.isnan(getattr(ladder, need)).any() for need in law.needs):
         return {}
     found = {}
     if law.shape_parts:
-        best_W, _, at_end_W = _argmin(ASPECT_RATIOS, _predict(law, draws_W, ladder, reference))
+        best_W, _, at_end_W = _argmin(ASPECT_RATIOS, _predict(q.problem, draws_W, ladder))
         if at_end_W.mean() <= MOSTLY:
             found["optimal_aspect_ratio"] = best_W
         low, high = q.aspect_pair
-        pair = _predict(law, draws_W, q.family.members(q.n_total, np.array([low, high]), q.n_tokens), reference)
+        pair = _predict(q.problem, draws_W, q.family.members(q.n_total, np.array([low, high]), q.n_tokens))
         found[f"log_loss_R{high:g}_minus_R{low:g}"] = pair[:, 1] - pair[:, 0]
     for budget in q.flop_budgets:
         n_total = SIZES * np.sqrt(budget / 6)
         sizes = q.family.members(n_total, q.aspect_ratio, budget / 6 / n_total)
-        best_W, log_loss_W, _ = _argmin(n_total, _predict(law, draws_W, sizes, reference))
+        best_W, log_loss_W, _ = _argmin(n_total, _predict(q.problem, draws_W, sizes))
         found[f"optimal_n_params@{budget:.3g}"] = best_W
         found[f"optimal_n_tokens@{budget:.3g}"] = budget / 6 / best_W
         found[f"optimal_loss@{budget:.3g}"] = np.exp(log_loss_W)
@@ -101,9 +105,9 @@ def meaning(name: str) -> str:
     return next((words for start, words in MEANINGS.items() if name.startswith(start)), "")
 
 
-def _predict(law: Law, draws_W: Mapping[str, np.ndarray], features: Features, reference: Reference) -> np.ndarray:
+def _predict(problem: Problem, draws_W: Mapping[str, np.ndarray], features: Features) -> np.ndarray:
     with numerics.double_precision():
-        return np.asarray(predict_draws(law, dict(draws_W), features, reference))
+        return np.asarray(predict_draws(problem.law, dict(draws_W), features, problem.reference))
 
 
 def _argmin(grid_K: np.ndarray, values_WK: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -13,13 +13,15 @@ from scipy import stats
 from ie_scaling.inference import nuts, scoring
 from ie_scaling.inference.config import NutsConfig
 from ie_scaling.laws import bayes
-from ie_scaling.laws.bayes import assemble, leave_out, quantities
+from ie_scaling.laws.bayes import leave_out, quantities
 from ie_scaling.laws.bayes.posterior import Posterior
 from ie_scaling.laws.evidence import calibration, cross_validation, prior_checks, sensitivity
+from ie_scaling.laws.evidence.record import Verdict
 from ie_scaling.laws.law import Law
 from ie_scaling.laws.observations import Observations
-from ie_scaling.laws.problem import pose
-from ie_scaling.running import environment
+from ie_scaling.laws.problem import Problem, pose
+from ie_scaling.running import diagnostic, environment
+from ie_scaling.running.diagnostic import Diagnostic, Kind
 from ie_scaling.running.progress import Progress
 
 MANY_DIVERGENT = 0.1  # of the simulated tables: ranks that are off may then be the short chains' fault
@@ -86,34 +88,38 @@ def calibrate(
 
 def of_all_rows(law: Law, rows: Observations, seed: int) -> dict[str, Any]:
     """The short certificate of the law fitted to all rows."""
-    posterior = _posterior(law, rows, seed, f"fit {law.name}")
-    posterior = assemble.with_quantities(posterior, quantities.ask(rows))
-    return short(posterior, seed).answer
+    problem = pose(law, rows)
+    return short(_posterior(problem, seed, f"fit {law.name}", quantities.ask(problem))).answer
 
 
-def _posterior(law: Law, rows: Observations, seed: int, label: str) -> Posterior:
+def _posterior(problem: Problem, seed: int, label: str, question: quantities.Question | None = None) -> Posterior:
     """NUTS at default settings from the least-squares fit."""
     nuts = NutsConfig()
     with Progress(label, nuts.n_warmup + nuts.n_samples, "draws") as progress:
-        return bayes.fit(pose(law, rows), nuts, seed, progress.advance)
+        return bayes.fit(problem, nuts, seed, progress.advance, question=question)
 
 
 @dataclasses.dataclass(frozen=True)
 class ShortCertificate:
     """What failed besides convergence, which draws carry themselves, and certificate.json, which has both."""
 
-    failures: list[str]
+    diagnostics: list[Diagnostic]
     answer: dict[str, Any]
 
+    @property
+    def verdict(self) -> Verdict:
+        """Whether it passed, and why not."""
+        return {"passed": self.answer["passed"], "failures": self.answer["failures"]}
 
-def short(posterior: Posterior, seed: int) -> ShortCertificate:
+
+def short(posterior: Posterior) -> ShortCertificate:
     """The short certificate of a fit.
 
     It fails where 90 % intervals of models left out (by importance sampling) cover a share that 90 % would give less
     than one time in a hundred, were models independent; where the prior decides a quantity that is asked of the law;
     or where a loss lies outside the central 99.8 % of what the priors allow.
     """
-    left_out = leave_out.leave_models_out(posterior, seed)
+    left_out = leave_out.leave_models_out(posterior, posterior.seed)
     n_models = len(posterior.model_ids)
     sensitive = sensitivity.of(posterior)
     coverage = {f"coverage{level}": left_out.coverage(level / 100) for level in (50, 90)}
@@ -125,7 +131,7 @@ def short(posterior: Posterior, seed: int) -> ShortCertificate:
         for name in posterior.quantities
         if sensitive[name]["verdict"] != "ok"
     ]
-    allowed = prior_checks.predict(posterior, seed)
+    allowed = prior_checks.predict(posterior, posterior.seed)
     if outside := 100 * allowed["share_outside"]:
         failures.append(f"priors: {outside:.0f} % of the losses lie outside the 99.8 % they allow")
     answer = {
@@ -136,14 +142,15 @@ def short(posterior: Posterior, seed: int) -> ShortCertificate:
         "prior_predictive": allowed,
         "sensitivity": sensitive,
     }
-    return ShortCertificate(failures, answer)
+    subject = f"certificate {posterior.law.name}"
+    return ShortCertificate(diagnostic.each(Kind.CERTIFICATE, failures, subject), answer)
 
 
 def roll_forward(law: Law, rows: Observations, seed: int) -> dict[str, Any]:
     """Fit all but the largest quarter of the models, predict it as new runs: coverage and log score."""
     largest_R = cross_validation.largest_models(rows, 0.25)
     smaller, larger = rows.take(~largest_R), rows.take(largest_R)
-    posterior = _posterior(law, smaller, seed, f"roll {law.name} forward")
+    posterior = _posterior(pose(law, smaller), seed, f"roll {law.name} forward")
     names = [larger.model_ids[model] for model in larger.model_R]
     loss_WR = posterior.losses(larger.features, level="new_run", seed=seed, model_ids=names).all()
     found: dict[str, Any] = {"n": len(larger), "n_models": len(larger.model_ids)}

@@ -1,12 +1,18 @@
 """The report that a published fit owes its readers: the checklist of "Misfitting" [2502.18969], filled in."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from ie_scaling.laws.config import FitConfig
+from ie_scaling.inference.config import NutsConfig
+from ie_scaling.laws.bayes.posterior import Posterior
+from ie_scaling.laws.choices import Objective
+from ie_scaling.laws.evidence.record import FitRecord
 from ie_scaling.laws.law import Law
+from ie_scaling.laws.least_squares import LeastSquaresFit
 from ie_scaling.laws.observations import Observations
+from ie_scaling.laws.reading import Split
 from ie_scaling.running import config as config_lib
 from ie_scaling.running import environment, markdown
 
@@ -16,24 +22,43 @@ COUNTED = {
     "effective": "N_non + ω·N_emb with 0 ≤ ω ≤ 1 fitted",
 }
 UNKNOWN = "not recorded in a run table"
-OPTIMISERS = {
-    "huber_log": "damped Newton with exact Hessians from many starts through a falling δ, float64",
-    "squared": "scipy curve_fit from its published start (Levenberg-Marquardt, or trust region where γ is bounded)",
+OPTIMIZERS = {
+    Objective.HUBER_LOG: "damped Newton with exact Hessians from many starts through a falling δ, float64",
+    Objective.SQUARED: (
+        "scipy curve_fit from its published start (Levenberg-Marquardt, or trust region where γ is bounded)"
+    ),
 }
 OBJECTIVES = {
-    "huber_log": "sum over rows of Huber(ln L − ln L̂), E at most the smallest loss fitted",
-    "squared": "sum over rows of (L − L̂)², as published",
+    Objective.HUBER_LOG: "sum over rows of Huber(ln L − ln L̂), E at most the smallest loss fitted",
+    Objective.SQUARED: "sum over rows of (L − L̂)², as published",
 }
 
 
-def fill(config: FitConfig, law: Law, fitted: Observations, held: Observations | None, fit: dict) -> dict[str, Any]:
-    """Section → item → answer, JSON-ready; `fit` is what fit.json holds."""
+def fill(
+    record: FitRecord,
+    split: Split,
+    point: LeastSquaresFit | None,
+    bootstrap: Posterior | None,
+    *,
+    resample: str,
+    nuts: NutsConfig,
+    seed: int,
+) -> dict[str, Any]:
+    """Section → item → answer, JSON-ready.
+
+    `record` is fit.json; `point` is least squares where it was asked for. `resample` says what the bootstrap drew,
+    `nuts` how a posterior was sampled.
+    """
+    law = split.problem.law
     return {
-        "hypothesis": _hypothesis(law, fit),
-        "training setup": _setup(law, fitted),
-        "data": _data(config, fitted, held, fit),
-        "fitting": _fitting(config, fit),
-        "goodness": _goodness(fit),
+        "hypothesis": _hypothesis(law, record),
+        "training setup": _setup(law, split.problem.rows),
+        "data": _data(split, record),
+        "fitting": {"method": record["method"], "seed": seed}
+        | _least_squares(point)
+        | _draws(record, bootstrap, resample, nuts)
+        | {"parameters": record["params"]},
+        "goodness": _goodness(record),
         "code": {"version": environment.git_revision(), **environment.versions()},
     }
 
@@ -47,7 +72,7 @@ def to_markdown(report: dict[str, Any]) -> str:
     return text
 
 
-def _hypothesis(law: Law, fit: dict) -> dict[str, Any]:
+def _hypothesis(law: Law, record: FitRecord) -> dict[str, Any]:
     tie = {option.name: option.equal for option in law.ties}[law.tie]
     return {
         "law": law.name,
@@ -57,7 +82,7 @@ def _hypothesis(law: Law, fit: dict) -> dict[str, Any]:
         "variables": ", ".join(law.needs),
         "free parameters": f"{len(law.names)}: {', '.join(law.names)}",
         "equalities imposed": ", ".join(f"{one} = {other}" for one, other in tie) or "none",
-        "reference point": fit["reference"],
+        "reference point": record["reference"],
     }
 
 
@@ -85,65 +110,71 @@ def _setup(law: Law, rows: Observations) -> dict[str, Any]:
     }
 
 
-def _data(config: FitConfig, rows: Observations, held: Observations | None, fit: dict) -> dict[str, Any]:
+def _data(split: Split, record: FitRecord) -> dict[str, Any]:
+    rows, holdout = split.problem.rows, split.holdout
     frame = rows.frame
-    in_table = fit["n_rows_in_table"]
     return {
-        "table": config.runs,
-        "sha256": fit["runs_sha256"],
+        "table": rows.name,
+        "sha256": record["runs_sha256"],
         "sources": sorted(set(frame["source"])),
         "loss": sorted(set(frame["loss_split"])),
-        "rows in the table": in_table,
-        "columns": config.columns or "as the run table names them",
-        "row filter": config.where or "none",
+        "rows in the table": split.n_in_table,
+        "columns": split.columns or "as the run table names them",
+        "row filter": split.where or "none",
         "rows fitted": len(rows),
-        "rows held out": f"{len(held)} ({config.holdout})" if held is not None else "none",
+        "rows held out": f"{len(holdout)} ({split.held_out})" if holdout is not None else "none",
         "rows that repeat another": rows.n_duplicates,
-        "rows dropped": in_table - len(rows) - rows.n_duplicates,
-        "assumed of the table": fit["remarks"] or "nothing",
-        "suspicious in the table": fit["warnings"] or "nothing",
+        "rows dropped": split.n_in_table - len(rows) - rows.n_duplicates,
+        "assumed of the table": record["remarks"] or "nothing",
+        "suspicious in the table": record["warnings"] or "nothing",
         "averaging of checkpoints": "none here; each row as the table has it",
     }
 
 
-def _fitting(config: FitConfig, fit: dict) -> dict[str, Any]:
-    least_squares = fit["method"] != "bayes"
-    items: dict[str, Any] = {"method": fit["method"], "seed": config.seed}
-    if least_squares:
-        items |= {
-            "objective": OBJECTIVES[config.objective],
-            "δ": config.huber_delta if config.objective == "huber_log" else "none",
-            "optimiser": OPTIMISERS[config.objective],
-            "starts": f"{fit['n_starts']}, {fit['n_agreeing']} of them reached the optimum",
-            "objective at the optimum": fit["objective"],
-            "gradient norm": fit["grad_norm"],
-            "status": fit["status"],
-            "reasons": fit["reasons"] or "none",
-        }
-    if config.n_bootstrap:
-        items["bootstrap"] = f"{config.n_bootstrap} resamples of whole {config.resample}s"
-    if fit["gate"] is not None:
-        items["sampler"] = f"NUTS, {config_lib.to_plain(config.nuts)}"
-        items["convergence gate"] = "passed" if fit["gate"]["passed"] else f"FAILED: {fit['gate']['failures']}"
-    return items | {"parameters": fit["params"]}
+def _least_squares(point: LeastSquaresFit | None) -> dict[str, Any]:
+    if point is None:
+        return {}
+    return {
+        "objective": OBJECTIVES[point.loss_function],
+        "δ": point.huber_delta if point.loss_function is Objective.HUBER_LOG else "none",
+        "optimiser": OPTIMIZERS[point.loss_function],
+        "starts": f"{point.n_starts}, {point.n_agreeing} of them reached the optimum",
+        "objective at the optimum": point.objective,
+        "gradient norm": point.grad_norm,
+        "status": point.status,
+        "reasons": list(point.reasons) or "none",
+    }
 
 
-def _goodness(fit: dict) -> dict[str, Any]:
-    items = {f"{split} rows": values for split, values in fit["metrics"].items() if values is not None}
-    if fit["metrics"]["holdout"] is None:
+def _draws(record: FitRecord, bootstrap: Posterior | None, resample: str, nuts: NutsConfig) -> dict[str, Any]:
+    items: dict[str, Any] = {}
+    if bootstrap is not None:
+        items["bootstrap"] = f"{bootstrap.n_draws} resamples of whole {resample}s"
+    if (gate := record["gate"]) is not None:
+        items["sampler"] = f"NUTS, {config_lib.to_plain(nuts)}"
+        items["convergence gate"] = "passed" if gate["passed"] else f"FAILED: {gate['failures']}"
+    return items
+
+
+def _goodness(record: FitRecord) -> dict[str, Any]:
+    items: dict[str, Any] = {f"{split} rows": values for split, values in record["metrics"].items() if values}
+    if record["metrics"]["holdout"] is None:
         items["extrapolation"] = "no rows held out: configs/compare_laws.py scores this law on sizes left out"
-    for name, entry in (fit["intervals"] or {}).items():
-        interval = f"90 % {entry['lo90']:.6g} to {entry['hi90']:.6g}, {fit['intervals_from']}"
-        items[name] = f"{entry['median']:.6g} ({interval})"
-    for name, entry in (fit["quantities"] or {}).items():
+    for name, entry in (record["intervals"] or {}).items():
+        items[name] = _interval(entry, record)
+    for name, entry in record["quantities"].items():
         if entry["estimate"] is not None:
             items[f"{name}, least squares"] = f"{entry['estimate']:.6g}"
         if entry.get("lo90") is not None:
-            interval = f"90 % {entry['lo90']:.6g} to {entry['hi90']:.6g}, {fit['intervals_from']}"
-            items[f"{name}, median"] = f"{entry['median']:.6g} ({interval})"
+            items[f"{name}, median"] = _interval(entry, record)
         if "note" in entry:
             items[name] = entry["note"]
     return items
+
+
+def _interval(entry: Mapping[str, Any], record: FitRecord) -> str:
+    interval = f"90 % {entry['lo90']:.6g} to {entry['hi90']:.6g}, {record['intervals_from']}"
+    return f"{entry['median']:.6g} ({interval})"
 
 
 def _range(values_R: np.ndarray) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 from ie_scaling.inference import scoring
 from ie_scaling.inference.config import NutsConfig
 from ie_scaling.laws import bayes, forms
-from ie_scaling.laws.bayes import assemble, stacking
+from ie_scaling.laws.bayes import stacking
 from ie_scaling.laws.evidence import cross_validation, forecast
 from ie_scaling.laws.evidence.decisions import Decisions, order_at_one_small_scale, regret
 from ie_scaling.laws.evidence.forecast import Forecast
@@ -149,7 +149,7 @@ def run(contest: Contest, fitted: Observations, held_out: Observations) -> Part:
     for law in contest.laws:
         entry = Entry(Approach.BOOTSTRAP, law)
         point = solver.fit(pose(forms.parse(law), fitted), seed=contest.seed)
-        draws = assemble.from_bootstrap(point, contest.n_bootstrap, contest.seed)
+        draws = bayes.bootstrap(point, contest.n_bootstrap, contest.seed)
         forecasts[entry] = forecast.of_posterior(draws, held_out, contest.seed)
         failures[entry] = list(draws.failures)
     for law in contest.published:

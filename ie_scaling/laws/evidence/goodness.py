@@ -11,13 +11,12 @@ from ie_scaling.inference import scoring
 from ie_scaling.inference.draws import Origin
 from ie_scaling.laws.bayes import quantities
 from ie_scaling.laws.bayes.posterior import Posterior
-from ie_scaling.laws.law import Law
 from ie_scaling.laws.least_squares.solver import LeastSquaresFit
 from ie_scaling.laws.observations import Observations
 
 
 def predict_table(
-    splits: Mapping[str, Observations | None], fitted: LeastSquaresFit | None, draws: Posterior | None, seed: int
+    splits: Mapping[str, Observations], fitted: LeastSquaresFit | None, draws: Posterior | None
 ) -> pd.DataFrame:
     """run_id, loss, prediction, lo90, hi90, split and the least-squares prediction of every row.
 
@@ -26,15 +25,13 @@ def predict_table(
     """
     tables = []
     for split, rows in splits.items():
-        if rows is None:
-            continue
         table = pd.DataFrame({"run_id": rows.run_ids, "loss": rows.loss_R, "prediction": np.nan, "lo90": np.nan})
         table = table.assign(hi90=np.nan, split=split)
         if fitted is not None:
             table["prediction"] = table["least_squares"] = np.exp(fitted.predict(rows.features))
         if draws is not None:
             names = [rows.model_ids[model] for model in rows.model_R]
-            loss_WR = draws.losses(rows.features, level="new_run", seed=seed, model_ids=names).all()
+            loss_WR = draws.losses(rows.features, level="new_run", seed=draws.seed, model_ids=names).all()
             low_R, middle_R, high_R = draws_lib.interval(loss_WR, axis=0)
             table = table.assign(lo90=low_R, hi90=high_R)
             if draws.method == Origin.BAYES:
@@ -61,17 +58,17 @@ def score(table: pd.DataFrame, column: str) -> dict[str, Any]:
 
 
 def describe_quantities(
-    law: Law, fitted: LeastSquaresFit | None, draws: Posterior | None, question: quantities.Question
+    question: quantities.Question, fitted: LeastSquaresFit | None, draws: Posterior | None
 ) -> dict[str, Any]:
     """Each quantity's least-squares estimate (None without one) and, of the draws, its mean, sd and interval."""
     described: dict[str, Any] = {}
     if fitted is not None and min(fitted.params.values()) > -np.inf:
         point = {name: np.array([value]) for name, value in fitted.params.items()}
-        for name, value in quantities.compute(law, fitted.reference, point, question).items():
+        for name, value in quantities.compute(question, point).items():
             described[name] = {"estimate": float(value[0])}
     for name, values in (draws.quantities if draws is not None else {}).items():
         described[name] = {"estimate": None} | described.get(name, {}) | draws_lib.summarize(values)
-    if law.shape_parts and "optimal_aspect_ratio" not in described and described:
+    if question.problem.law.shape_parts and "optimal_aspect_ratio" not in described and described:
         low, high = quantities.ASPECT_RATIOS[[0, -1]]
         note = f"none from {low:g} to {high:g}: under this fit the loss is least at an end"
         described["optimal_aspect_ratio"] = {"estimate": None, "note": note}

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ie_scaling.inference import numerics
+from ie_scaling.laws.choices import Status
 from ie_scaling.laws.law import COEFFICIENT, EXPONENT, FLOOR, Law, Term
 from ie_scaling.laws.observations import Features, Reference
 from ie_scaling.laws.problem import Problem
@@ -28,17 +29,17 @@ MIN_CURVATURE = 1e-9  # of the largest singular value of ∂ln L̂/∂z
 
 def judge(
     problem: Problem, z_P: np.ndarray, low_P: np.ndarray, high_P: np.ndarray, small_gradient: bool
-) -> tuple[str, tuple[str, ...]]:
-    """Status and reasons of a fit that ended at z: `not_identified`, `at_bound`, `max_steps` or `converged`."""
+) -> tuple[Status, tuple[str, ...]]:
+    """Status and reasons of a fit that ended at z."""
     bound_P = _bound_messages(problem.law, z_P, low_P, high_P)
     open_reasons = (*design_gaps(problem.law, problem.features), *open_parameters(problem, z_P, bound_P))
     if open_reasons:
-        return "not_identified", open_reasons
+        return Status.NOT_IDENTIFIED, open_reasons
     if any(bound_P):
-        return "at_bound", tuple(message for message in bound_P if message)
+        return Status.AT_BOUND, tuple(message for message in bound_P if message)
     if not small_gradient:
-        return "max_steps", ("the gradient is still above its tolerance",)
-    return "converged", ()
+        return Status.MAX_STEPS, ("the gradient is still above its tolerance",)
+    return Status.CONVERGED, ()
 
 
 def design_gaps(law: Law, features: Features) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ import numpy as np
 from scipy import optimize
 
 from ie_scaling.errors import InputError
+from ie_scaling.laws.choices import Objective, Status
 from ie_scaling.laws.law import Law
 from ie_scaling.laws.least_squares.solver import LeastSquaresFit, derive
 from ie_scaling.laws.observations import Reference
@@ -56,7 +57,7 @@ def _fit(problem: Problem, names: list[str]) -> LeastSquaresFit:
         grad_norm=float(np.linalg.norm(_gradient(predict, values, residual_R))),
         status=status,
         reasons=reasons,
-        loss_function="squared",
+        loss_function=Objective.SQUARED,
     )
 
 
@@ -86,7 +87,11 @@ def _curve_fit(problem: Problem, names: list[str]):
 
 
 def check(law: Law) -> None:
-    """Refuse a law or a way of counting N that was not published so."""
+    """Refuse a law or a way of counting N that was not published so.
+
+    Raises:
+      InputError: such a one.
+    """
     if law.name not in ("chinchilla", "aspect_ratio") or law.count == "effective":
         raise InputError(
             f"objective='squared': published for chinchilla and aspect_ratio under N total or non_embedding, "
@@ -111,13 +116,14 @@ def _at_reference(law: Law, raw: dict[str, float], reference: Reference) -> dict
     return {name: float(values[name]) for name in law.names}
 
 
-def _judge(params: dict[str, float], flag: int, message: str) -> tuple[str, tuple[str, ...]]:
+def _judge(params: dict[str, float], flag: int, message: str) -> tuple[Status, tuple[str, ...]]:
     if flag not in (1, 2, 3, 4):
-        return "max_steps", (" ".join(message.split()),)
+        return Status.MAX_STEPS, (" ".join(message.split()),)
     negative = [name for name in ("E", "A_ref", "B_ref") if params[name] < 0]
     if negative:
-        return "not_identified", tuple(f"{name}: came out negative, the rows do not determine it" for name in negative)
-    return "converged", ()
+        reasons = tuple(f"{name}: came out negative, the rows do not determine it" for name in negative)
+        return Status.NOT_IDENTIFIED, reasons
+    return Status.CONVERGED, ()
 
 
 def _gradient(predict, values: np.ndarray, residual_R: np.ndarray) -> np.ndarray:

@@ -9,10 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from ie_scaling.inference import numerics
+from ie_scaling.laws.choices import Objective, Status
 from ie_scaling.laws.law import FLOOR, Law
 from ie_scaling.laws.least_squares import descent, identification
 from ie_scaling.laws.observations import Features, Reference
 from ie_scaling.laws.problem import Problem
+from ie_scaling.running.diagnostic import Diagnostic, Kind
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -24,8 +26,9 @@ class LeastSquaresFit:
       derived: the same as the literature prints them (A, B, epsilon …).
       objective: Huber loss of ln L − ln L̂ summed over rows (`huber_log`), or squared nats summed (`squared`).
       grad_norm: of the objective in free coordinates (logs), over those that are free to move.
-      status: `converged`, `at_bound`, `not_identified` or `max_steps`; `reasons` says which parameter and why.
+      status: how it ended; `reasons` says which parameter is not determined, and why.
       n_agreeing: starts that reached this objective to 1e-6, out of `n_starts`.
+      seed: of the starts.
     """
 
     problem: Problem
@@ -33,12 +36,13 @@ class LeastSquaresFit:
     derived: dict[str, float]
     objective: float
     grad_norm: float
-    status: str
+    status: Status
     reasons: tuple[str, ...]
     n_starts: int = 1
     n_agreeing: int = 1
-    loss_function: str = "huber_log"
+    loss_function: Objective = Objective.HUBER_LOG
     huber_delta: float = 1e-3
+    seed: int = 0
 
     @property
     def law(self) -> Law:
@@ -54,6 +58,18 @@ class LeastSquaresFit:
     def n_rows(self) -> int:
         """R, the rows that were fitted."""
         return len(self.problem)
+
+    @property
+    def converged(self) -> bool:
+        """Whether it is the minimum, and the rows determine every parameter."""
+        return self.status is Status.CONVERGED
+
+    def diagnose(self) -> list[Diagnostic]:
+        """Why it is not to be trusted; nothing where it converged."""
+        if self.converged:
+            return []
+        message = f"{self.status} ({'; '.join(self.reasons)})"
+        return [Diagnostic(Kind.LEAST_SQUARES, f"least squares {self.law.name}", message)]
 
     @property
     def z_P(self) -> np.ndarray:
@@ -108,6 +124,7 @@ def fit(problem: Problem, *, huber_delta: float = 1e-3, n_starts: int = 64, seed
         n_starts=n_starts,
         n_agreeing=int((found.objective_Z <= found.objective_Z[best] * (1 + 1e-6) + 1e-20).sum()),
         huber_delta=huber_delta,
+        seed=seed,
     )
 
 

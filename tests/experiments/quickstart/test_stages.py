@@ -7,7 +7,7 @@ import shutil
 import pandas as pd
 import pytest
 
-from experiments import quickstart
+from experiments import fit, quickstart
 from experiments.quickstart import stages
 from experiments.select import Config as SelectConfig
 from ie_scaling.architecture import Architecture
@@ -16,7 +16,6 @@ from ie_scaling.corpus.config import CorpusConfig
 from ie_scaling.errors import InputError
 from ie_scaling.latency.config import TimeDecodeConfig
 from ie_scaling.laws.bayes import posterior
-from ie_scaling.laws.config import FitConfig
 from ie_scaling.running import config as config_lib
 from ie_scaling.running import diagnostic, runner, workdir
 from ie_scaling.running.diagnostic import Diagnostic, Kind
@@ -51,7 +50,7 @@ def config(tmp_path_factory):
             optimizer=OptimizerConfig(learning_rate=0.01),
         ),
         decode=TimeDecodeConfig(prompt_tokens=4, new_tokens=4, repeats=3, max_repeats=3),
-        fit=FitConfig(method="least_squares", n_bootstrap=100, n_starts=8),
+        fit=fit.Config(method="least_squares", n_bootstrap=100, n_starts=8),
         select=SelectConfig(max_latency_ratio=100.0),
     )
 

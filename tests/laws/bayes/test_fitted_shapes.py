@@ -9,8 +9,8 @@ import pytest
 from experiments import rank
 from ie_scaling.architecture import Architecture
 from ie_scaling.inference import draws_file
-from ie_scaling.laws import forms
-from ie_scaling.laws.bayes import assemble, posterior
+from ie_scaling.laws import bayes, forms
+from ie_scaling.laws.bayes import posterior
 from ie_scaling.laws.bayes.fitted_shapes import FIELDS, FittedShapes
 from ie_scaling.laws.least_squares import solver
 from ie_scaling.laws.observations import Observations, features_of
@@ -34,7 +34,7 @@ def bootstrap():
     """A bootstrap of law `effective` on the 76 public rows."""
     rows = Observations.from_frame(run_table.read_runs(DATA / "bian2025.csv"))
     start = solver.fit(pose(forms.get_law("effective"), rows), n_starts=8)
-    return assemble.from_bootstrap(start, 16, 0)
+    return bayes.bootstrap(start, 16, 0)
 
 
 def test_candidates_of_a_public_table_are_known_by_their_fields(bootstrap, tmp_path):
@@ -105,10 +105,9 @@ def test_a_model_named_as_an_architecture_is_that_one_and_no_other():
 def test_the_probability_of_the_best_of_six_shapes(tmp_path):
     """Law `effective` on 76 rows: 0.97 at level shape and 0.83 for a new run; with strangers' effects 0.91 and 0.77."""
     from experiments import fit
-    from ie_scaling.laws.config import FitConfig
     from ie_scaling.running import runner
 
-    runner.run(fit, FitConfig(runs=str(DATA / "bian2025.csv"), method="bayes"), tmp_path / "fit")
+    runner.run(fit, fit.Config(runs=str(DATA / "bian2025.csv"), method="bayes"), tmp_path / "fit")
     made = posterior.load_fit(tmp_path / "fit")
     for level, expected in (("shape", 0.97), ("new_run", 0.83)):
         losses_of = made.losses(SIX, 3e10, level=level)

@@ -14,7 +14,6 @@ from ie_scaling.inference.config import NutsConfig
 from ie_scaling.laws import forms
 from ie_scaling.laws.bayes import effects, noise, pooling, sampler
 from ie_scaling.laws.bayes import posterior as posterior_lib
-from ie_scaling.laws.config import PoolConfig
 from ie_scaling.laws.least_squares import solver
 from ie_scaling.laws.observations import Observations
 from ie_scaling.laws.problem import pose
@@ -86,7 +85,7 @@ def test_a_fit_at_another_reference_point_predicts_the_same():
 )
 def test_bad_input_is_one_line(changes, message):
     with pytest.raises(ValueError, match=message):
-        pool.load(dataclasses.replace(PoolConfig(), **changes))
+        pool.load(dataclasses.replace(pool.Config(), **changes))
 
 
 @pytest.mark.slow
@@ -94,7 +93,7 @@ def test_two_families_of_one_truth(tmp_path):
     frames = [rows.frame.assign(source=name) for name, rows in zip("ab", FAMILIES, strict=True)]
     frames[1]["loss"] *= 1.15  # another validation set
     cells.write_table(tmp_path / "runs.csv", pd.concat(frames, ignore_index=True))
-    config = PoolConfig(
+    config = pool.Config(
         runs=str(tmp_path / "runs.csv"), nuts=NutsConfig(n_warmup=300, n_samples=300, max_samples=300, min_ess=100)
     )
     runner.run(pool, config, tmp_path / "out")

@@ -7,6 +7,7 @@ from ie_scaling import accounting
 from ie_scaling.laws import forms
 from ie_scaling.laws.bayes import quantities
 from ie_scaling.laws.observations import Observations, features_of
+from ie_scaling.laws.problem import Problem, pose
 from ie_scaling.laws.proportions import Family
 from tests.laws.simulated import TRUTH, read, shapes, simulate, truth
 
@@ -15,8 +16,8 @@ ROWS = Observations.from_frame(simulate(forms.get_law("chinchilla")))
 
 def compute(law, **asked):
     draws_W = {name: np.array([value, value * 1.01]) for name, value in truth(law).items()}
-    question = quantities.ask(ROWS, **asked)
-    return quantities.compute(law, ROWS.reference(law.reference_omega), draws_W, question), question
+    question = quantities.ask(pose(law, ROWS), **asked)
+    return quantities.compute(question, draws_W), question
 
 
 def test_a_family_contains_its_template():
@@ -63,4 +64,5 @@ def test_what_cannot_be_predicted_untrained_gives_nothing():
     rows = read("chinchilla")  # heads unknown, so no MLP share
     law = forms.get_law("conditional")
     draws_W = {name: np.array([value]) for name, value in truth(law).items()}
-    assert quantities.compute(law, rows.reference(0.0), draws_W, quantities.ask(rows)) == {}
+    blank = Problem(law=law, rows=rows, reference=rows.reference(0.0))  # pose would refuse it
+    assert quantities.compute(quantities.ask(blank), draws_W) == {}

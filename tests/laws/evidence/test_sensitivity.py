@@ -46,7 +46,7 @@ def posterior(fit_directory):
 
 
 def test_the_short_certificate_of_a_good_fit(posterior):
-    found = certificate.short(posterior, 0).answer
+    found = certificate.short(posterior).answer
     assert found["passed"] == (not found["failures"])
     assert not [failure for failure in found["failures"] if failure.startswith(("models", "priors"))]
     assert 0.3 < found["models_left_out"]["coverage50"] < 0.75
@@ -60,7 +60,7 @@ def test_the_short_certificate_of_a_good_fit(posterior):
 
 def test_a_model_far_off_and_losses_beyond_the_priors_fail(posterior):
     rows = dataclasses.replace(posterior.rows, log_loss_R=posterior.rows.log_loss_R + np.log(100.0))
-    found = certificate.short(dataclasses.replace(posterior, fitted_rows=rows), 0).answer
+    found = certificate.short(dataclasses.replace(posterior, fitted_rows=rows)).answer
     assert any(failure.startswith("models left out: 90 % intervals cover 0 %") for failure in found["failures"])
     assert any(failure.startswith("priors: 100 %") for failure in found["failures"])
 
