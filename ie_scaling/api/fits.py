@@ -65,7 +65,7 @@ def fit(settings: Settings, runs: RunSource, source: str, warned: Sequence[str] 
         draws = _with_failures(draws, [*certificate.short(draws).diagnostics, *mixed], rows.warnings)
         return PosteriorFit(posterior=draws, source=source, point=point, bootstrap=bootstrap, remarks=rows.remarks)
     answer = bootstrap or point
-    assert answer is not None  # without a posterior least squares is what was asked for
+    assert answer is not None  # without draws, least squares is the answer
     return answer
 
 
@@ -76,7 +76,7 @@ def _pose(settings: Settings, runs: RunSource, warned: Sequence[str]) -> Problem
         published.check(law)
     resamples_models = settings.n_bootstrap > 0 and settings.resample == Resample.MODEL
     gives_intervals = settings.method != Method.LEAST_SQUARES or resamples_models
-    with shown(False):  # what is said of the rows is in the result
+    with shown(False):  # warnings about the rows are in the result
         split = reading.split(runs, law, where=settings.where, gives_intervals=gives_intervals)
     new = [line for line in split.warnings if _words(line) not in map(_words, warned)]
     rows = dataclasses.replace(split.problem.rows, warnings=(*warned, *new))
@@ -113,7 +113,7 @@ def _sample(settings: Settings, prepared: Prepared, start: LeastSquaresFit, ques
         return bayes.finish(prepared, start, seed, progress.advance, question=question)
 
 
-def _with_failures(draws: Posterior, found: Sequence[Diagnostic], warnings: Sequence[str]) -> Posterior:
+def _with_failures(draws: Posterior, diagnostics: Sequence[Diagnostic], warnings: Sequence[str]) -> Posterior:
     """Draws that say what a fit directory would say of them."""
-    every = [*diagnostic.each(Kind.TABLE, warnings), *found]
+    every = [*diagnostic.each(Kind.TABLE, warnings), *diagnostics]
     return dataclasses.replace(draws, fit_failures=fit_failures.of_draws(every))

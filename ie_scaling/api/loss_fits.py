@@ -84,7 +84,7 @@ class PosteriorFit(Shown):
     Attributes:
       posterior: the draws themselves.
       source: the table it was fitted to, or the directory it was loaded from.
-      point, bootstrap: least squares and its bootstrap, where they were asked for beside the draws.
+      point, bootstrap: least squares and its bootstrap, where they were fitted beside the draws.
       remarks: what was assumed when the table was read.
     """
 

@@ -15,7 +15,7 @@ __all__ = ["Problem", "pose"]
 
 
 def __getattr__(name: str) -> Any:
-    """What the package offers is imported when it is first asked for, so that importing a config loads no JAX."""
+    """What the package offers is imported on first use, so that importing a config loads no JAX."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module("ie_scaling.laws.problem"), name)

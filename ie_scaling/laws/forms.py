@@ -9,9 +9,9 @@ Coefficients are the loss contributions at the reference point, such as A_ref = 
 and what priors can be stated about. Raw A, B, ε are derived from them. A new law is an entry of LAWS.
 C(N, D) = E + A·N^−α + B·D^−β; R = d/n; x = d/√N_non; r = MLP/attention parameters; g = n_heads/n_kv_heads.
 
-Chinchilla with α = β is also the over-training law of Gadre et al. [2403.08540], E + a'·N^b + b'·6^(b/2)·(M·N)^b with
+Chinchilla with α = β is also the over-training law of Gadre et al. [G24], E + a'·N^b + b'·6^(b/2)·(M·N)^b with
 M = D/N: b = −α, a' = A, b' = B·6^(α/2). L_opt is the smallest loss observed at that budget (`observations`): a law that
-reads it has seen a loss at the very (N, D) that it predicts.
+reads it has seen a loss at the very (N, D) that it predicts. References by tag are in docs/laws.md.
 """
 
 import dataclasses
@@ -151,7 +151,7 @@ def get_law(name: str, tie: str = "", count: str = "") -> Law:
     """The law of this name; empty `tie` and `count` mean its own defaults.
 
     Raises:
-      ValueError: listing the valid names.
+      InputError: an unknown law, tie or count; the valid ones are listed.
     """
     if name not in LAWS:
         raise InputError(f"law={name!r}: must be one of {', '.join(LAWS)}")
@@ -168,7 +168,7 @@ def parse(text: str) -> Law:
     """The law that NAME, NAME:TIE or NAME:TIE:COUNT names.
 
     Raises:
-      ValueError: another form, or listing the valid names.
+      InputError: another form, or an unknown law, tie or count.
     """
     if text.count(":") > 2:
         raise InputError(f"laws={text!r}: must be NAME, NAME:TIE or NAME:TIE:COUNT")

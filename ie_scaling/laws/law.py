@@ -1,6 +1,7 @@
 """What a law is made of: parameters with supports and priors, terms, ties, and the Law that sums and multiplies."""
 
 import dataclasses
+import enum
 import functools
 import math
 import operator
@@ -15,9 +16,7 @@ from ie_scaling.laws.observations import Features, Reference
 
 Params = Mapping[str, Any]  # scalars by name; arrays of draws where only `derived` reads them
 SHAPE_FEATURES = frozenset({"d_model", "n_layers", "aspect_ratio", "mlp_attention_ratio", "query_group"})
-FLOOR, COEFFICIENT, EXPONENT = "floor", "coefficient", "exponent"  # roles of a summand's parameters
-COUNT = "count"  # and of what an embedding parameter counts for
-EDGE = 0.2  # how far from 0 and 1 the coordinate of a `unit` parameter bends
+EDGE = 0.2  # how far from 0 and 1 the coordinate of a UNIT parameter bends
 OMEGA = {"total": 1.0, "non_embedding": 0.0}
 COUNT_NEEDS = {
     "total": ("n_total",),
@@ -26,48 +25,67 @@ COUNT_NEEDS = {
 }
 
 
+class Support(enum.StrEnum):
+    """The values that a parameter may take: above zero, any, or between 0 and 1."""
+
+    POSITIVE = enum.auto()
+    REAL = enum.auto()
+    UNIT = enum.auto()
+
+
+class Role(enum.StrEnum):
+    """What a parameter is to its term."""
+
+    FLOOR = enum.auto()  # of the loss
+    COEFFICIENT = enum.auto()  # of a power
+    EXPONENT = enum.auto()
+    COUNT = enum.auto()  # what an embedding parameter counts for, ω
+    OTHER = enum.auto()
+
+
 @dataclasses.dataclass(frozen=True)
 class Parameter:
     """One parameter, its support, and its weakly informative prior: Normal(center, spread) on the free coordinate.
 
-    The coordinate is ln(value) for `positive`, the value itself for `real`, and for `unit` the value itself in the
-    middle but bent near 0 and 1 (a logit would make a banana of the posterior of a small ω). `typical` is the
-    prior's middle in the parameter's own units, times the reference quantity named in `per` where there is one.
-    Least squares keeps the coordinate within `reach` of the center.
-
-    `role` says what the parameter is to its term: the FLOOR of the loss, the COEFFICIENT or the EXPONENT of a power,
-    COUNT for ω, "" for anything else. No other code may ask for a parameter by its name or position.
+    The coordinate is ln(value) for POSITIVE, the value itself for REAL, and for UNIT the value itself in the middle but
+    bent near 0 and 1 (a logit would make a banana of the posterior of a small ω). `typical` is the median of the prior
+    in the parameter's own units, times the reference quantity named in `per` where there is one. Least squares keeps
+    the coordinate within `reach` of the center. Code asks for a parameter by its `role`, never by name or position.
     """
 
     name: str
-    support: str
+    support: Support
     typical: float
     spread: float
     per: str = ""
     reach: float = 12.0
-    role: str = ""
+    role: Role = Role.OTHER
 
     def center(self, reference: Reference) -> float:
-        """The prior's middle as a free coordinate."""
+        """The prior's median as a free coordinate."""
         return self.to_free(self.typical * (getattr(reference, self.per) if self.per else 1.0))
 
     def to_free(self, value: float) -> float:
         """Value to free coordinate; NaN outside the support, as for a negative coefficient."""
-        if self.support == "positive":
+        if self.support is Support.POSITIVE:
             return math.log(value) if value > 0 else math.nan
-        return _unclamp(value) if self.support == "unit" else value
+        return _unclamp(value) if self.support is Support.UNIT else value
 
     def from_free(self, z: Any) -> Any:
         """Free coordinate to value; any shape, NumPy in NumPy out."""
         xp = jnp if isinstance(z, jax.Array) else np
-        if self.support == "positive":
+        if self.support is Support.POSITIVE:
             return xp.exp(z)
-        # For `unit`, the real line to (0, 1): z itself but near the ends, which it approaches smoothly.
-        return EDGE * (xp.logaddexp(0.0, z / EDGE) - xp.logaddexp(0.0, (z - 1) / EDGE)) if self.support == "unit" else z
+        return _clamp(z, xp) if self.support is Support.UNIT else z
+
+
+def _clamp(z: Any, xp: Any) -> Any:
+    """The real line to (0, 1): z itself but near the ends, which it approaches smoothly."""
+    return EDGE * (xp.logaddexp(0.0, z / EDGE) - xp.logaddexp(0.0, (z - 1) / EDGE))
 
 
 def _unclamp(value: float) -> float:
-    """The inverse of `from_free` for `unit`; NaN outside (0, 1)."""
+    """The inverse of `_clamp`; NaN outside (0, 1)."""
     if not 0 < value < 1:
         return math.nan
     return EDGE * math.log(math.expm1(value / EDGE) / -math.expm1((value - 1) / EDGE))
@@ -87,7 +105,7 @@ class Term:
     derive: Callable[[Params, Reference], dict[str, Any]] = lambda p, reference: {}
     reads_count: bool = False
 
-    def name_of(self, role: str) -> str | None:
+    def name_of(self, role: Role) -> str | None:
         """The name of its parameter of this role; None without one."""
         return next((parameter.name for parameter in self.parameters if parameter.role == role), None)
 
@@ -137,21 +155,21 @@ class Law:
     @property
     def size_powers(self) -> tuple[Term, ...]:
         """The summands that are powers of N."""
-        return tuple(term for term in self.terms if term.reads_count and term.name_of(EXPONENT))
+        return tuple(term for term in self.terms if term.reads_count and term.name_of(Role.EXPONENT))
 
     @property
     def token_powers(self) -> tuple[Term, ...]:
         """The summands that are powers of D."""
-        return tuple(term for term in self.terms if "n_tokens" in term.needs and term.name_of(EXPONENT))
+        return tuple(term for term in self.terms if "n_tokens" in term.needs and term.name_of(Role.EXPONENT))
 
     @property
-    def places(self) -> dict[str, int]:
-        """Where each parameter stands among the free ones; one that a tie sets, where its leader does."""
-        return self.with_ties({name: place for place, name in enumerate(self.names)})
+    def positions(self) -> dict[str, int]:
+        """The index of each parameter among the free ones; of one that a tie sets, its leader's."""
+        return self.with_ties({name: index for index, name in enumerate(self.names)})
 
-    def places_of(self, role: str) -> list[int]:
-        """Where the free parameters of this role stand."""
-        return [place for place, parameter in enumerate(self.parameters) if parameter.role == role]
+    def positions_of(self, role: Role) -> list[int]:
+        """The indices of the free parameters of this role."""
+        return [index for index, parameter in enumerate(self.parameters) if parameter.role == role]
 
     @property
     def shape_parts(self) -> tuple[Term, ...]:
@@ -205,4 +223,4 @@ class Law:
         return p
 
 
-OMEGA_PARAMETER = Parameter("omega", "unit", 0.5, 0.4, reach=3.3, role=COUNT)
+OMEGA_PARAMETER = Parameter("omega", Support.UNIT, 0.5, 0.4, reach=3.3, role=Role.COUNT)

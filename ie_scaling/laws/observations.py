@@ -97,8 +97,8 @@ class Observations:
     """A run table as a law reads it: R rows of M trained models.
 
     `model_R` numbers the model of each row, an index into `model_ids`; `frame` is the table itself, for messages.
-    Rows that say the same thing twice are kept once, and counted in `n_duplicates`. `remarks` say what was assumed when
-    the table was read, `warnings` what is suspicious in it.
+    Repeated rows count once; `n_duplicates` is how many were left out. `remarks` are what was assumed when the table
+    was read, `warnings` what is suspicious in it.
     """
 
     features: Features
@@ -140,13 +140,13 @@ class Observations:
         if twice.any():
             index = frame.index[twice][0]
             raise InputError(
-                f"{_place(frame, index, name)}, run_id {frame.at[index, 'run_id']!r}: listed twice at the same "
+                f"{_where(frame, index, name)}, run_id {frame.at[index, 'run_id']!r}: listed twice at the same "
                 f"n_tokens (loss_split {frame.at[index, 'loss_split']!r}); keep one loss per run with a row filter"
             )
         over = frame["n_params_non_embedding"] > frame["n_params_total"]
         if over.any():
-            place = _place(frame, frame.index[over][0], name)
-            raise InputError(f"{place}, column n_params_non_embedding: must be at most n_params_total")
+            where = _where(frame, frame.index[over][0], name)
+            raise InputError(f"{where}, column n_params_non_embedding: must be at most n_params_total")
         _check_models(frame, name)
         model_ids, model_R = np.unique(frame["model_id"].to_numpy(str), return_inverse=True)
         return cls(
@@ -180,8 +180,8 @@ class Observations:
                 hint = f"; {way}" if way and known else ""
                 raise InputError(f"{self.name}: column {COLUMN_OF[feature]} is blank, law {law!r} needs it{hint}")
             if blank.any():
-                place = _place(self.frame, self.frame.index[int(blank.argmax())], self.name)
-                raise InputError(f"{place}, column {COLUMN_OF[feature]}: must not be blank, law {law!r} needs it")
+                where = _where(self.frame, self.frame.index[int(blank.argmax())], self.name)
+                raise InputError(f"{where}, column {COLUMN_OF[feature]}: must not be blank, law {law!r} needs it")
 
     def reference(self, omega: float) -> Reference:
         """The reference point of these rows, with N = N_non + omega·N_emb (N_total where omega is 1)."""
@@ -215,7 +215,7 @@ def features_of(architectures: Sequence[Architecture], n_tokens: float | Sequenc
     )
 
 
-def _place(frame: pd.DataFrame, index: int, name: str) -> str:
+def _where(frame: pd.DataFrame, index: int, name: str) -> str:
     """File and row of a row, 1 being the first data row."""
     if "table_row" in frame:
         return f"{frame.at[index, 'table']}: row {frame.at[index, 'table_row']}"
@@ -239,7 +239,7 @@ def _check_models(frame: pd.DataFrame, name: str) -> None:
     model = frame.at[index, "model_id"]
     sizes = values[frame["model_id"] == model].dropna().unique()
     raise InputError(
-        f"{_place(frame, index, name)}: model_id {columns.short(model)!r} names models of {len(sizes)} sizes ({what} "
+        f"{_where(frame, index, name)}: model_id {columns.short(model)!r} names models of {len(sizes)} sizes ({what} "
         f"{columns.listed((f'{value:.10g}' for value in sizes), 4)}); the rows of one model_id are checkpoints of one "
         "model, so name each model apart in column model_id, or leave names out that are not unique"
     )
@@ -269,7 +269,7 @@ def _proportions(shape: Shape[np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def _optimal_losses(frame: pd.DataFrame) -> np.ndarray:
-    """L_opt of each row (arXiv 2510.18245): its column `loss_optimal`, or the least loss at that (N, D)."""
+    """L_opt of each row [B25b]: its column `loss_optimal`, or the least loss at that (N, D)."""
     if "loss_optimal" in frame:
         return pd.to_numeric(frame["loss_optimal"], errors="coerce").to_numpy(np.float64)
     n_known = frame["n_params_total"].fillna(frame["n_params_non_embedding"])
@@ -284,7 +284,7 @@ def _scales(n_total_R: np.ndarray, n_tokens_R: np.ndarray) -> np.ndarray:
 
 
 def _cluster(values_R: np.ndarray, gap: float) -> np.ndarray:
-    """Numbers groups of values; a new one begins wherever sorted neighbours are more than `gap` apart."""
+    """Numbers groups of values; a new one begins wherever sorted neighbors are more than `gap` apart."""
     order_R = np.argsort(values_R)
     group_R = np.empty(len(values_R), int)
     group_R[order_R] = np.concatenate([[0], np.cumsum(np.diff(values_R[order_R]) > gap)])

@@ -1,4 +1,4 @@
-"""Run tables as the verbs read them: rows as observations, with what was assumed and what is suspicious said first."""
+"""Run tables as the verbs read them: rows as observations, assumptions and suspicions about them reported first."""
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
@@ -97,11 +97,11 @@ def _rows_not_fitted(runs: RunSource, fitted_index: pd.Index, holdout: str) -> O
             f"holdout={holdout!r}: every row it keeps of {runs.name} is fitted; where must leave them out, "
             "such as where='n_params_total < 5e8' with holdout=rest"
         )
-    return observe(runs, index, say_remarks=False)
+    return observe(runs, index, report_remarks=False)
 
 
 def _warn_of_fitted(held_out: Observations, fitted: Observations) -> Observations:
-    """The held-out rows, with a warning (also said) where some are those that are fitted."""
+    """The held-out rows, with a warning (also reported) where some are those that are fitted."""
     known = set(_identities(fitted))
     n_same = sum(row in known for row in _identities(held_out))
     if not n_same:
@@ -110,7 +110,7 @@ def _warn_of_fitted(held_out: Observations, fitted: Observations) -> Observation
         f"{held_out.name}: {n_same} of {len(held_out)} held-out rows have the size, tokens and loss of a fitted row: "
         "what the law predicts of them is no test of it"
     )
-    return dataclasses.replace(held_out, warnings=(*held_out.warnings, *say_all([warning])))
+    return dataclasses.replace(held_out, warnings=(*held_out.warnings, *report([warning])))
 
 
 def _identities(rows: Observations) -> list[tuple[float, ...]]:
@@ -139,38 +139,38 @@ def read_each(paths: Sequence[str], wheres: Sequence[str], columns: str | Mappin
     return [observe(runs, runs.filter(where)) for runs, where in zip(every, wheres, strict=True)]
 
 
-def observe(runs: RunSource, index: pd.Index, say_remarks: bool = True) -> Observations:
-    """These rows, checked; warnings are said, and remarks unless they were about other rows of the source.
+def observe(runs: RunSource, index: pd.Index, report_remarks: bool = True) -> Observations:
+    """These rows, checked; warnings are reported, and remarks unless they were about other rows of the source.
 
     Raises:
       InputError: naming file, row, column, value and rule.
     """
-    rows = judge(runs, index, say_remarks)
+    rows = judge(runs, index, report_remarks)
     return Observations.from_frame(rows.frame, runs.name, rows.remarks, rows.warnings)
 
 
-def judge(runs: RunSource, index: pd.Index, say_remarks: bool = True) -> Rows:
-    """These rows, checked, as a table; what `observe` says is said.
+def judge(runs: RunSource, index: pd.Index, report_remarks: bool = True) -> Rows:
+    """These rows, checked, as a table; reported as by `observe`.
 
     Raises:
       InputError: naming file, row, column, value and rule.
     """
     rows = runs.judge(index)
-    for remark in rows.remarks if say_remarks else ():
+    for remark in rows.remarks if report_remarks else ():
         say(remark)
-    say_all(rows.warnings)
+    report(rows.warnings)
     return rows
 
 
-def say_all(warnings: Sequence[str]) -> list[str]:
-    """These warnings, said before anything is made of what they are about."""
+def report(warnings: Sequence[str]) -> list[str]:
+    """These warnings, reported before anything is computed from what they are about."""
     for warning in warnings:
         say(f"warning: {warning}")
     return list(warnings)
 
 
 def warn_of_few_models(rows: Observations, name: str = "") -> Observations:
-    """The rows, with a warning (also said) where intervals would rest on fewer than five models."""
+    """The rows, with a warning (also reported) where intervals would rest on fewer than five models."""
     n_models = len(rows.model_ids)
     if n_models >= FEW_MODELS:
         return rows
@@ -178,7 +178,7 @@ def warn_of_few_models(rows: Observations, name: str = "") -> Observations:
         f"{name or rows.name}: {len(rows)} rows of {n_models} model{'s' * (n_models != 1)}; a posterior or bootstrap "
         f"over fewer than {FEW_MODELS} says little of how sure the law is"
     )
-    return dataclasses.replace(rows, warnings=(*rows.warnings, *say_all([warning])))
+    return dataclasses.replace(rows, warnings=(*rows.warnings, *report([warning])))
 
 
 def mixed_losses(rows: Observations) -> list[Diagnostic]:

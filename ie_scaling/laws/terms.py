@@ -1,4 +1,4 @@
-"""The terms and factors that laws are made of, each with its parameters, their priors and its raw coefficients."""
+"""The terms and factors of laws: parameters, priors, values and raw coefficients of each (tags: docs/laws.md)."""
 
 import dataclasses
 import math
@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from ie_scaling.laws.law import COEFFICIENT, EXPONENT, FLOOR, Parameter, Params, Term
+from ie_scaling.laws.law import Parameter, Params, Role, Support, Term
 from ie_scaling.laws.observations import Features, Reference
 
 
@@ -17,23 +17,23 @@ def _power(x: jax.Array, x0: float, exponent: jax.Array) -> jax.Array:
 
 
 def _u(z: jax.Array, strength: jax.Array, best: jax.Array) -> jax.Array:
-    """1 + k·(ln(z/z*) + z*/z − 1): the curve of 2510.18245 normalised to 1 at its minimum z*."""
+    """1 + k·(ln(z/z*) + z*/z − 1): the curve of [B25b] normalized to 1 at its minimum z*."""
     return 1 + strength * (jnp.log(z / best) + best / z - 1)
 
 
 def _positive(name: str, typical: float, spread: float, per: str = "", reach: float = 12.0) -> Parameter:
-    return Parameter(name, "positive", typical, spread, per, reach)
+    return Parameter(name, Support.POSITIVE, typical, spread, per, reach)
 
 
 def _coefficient(name: str, typical: float) -> Parameter:
-    return Parameter(name, "positive", typical, 1.0, "L0", role=COEFFICIENT)
+    return Parameter(name, Support.POSITIVE, typical, 1.0, "L0", role=Role.COEFFICIENT)
 
 
 def _exponent(name: str) -> Parameter:
-    return Parameter(name, "positive", 0.4, 0.5, reach=4.0, role=EXPONENT)
+    return Parameter(name, Support.POSITIVE, 0.4, 0.5, reach=4.0, role=Role.EXPONENT)
 
 
-E_TERM = Term((Parameter("E", "positive", 0.5, 0.5, "L0", role=FLOOR),), (), lambda p, x, N, ref: p["E"])
+E_TERM = Term((Parameter("E", Support.POSITIVE, 0.5, 0.5, "L0", role=Role.FLOOR),), (), lambda p, x, N, ref: p["E"])
 N_TERM = Term(
     (_coefficient("A_ref", 0.2), _exponent("alpha")),
     (),
@@ -60,7 +60,7 @@ DEPTH_TERM = Term(
     lambda p, ref: {"A_n": p["A_n_ref"] * ref.n0 ** p["b"]},
 )
 MONOTONE_FACTOR = Term(
-    (_positive("epsilon_ref", 0.02, 1.5), Parameter("gamma", "real", 0.5, 1.0)),
+    (_positive("epsilon_ref", 0.02, 1.5), Parameter("gamma", Support.REAL, 0.5, 1.0)),
     ("aspect_ratio",),
     lambda p, x, N, ref: 1 + p["epsilon_ref"] * _power(x.aspect_ratio, ref.R0, p["gamma"]),
     lambda p, ref: {"epsilon": p["epsilon_ref"] * ref.R0 ** -p["gamma"]},
@@ -71,7 +71,7 @@ INTERIOR_FACTOR = Term(
     lambda p, x, N, ref: 1 + p["kappa"] * (jnp.log(x.aspect_ratio) - jnp.log(p["R_star"])) ** 2,
 )
 MOVING_WITH_N_FACTOR = Term(
-    (*INTERIOR_FACTOR.parameters, Parameter("slope_N", "real", 0.0, 0.3)),
+    (*INTERIOR_FACTOR.parameters, Parameter("slope_N", Support.REAL, 0.0, 0.3)),
     ("aspect_ratio",),
     lambda p, x, N, ref: (
         1 + p["kappa"] * ((jnp.log(x.aspect_ratio) - jnp.log(p["R_star"])) - p["slope_N"] * jnp.log(N / ref.N0)) ** 2
@@ -79,7 +79,7 @@ MOVING_WITH_N_FACTOR = Term(
     reads_count=True,
 )
 MOVING_WITH_D_FACTOR = Term(
-    (*INTERIOR_FACTOR.parameters, Parameter("slope_D", "real", 0.0, 0.3)),
+    (*INTERIOR_FACTOR.parameters, Parameter("slope_D", Support.REAL, 0.0, 0.3)),
     ("aspect_ratio",),
     lambda p, x, N, ref: (
         1
@@ -88,7 +88,7 @@ MOVING_WITH_D_FACTOR = Term(
     ),
 )
 QUERY_GROUP_FACTOR = Term(
-    (Parameter("eta_g", "real", 0.0, 0.02, reach=0.5),),
+    (Parameter("eta_g", Support.REAL, 0.0, 0.02, reach=0.5),),
     ("query_group",),
     lambda p, x, N, ref: 1 + p["eta_g"] * jnp.log(x.query_group),
 )
@@ -104,11 +104,11 @@ MLP_ATTENTION_FACTOR = Term(
 )
 
 
-# The published form of 2510.18245 about the reference point, level and slopes: A(x) = a0 + a1·ln x + a2/x with
+# The published form of [B25b] about the reference point, level and slopes: A(x) = a0 + a1·ln x + a2/x with
 # a0 = level − a1·ln x0 − a2/x0, and B(r) likewise with level 1, which fixes the scale that A and B could trade.
 OPTIMAL_LOSS = Term((), ("loss_optimal",), lambda p, x, N, ref: x.loss_optimal)
-WIDTH_CURVE_PARAMETERS = (Parameter("a1", "real", 0.05, 0.1), Parameter("a2_ref", "real", 0.05, 0.1))
-MLP_CURVE_PARAMETERS = (Parameter("b1", "real", 0.02, 0.05), Parameter("b2_ref", "real", 0.02, 0.05))
+WIDTH_CURVE_PARAMETERS = (Parameter("a1", Support.REAL, 0.05, 0.1), Parameter("a2_ref", Support.REAL, 0.05, 0.1))
+MLP_CURVE_PARAMETERS = (Parameter("b1", Support.REAL, 0.02, 0.05), Parameter("b2_ref", Support.REAL, 0.02, 0.05))
 
 
 def _width_curve(p: Params, x: Features, N: jax.Array, ref: Reference) -> jax.Array:
@@ -142,7 +142,7 @@ def _additive_coefficients(p: Params, ref: Reference) -> dict[str, Any]:
 
 
 WIDTH_CURVE_FACTOR = Term(
-    (Parameter("level", "real", 1.0, 0.05, reach=2.0), *WIDTH_CURVE_PARAMETERS),
+    (Parameter("level", Support.REAL, 1.0, 0.05, reach=2.0), *WIDTH_CURVE_PARAMETERS),
     ("d_model", "n_non_embedding"),
     _width_curve,
     _width_coefficients,
@@ -154,7 +154,7 @@ MLP_CURVE_FACTOR = Term(
     _mlp_coefficients,
 )
 WIDTH_CURVE_TERM = dataclasses.replace(
-    WIDTH_CURVE_FACTOR, parameters=(Parameter("level", "real", 0.0, 0.05, reach=2.0), *WIDTH_CURVE_PARAMETERS)
+    WIDTH_CURVE_FACTOR, parameters=(Parameter("level", Support.REAL, 0.0, 0.05, reach=2.0), *WIDTH_CURVE_PARAMETERS)
 )
 MLP_CURVE_TERM = dataclasses.replace(
     MLP_CURVE_FACTOR,

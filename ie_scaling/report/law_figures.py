@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatterSciNotation, NullFormatter
 
 from ie_scaling.laws import forms
+from ie_scaling.laws.law import Support
 from ie_scaling.laws.least_squares.solver import LeastSquaresFit
 from ie_scaling.laws.observations import Observations
 from ie_scaling.laws.proportions import Family
@@ -152,7 +153,7 @@ def families(pooled: Mapping[str, Any]) -> Figure:
     `pooled` is pool.json.
     """
     law = forms.get_law(pooled["law"], pooled["tie"], pooled["count"])
-    positive = {parameter.name for parameter in law.parameters if parameter.support == "positive"}
+    positive = {parameter.name for parameter in law.parameters if parameter.support is Support.POSITIVE}
     names = list(pooled["common"])
     labels = [*pooled["families"], "in common"]
     figure = Figure(figsize=(3.0 * len(names), 1.0 + 0.35 * len(labels)), dpi=120, layout="constrained")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ie_scaling.laws import forms
-from ie_scaling.laws.law import Parameter
+from ie_scaling.laws.law import Parameter, Support
 from ie_scaling.laws.least_squares import solver
 from ie_scaling.laws.observations import Observations
 from tests.laws.simulated import simulate, truth
@@ -80,7 +80,9 @@ def test_gradients_equal_finite_differences(name):
             np.testing.assert_allclose(jacobian_RP[:, i], slope_R, rtol=1e-6, atol=1e-10)
 
 
-@pytest.mark.parametrize(("support", "value"), [("positive", 3.7), ("real", -2.0), ("unit", 0.004), ("unit", 0.63)])
+@pytest.mark.parametrize(
+    ("support", "value"), [(Support.POSITIVE, 3.7), (Support.REAL, -2.0), (Support.UNIT, 0.004), (Support.UNIT, 0.63)]
+)
 def test_free_coordinates_invert(support, value):
     parameter = Parameter("p", support, 1.0, 1.0)
     with jax.enable_x64(True):

@@ -8,7 +8,7 @@ import pytest
 
 from ie_scaling.laws import forms, least_squares
 from ie_scaling.laws.bayes import coordinates, pooling
-from ie_scaling.laws.law import COEFFICIENT, EXPONENT, FLOOR, Law, Term, Tie
+from ie_scaling.laws.law import Law, Role, Term, Tie
 from ie_scaling.laws.least_squares import descent, identification, solver
 from ie_scaling.laws.observations import Observations
 from ie_scaling.laws.problem import pose
@@ -41,9 +41,9 @@ def other_names(law: Law, backward: bool = False) -> Law:
 
 def test_every_power_has_a_coefficient_and_an_exponent_and_the_floor_is_one():
     for law in forms.LAWS.values():
-        assert len(law.places_of(FLOOR)) == ("published" not in law.name)
+        assert len(law.positions_of(Role.FLOOR)) == ("published" not in law.name)
         for term in law.terms:
-            assert (term.name_of(EXPONENT) is None) == (term.name_of(COEFFICIENT) is None)
+            assert (term.name_of(Role.EXPONENT) is None) == (term.name_of(Role.COEFFICIENT) is None)
         assert law.needs_no_count == ("published" in law.name)
 
 

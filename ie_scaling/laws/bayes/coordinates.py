@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ie_scaling.laws.law import COEFFICIENT, COUNT, EXPONENT, FLOOR, Law
+from ie_scaling.laws.law import Law, Role
 from ie_scaling.laws.problem import Problem
 
 
@@ -61,10 +61,10 @@ def gauss_newton(problem: Problem, y_P: jax.Array, sd: jax.Array | float) -> jax
 
 def _powers(law: Law) -> dict[int, int | None]:
     """Where each summand's positive coefficient stands, with where its exponent does; the floor, without one, first."""
-    places = law.places
-    found: dict[int, int | None] = dict.fromkeys(law.places_of(FLOOR))
+    places = law.positions
+    found: dict[int, int | None] = dict.fromkeys(law.positions_of(Role.FLOOR))
     for term in law.terms:
-        coefficient, exponent = term.name_of(COEFFICIENT), term.name_of(EXPONENT)
+        coefficient, exponent = term.name_of(Role.COEFFICIENT), term.name_of(Role.EXPONENT)
         if coefficient is not None:
             found[places[coefficient]] = places[exponent] if exponent is not None else None
     return found if len(found) > 1 else {}
@@ -77,13 +77,13 @@ def _log_exponent(columns: list[jax.Array], place: int | None) -> jax.Array | fl
 def _shift_to_own_size(problem: Problem, columns: list[jax.Array], sign: int) -> None:
     """Exchange ln A_ref and ln A' in `columns`: where ω is free, the rows' mean size moves with it."""
     law, features = problem.law, problem.features
-    counts = law.places_of(COUNT)
+    counts = law.positions_of(Role.COUNT)
     if not counts or not law.size_powers:
         return
     omega = law.parameters[counts[0]].from_free(columns[counts[0]])
     n_params = jnp.asarray(features.n_non_embedding) + omega[..., None] * jnp.asarray(features.n_embedding)
     log_size = jnp.log(n_params).mean(axis=-1) - np.log(problem.reference.N0)
-    places = law.places
+    places = law.positions
     for term in law.size_powers:
-        coefficient, exponent = (places[term.name_of(role) or ""] for role in (COEFFICIENT, EXPONENT))
+        coefficient, exponent = (places[term.name_of(role) or ""] for role in (Role.COEFFICIENT, Role.EXPONENT))
         columns[coefficient] = columns[coefficient] + sign * jnp.exp(columns[exponent]) * log_size

@@ -26,7 +26,7 @@ from numpyro.infer.util import log_density
 from ie_scaling.inference import diagnostics, nuts
 from ie_scaling.inference.config import NutsConfig
 from ie_scaling.laws.bayes import effects, noise, sampler
-from ie_scaling.laws.law import COUNT, Law
+from ie_scaling.laws.law import Law, Role
 from ie_scaling.laws.least_squares import solver
 from ie_scaling.laws.observations import Observations, Reference
 from ie_scaling.laws.problem import Problem, pose
@@ -51,7 +51,7 @@ def shared_places(law: Law) -> np.ndarray:
       ValueError: a law without any.
     """
     shape = {parameter.name for part in law.shape_parts for parameter in part.parameters}
-    is_shared = [parameter.name in shape or parameter.role == COUNT for parameter in law.parameters]
+    is_shared = [parameter.name in shape or parameter.role is Role.COUNT for parameter in law.parameters]
     places = np.flatnonzero(is_shared)
     if not len(places):
         raise ValueError(f"law={law.name!r}: has no shape parameter that families could share")

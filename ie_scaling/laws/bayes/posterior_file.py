@@ -21,7 +21,7 @@ from ie_scaling.laws import forms
 from ie_scaling.laws.bayes import fitted_shapes, noise
 from ie_scaling.laws.bayes.fitted_rows import FittedRows
 from ie_scaling.laws.bayes.fitted_shapes import FittedShapes
-from ie_scaling.laws.law import Law
+from ie_scaling.laws.law import Law, Support
 from ie_scaling.laws.least_squares.solver import predict_draws
 from ie_scaling.laws.observations import Features, Reference
 from ie_scaling.running import files
@@ -186,9 +186,9 @@ def _law_of(path: Path, named: Mapping[str, str]) -> Law:
 
 def _check_domain(path: Path, law: Law, draws: Mapping[str, np.ndarray]) -> None:
     """Every draw within its parameter's support."""
-    least = {parameter.name: 0.0 for parameter in law.parameters if parameter.support != "real"}
+    least = {parameter.name: 0.0 for parameter in law.parameters if parameter.support is not Support.REAL}
     least |= {"tau": 0.0, "sigma": 0.0, "nu": noise.MIN_NU}
-    most = {parameter.name: 1.0 for parameter in law.parameters if parameter.support == "unit"}
+    most = {parameter.name: 1.0 for parameter in law.parameters if parameter.support is Support.UNIT}
     for name, values in draws.items():
         if values.shape != draws["tau"].shape:
             raise InputError(f"{path}: {name!r} has {values.shape} draws, 'tau' has {draws['tau'].shape}")

@@ -26,7 +26,7 @@ BEYOND = 10.0  # without a FLOP budget, so many times the largest of the table
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Question:
-    """Which quantities a law on a table is asked for.
+    """Which quantities of a law on a table are of interest.
 
     Attributes:
       problem: the law, and the reference point of its coefficients.
@@ -82,22 +82,22 @@ def compute(question: Question, draws_W: Mapping[str, np.ndarray]) -> dict[str, 
     ladder = q.family.members(q.n_total, ASPECT_RATIOS, q.n_tokens)
     if any(np.isnan(getattr(ladder, need)).any() for need in law.needs):
         return {}
-    found = {}
+    values = {}
     if law.shape_parts:
         best_W, _, at_end_W = _argmin(ASPECT_RATIOS, _predict(q.problem, draws_W, ladder))
         if at_end_W.mean() <= MOSTLY:
-            found["optimal_aspect_ratio"] = best_W
+            values["optimal_aspect_ratio"] = best_W
         low, high = q.aspect_pair
         pair = _predict(q.problem, draws_W, q.family.members(q.n_total, np.array([low, high]), q.n_tokens))
-        found[f"log_loss_R{high:g}_minus_R{low:g}"] = pair[:, 1] - pair[:, 0]
+        values[f"log_loss_R{high:g}_minus_R{low:g}"] = pair[:, 1] - pair[:, 0]
     for budget in q.flop_budgets:
         n_total = SIZES * np.sqrt(budget / 6)
         sizes = q.family.members(n_total, q.aspect_ratio, budget / 6 / n_total)
         best_W, log_loss_W, _ = _argmin(n_total, _predict(q.problem, draws_W, sizes))
-        found[f"optimal_n_params@{budget:.3g}"] = best_W
-        found[f"optimal_n_tokens@{budget:.3g}"] = budget / 6 / best_W
-        found[f"optimal_loss@{budget:.3g}"] = np.exp(log_loss_W)
-    return found
+        values[f"optimal_n_params@{budget:.3g}"] = best_W
+        values[f"optimal_n_tokens@{budget:.3g}"] = budget / 6 / best_W
+        values[f"optimal_loss@{budget:.3g}"] = np.exp(log_loss_W)
+    return values
 
 
 def meaning(name: str) -> str:
@@ -123,6 +123,6 @@ def _argmin(grid_K: np.ndarray, values_WK: np.ndarray) -> tuple[np.ndarray, np.n
     bend = left - 2 * middle + right
     at_end = (best_W != inner_W) | (bend <= 0)
     shift = np.where(at_end, 0.0, 0.5 * (left - right) / np.where(bend > 0, bend, 1.0))
-    place = np.where(at_end, log_K[best_W], log_K[inner_W] + shift * (log_K[1] - log_K[0]))
+    log_best = np.where(at_end, log_K[best_W], log_K[inner_W] + shift * (log_K[1] - log_K[0]))
     least = np.where(at_end, values_WK[rows, best_W], middle - 0.25 * (left - right) * shift)
-    return np.exp(place), least, best_W != inner_W
+    return np.exp(log_best), least, best_W != inner_W

@@ -116,7 +116,7 @@ def short(posterior: Posterior) -> ShortCertificate:
     """The short certificate of a fit.
 
     It fails where 90 % intervals of models left out (by importance sampling) cover a share that 90 % would give less
-    than one time in a hundred, were models independent; where the prior decides a quantity that is asked of the law;
+    than one time in a hundred, were models independent; where the prior decides a quantity of interest;
     or where a loss lies outside the central 99.8 % of what the priors allow.
     """
     left_out = leave_out.leave_models_out(posterior, posterior.seed)
@@ -153,15 +153,15 @@ def roll_forward(law: Law, rows: Observations, seed: int) -> dict[str, Any]:
     posterior = _posterior(pose(law, smaller), seed, f"roll {law.name} forward")
     names = [larger.model_ids[model] for model in larger.model_R]
     loss_WR = posterior.losses(larger.features, level="new_run", seed=seed, model_ids=names).all()
-    found: dict[str, Any] = {"n": len(larger), "n_models": len(larger.model_ids)}
-    found["gate"] = list(posterior.failures)
+    forward: dict[str, Any] = {"n": len(larger), "n_models": len(larger.model_ids)}
+    forward["gate"] = list(posterior.failures)
     for level in (50, 90):
         edges = np.quantile(loss_WR, (0.5 - level / 200, 0.5 + level / 200), axis=0)
-        found[f"coverage{level}"] = scoring.coverage(larger.loss_R, *edges)
-    found["mse"] = scoring.mse(larger.loss_R, np.median(loss_WR, axis=0))
+        forward[f"coverage{level}"] = scoring.coverage(larger.loss_R, *edges)
+    forward["mse"] = scoring.mse(larger.loss_R, np.median(loss_WR, axis=0))
     low_R, high_R = np.quantile(loss_WR, (0.05, 0.95), axis=0)
-    found["rows"] = [
+    forward["rows"] = [
         {"run_id": run, "loss": float(loss), "lo90": float(low), "hi90": float(high)}
         for run, loss, low, high in zip(larger.run_ids, larger.loss_R, low_R, high_R, strict=True)
     ]
-    return found
+    return forward

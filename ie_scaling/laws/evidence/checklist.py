@@ -1,4 +1,4 @@
-"""The report that a published fit owes its readers: the checklist of "Misfitting" [2502.18969], filled in."""
+"""The report that a published fit owes its readers: the checklist of [MF] (docs/laws.md), filled in."""
 
 from collections.abc import Mapping
 from typing import Any

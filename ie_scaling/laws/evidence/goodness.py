@@ -1,4 +1,4 @@
-"""How well a fit says its rows and those held out: predictions with intervals, metrics, and the law's quantities."""
+"""How well a fit predicts its rows and held-out ones: predictions with intervals, metrics, and the law's quantities."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -41,7 +41,7 @@ def predict_table(
 
 
 def score(table: pd.DataFrame, column: str) -> dict[str, Any]:
-    """Metrics of the rows fitted, held out (None without any), and all together, as arXiv 2501.18107 reports them."""
+    """Metrics of the rows fitted, held out (None without any), and all, as [B25] (docs/laws.md) reports them."""
     result: dict[str, Any] = {}
     for name, rows in (
         ("fit", table[table["split"] == "fit"]),

@@ -32,13 +32,13 @@ def predict(posterior: Posterior, seed: int) -> dict[str, Any]:
         loss_WR = dataclasses.replace(blank.losses(features, **options), must_be_finite=False).all()
     low_R, high_R = np.quantile(loss_WR, CENTRAL, axis=0)
     loss_R = np.exp(log_loss_R)
-    found: dict[str, Any] = {"share_outside": float(((loss_R < low_R) | (loss_R > high_R)).mean())}
+    result: dict[str, Any] = {"share_outside": float(((loss_R < low_R) | (loss_R > high_R)).mean())}
     again_WR = posterior.losses(features, **options).all()
-    found["loss"] = {"prior": summarize(loss_WR), "posterior": summarize(again_WR)}
+    result["loss"] = {"prior": summarize(loss_WR), "posterior": summarize(again_WR)}
     members = _at_the_middle(features)
-    of_prior, of_posterior = (_effects(each.losses(members, level="law").all()) for each in (blank, posterior))
-    found |= {name: {"prior": of_prior[name], "posterior": of_posterior[name]} for name in of_prior}
-    return found
+    of_prior, of_posterior = (_effects(draws.losses(members, level="law").all()) for draws in (blank, posterior))
+    result |= {name: {"prior": of_prior[name], "posterior": of_posterior[name]} for name in of_prior}
+    return result
 
 
 def _prior_of(posterior: Posterior) -> Posterior:
@@ -58,13 +58,13 @@ def _at_the_middle(features) -> Any:
 
 def _without_proportions(features: Features, members: Features, scale_A: np.ndarray) -> dict[str, np.ndarray]:
     """What the rows tell but members of their proportions lack, as of a table without shapes: counts scaled as N is."""
-    told = {}
+    known = {}
     for field in dataclasses.fields(features):
         known_R = getattr(features, field.name)
         if np.isnan(getattr(members, field.name)).any() and not np.isnan(known_R).any():
             factor_A = scale_A if field.name.startswith("n_") and field.name != "n_layers" else np.ones(len(scale_A))
-            told[field.name] = np.exp(np.log(known_R).mean()) * factor_A
-    return told
+            known[field.name] = np.exp(np.log(known_R).mean()) * factor_A
+    return known
 
 
 def _effects(loss_WA: np.ndarray) -> dict[str, DrawSummary]:

@@ -1,6 +1,6 @@
 """How much a posterior owes to its priors: sensitivity to raising prior, or likelihood, to a power.
 
-Kallioinen, Paananen, Bürkner, Vehtari 2023 (2107.14054): every draw is weighted by prior^(α − 1) for α a little above
+Power-scaling [KAL] (docs/laws.md): every draw is weighted by prior^(α − 1) for α a little above
 and below 1, weights Pareto-smoothed, and the cumulative Jensen-Shannon distance between the weighted and the plain
 draws of a quantity is taken per doubling of α. Above THRESHOLD the quantity is called sensitive. The prior is that of
 the law's parameters and of the noise; a model's effect u belongs to the likelihood. W draws.
@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ie_scaling.errors import InputError
 from ie_scaling.laws.bayes import leave_out
 from ie_scaling.laws.bayes.posterior import Posterior
 
@@ -21,18 +22,21 @@ def of(posterior: Posterior) -> dict[str, dict[str, Any]]:
     """Of every parameter and of every derived quantity: sensitivity to prior and likelihood, and a verdict.
 
     Raises:
-      ValueError: a posterior without log prior, as of a bootstrap.
+      InputError: a posterior without log prior, as of a bootstrap.
     """
     if not posterior.log_prior:
-        raise ValueError(f"law {posterior.law.name!r}: its file lacks the log prior, fit it again by method bayes")
+        raise InputError(f"law {posterior.law.name!r}: its file lacks the log prior, fit it again by method bayes")
     log_prior_W = np.sum([*posterior.log_prior.values()], axis=0).reshape(-1)
     log_likelihood_W = posterior.stats["lp"].reshape(-1) - log_prior_W
-    weights = {kind: _weights(each) for kind, each in (("prior", log_prior_W), ("likelihood", log_likelihood_W))}
-    found = {}
+    weights = {
+        kind: _weights(log_density_W)
+        for kind, log_density_W in (("prior", log_prior_W), ("likelihood", log_likelihood_W))
+    }
+    result = {}
     for name, draws in (posterior.draws | posterior.quantities).items():
-        entry = {kind: sensitivity(draws.reshape(-1), each) for kind, each in weights.items()}
-        found[name] = entry | {"verdict": _verdict(entry["prior"], entry["likelihood"])}
-    return found
+        entry = {kind: sensitivity(draws.reshape(-1), weights_W) for kind, weights_W in weights.items()}
+        result[name] = entry | {"verdict": _verdict(entry["prior"], entry["likelihood"])}
+    return result
 
 
 def sensitivity(draws_W: np.ndarray, weights: list[np.ndarray]) -> float:
@@ -40,7 +44,7 @@ def sensitivity(draws_W: np.ndarray, weights: list[np.ndarray]) -> float:
     if not np.isfinite(draws_W).all() or np.ptp(draws_W) == 0:
         return 0.0
     distances = [distance(draws_W, weight_W) for weight_W in weights]
-    return float(np.mean([each / abs(np.log2(power)) for each, power in zip(distances, POWERS, strict=True)]))
+    return float(np.mean([length / abs(np.log2(power)) for length, power in zip(distances, POWERS, strict=True)]))
 
 
 def distance(draws_W: np.ndarray, weight_W: np.ndarray) -> float:
@@ -63,7 +67,7 @@ def _one_sided(draws_W: np.ndarray, weight_W: np.ndarray) -> float:
 
 
 def _weights(log_density_W: np.ndarray) -> list[np.ndarray]:
-    """Smoothed, normalised weights of each power."""
+    """Smoothed, normalized weights of each power."""
     raw = np.stack([(power - 1) * log_density_W for power in POWERS])
     return list(np.exp(leave_out.smooth(raw - raw.max(axis=1, keepdims=True))[0]))
 

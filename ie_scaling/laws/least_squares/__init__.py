@@ -13,7 +13,7 @@ __all__ = ["LeastSquaresFit", "fit"]
 
 
 def __getattr__(name: str) -> Any:
-    """What the package offers, imported when it is first asked for."""
+    """What the package offers, imported on first use."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module("ie_scaling.laws.least_squares.solver"), name)

@@ -1,4 +1,4 @@
-"""Robust objectives and their minimisation from many starts: what a fit, a fold and a bootstrap refit share."""
+"""Robust objectives and their minimization from many starts: what a fit, a fold and a bootstrap refit share."""
 
 import concurrent.futures
 import dataclasses
@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ie_scaling.inference import numerics
-from ie_scaling.laws.law import FLOOR, Law
+from ie_scaling.laws.law import Law, Role
 from ie_scaling.laws.least_squares import newton
 from ie_scaling.laws.observations import Features, Reference
 from ie_scaling.laws.problem import Problem
@@ -23,7 +23,7 @@ RELATIVE_TOLERANCE = 1e-11  # of the gradient, against δ (or the residual scale
 MAX_LANES = 32  # descents side by side
 LANE_ROWS = 2**16  # rows of all lanes together: what keeps a step in the cache
 EXPLORE_ROWS = 4096  # beyond it the starts descend on a sample
-POLISHED = 3  # distinct ends of which are carried to all rows
+N_POLISHED = 3  # distinct ends of which are carried to all rows
 
 
 @jax.tree_util.register_dataclass
@@ -88,7 +88,7 @@ def bounds(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
     law, center_P = problem.law, problem.prior[0]
     reach_P = np.array([p.reach for p in law.parameters])
     high_P = center_P + reach_P
-    high_P[law.places_of(FLOOR)] = np.min(problem.log_loss_R)
+    high_P[law.positions_of(Role.FLOOR)] = np.min(problem.log_loss_R)
     return center_P - reach_P, high_P
 
 
@@ -98,7 +98,7 @@ def _advance(law: Law, data: Data, lanes: newton.Lanes, *state) -> tuple[newton.
     return newton.advance(functools.partial(objective, law, data), lanes, *state)
 
 
-def minimise(
+def minimize(
     law: Law,
     data: Data,
     start_ZP: np.ndarray,
@@ -116,19 +116,19 @@ def minimise(
     def advance_lanes(lanes, weight_BR, settled_B, high_BP):
         return _advance(law, data, lanes, weight_BR, settled_B, low_P, high_BP, schedule)
 
-    def work(part_Z):
-        with numerics.double_precision():
-            weights_of_part = lambda problems: weights_of(part_Z[problems])  # noqa: E731
-            return newton.solve(advance_lanes, start_ZP[part_Z], weights_of_part, high_ZP[part_Z], n_lanes, report)
-
     lock = threading.Lock()
 
     def report(finished):
         with lock:
             on_progress(finished)
 
+    def work(part_Z):
+        with numerics.double_precision():
+            weights_of_part = lambda problems: weights_of(part_Z[problems])  # noqa: E731
+            return newton.solve(advance_lanes, start_ZP[part_Z], weights_of_part, high_ZP[part_Z], n_lanes, report)
+
     n_workers = int(np.clip(len(start_ZP) // (4 * n_lanes), 1, os.cpu_count() or 1))
-    if n_workers > 1:  # compile once, before they all ask for it
+    if n_workers > 1:  # compile once, before all of them would
         lanes = newton.start(np.repeat(start_ZP[:1], n_lanes, axis=0))
         weight_BR = np.repeat(weights_of(np.array([0])), n_lanes, axis=0)
         with numerics.double_precision():
@@ -146,7 +146,7 @@ def explore(problem: Problem, start_ZP: np.ndarray, huber_delta: float, seed: in
     """The best few ends of descents on a random sample of the rows: where to begin on all of them."""
     index_R = np.random.default_rng(seed).choice(len(problem), EXPLORE_ROWS, replace=False)
     low_P, high_P = bounds(problem)
-    found = minimise(
+    minima = minimize(
         problem.law,
         Data.of(problem).take(index_R),
         start_ZP,
@@ -155,7 +155,7 @@ def explore(problem: Problem, start_ZP: np.ndarray, huber_delta: float, seed: in
         np.broadcast_to(high_P, start_ZP.shape),
         schedule_from_afar(huber_delta, EXPLORE_ROWS),
     )
-    order_Z = np.argsort(found.objective_Z)
-    objective_Z = found.objective_Z[order_Z]
+    order_Z = np.argsort(minima.objective_Z)
+    objective_Z = minima.objective_Z[order_Z]
     distinct_Z = np.concatenate([[True], np.diff(objective_Z) > 1e-6 * objective_Z[0]]) & np.isfinite(objective_Z)
-    return found.z_ZP[order_Z[distinct_Z][:POLISHED]]
+    return minima.z_ZP[order_Z[distinct_Z][:N_POLISHED]]

@@ -9,17 +9,14 @@ import numpy as np
 
 from ie_scaling.inference import numerics
 from ie_scaling.laws.choices import Status
-from ie_scaling.laws.law import COEFFICIENT, EXPONENT, FLOOR, Law, Term
+from ie_scaling.laws.law import Law, Role, Support, Term
 from ie_scaling.laws.observations import Features, Reference
 from ie_scaling.laws.problem import Problem
 
-MIN_SPREAD = 0.15  # sd of ln(feature) that must remain once N and D are held, for its effect to be told from theirs
+MIN_SPREAD = 0.15  # sd of ln(feature) that must remain at fixed N and D for its effect to be distinguished from theirs
 SAME = 1e-6  # spread of ln(feature) below which it does not vary at all
-MAX_ERROR = {
-    "positive": 2.5,
-    "real": 3.0,
-    "unit": 2.5,
-}  # standard errors of the free coordinate beyond which it is open
+# Standard errors of the free coordinate beyond which a parameter is open.
+MAX_ERROR = {Support.POSITIVE: 2.5, Support.REAL: 3.0, Support.UNIT: 2.5}
 BOUNDLESS = 20.0  # beyond it the size of the error says nothing more
 NEAR_BOUND = 1e-6
 NEAR_EDGE = 0.5  # the box of ω's coordinate ends 0.7 beyond 0 and 1; here ω is within 1e-3 of them
@@ -55,11 +52,17 @@ def design_gaps(law: Law, features: Features) -> tuple[str, ...]:
             else ("tokens follow parameters throughout")
         )
         powers = (*law.size_powers, *law.token_powers)
-        messages.append(f"{_free_names(law, COEFFICIENT, powers)}, {_free_names(law, EXPONENT, powers)}: {cause}")
+        messages.append(
+            f"{_free_names(law, Role.COEFFICIENT, powers)}, {_free_names(law, Role.EXPONENT, powers)}: {cause}"
+        )
     n_budgets = len(np.unique(np.round(log_d, 2)))
-    exponents = _free_names(law, EXPONENT, law.token_powers)
+    exponents = _free_names(law, Role.EXPONENT, law.token_powers)
     if n_budgets < 3 and exponents:
-        names = [_free_names(law, FLOOR, law.terms), _free_names(law, COEFFICIENT, law.token_powers), exponents]
+        names = [
+            _free_names(law, Role.FLOOR, law.terms),
+            _free_names(law, Role.COEFFICIENT, law.token_powers),
+            exponents,
+        ]
         counts = f"{n_budgets} token count{'s' * (n_budgets > 1)}"
         messages.append(f"{', '.join(filter(None, names))}: only {counts}, three are needed for a curve")
     for part in law.shape_parts:
@@ -72,7 +75,7 @@ def design_gaps(law: Law, features: Features) -> tuple[str, ...]:
     return tuple(messages)
 
 
-def _free_names(law: Law, role: str, terms: Sequence[Term]) -> str:
+def _free_names(law: Law, role: Role, terms: Sequence[Term]) -> str:
     """The free parameters of this role in these terms, with commas between."""
     return ", ".join(name for term in terms if (name := term.name_of(role)) in law.names)
 
@@ -89,7 +92,7 @@ def open_parameters(problem: Problem, z_P: np.ndarray, bound_P: list[str]) -> tu
     law = problem.law
     moving = np.array([not message for message in bound_P])
     with numerics.double_precision():
-        linear = _linearise(law, jnp.asarray(z_P), problem.features, problem.reference)
+        linear = _linearize(law, jnp.asarray(z_P), problem.features, problem.reference)
         log_loss_R, jacobian_RP = jax.device_get(linear)
     residual_R = problem.log_loss_R - log_loss_R
     noise = max(1.4826 * float(np.median(np.abs(residual_R))), FLOOR_NOISE)
@@ -100,7 +103,7 @@ def open_parameters(problem: Problem, z_P: np.ndarray, bound_P: list[str]) -> tu
     error_P = np.sqrt(np.sum(deviation_PP**2, axis=0))
     names = np.array(law.names)[moving]
     limits = np.array([MAX_ERROR[p.support] for p in law.parameters])[moving]
-    supports = np.array([p.support for p in law.parameters])[moving]
+    supports = [p.support for p, is_moving in zip(law.parameters, moving, strict=True) if is_moving]
     return tuple(
         f"{name}: {_openness(support, error)}"
         for name, error, limit, support in zip(names, error_P, limits, supports, strict=True)
@@ -109,7 +112,7 @@ def open_parameters(problem: Problem, z_P: np.ndarray, bound_P: list[str]) -> tu
 
 
 @functools.partial(jax.jit, static_argnums=0, compiler_options=numerics.RUN_ONCE_OPTIONS)
-def _linearise(law: Law, z_P: jax.Array, features: Features, reference: Reference) -> tuple[jax.Array, jax.Array]:
+def _linearize(law: Law, z_P: jax.Array, features: Features, reference: Reference) -> tuple[jax.Array, jax.Array]:
     """ln L̂ of each row and its Jacobian [R, P]."""
 
     def log_loss(z_P):
@@ -120,18 +123,18 @@ def _linearise(law: Law, z_P: jax.Array, features: Features, reference: Referenc
     return log_loss_R, jacobian_RP
 
 
-def _openness(support: str, error: float) -> str:
+def _openness(support: Support, error: float) -> str:
     """How far the rows leave a parameter open, from the standard error of its free coordinate."""
     if error > BOUNDLESS:
         return "the rows do not constrain it"
-    return f"the rows leave it open by {'a factor of e^' if support == 'positive' else '± '}{error:.3g}"
+    return f"the rows leave it open by {'a factor of e^' if support is Support.POSITIVE else '± '}{error:.3g}"
 
 
 def _bound_messages(law: Law, z_P: np.ndarray, low_P: np.ndarray, high_P: np.ndarray) -> list[str]:
     """For each parameter, which end of its range it sits at, or ""."""
     messages = []
     for parameter, z, low, high in zip(law.parameters, z_P, low_P, high_P, strict=True):
-        margin = NEAR_EDGE if parameter.support == "unit" else NEAR_BOUND  # ω runs off beyond 0 and 1
+        margin = NEAR_EDGE if parameter.support is Support.UNIT else NEAR_BOUND  # ω runs off beyond 0 and 1
         end = "smallest" if z - low <= margin else "largest" if high - z <= margin else ""
         messages.append(f"{parameter.name}: at the {end} value allowed" if end else "")
     return messages

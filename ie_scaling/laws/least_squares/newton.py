@@ -2,8 +2,8 @@
 
 Small dense problems (five to ten unknowns) with a robust, nearly piecewise-linear objective: the damping follows what
 each step achieved, and a Hessian that is not positive definite is simply a step refused. Each problem goes through a
-falling sequence of the objective's width δ. A fixed number of lanes is compiled once; a finished lane hands its place
-to the next problem in the queue, so that a stubborn one holds up nobody.
+falling sequence of the objective's width δ. A fixed number of lanes is compiled once; a finished lane goes
+to the next problem in the queue, so that a slow one delays no other.
 """
 
 import dataclasses
@@ -86,8 +86,8 @@ def advance(
 
     def step(state):
         lanes, settled_B, n = state
-        each = jax.vmap(lambda lane, weight_R, high_P: _step(objective, lane, weight_R, low_P, high_P, schedule))
-        moved, finished_B = each(lanes, weight_BR, high_BP)
+        step_lanes = jax.vmap(lambda lane, weight_R, high_P: _step(objective, lane, weight_R, low_P, high_P, schedule))
+        moved, finished_B = step_lanes(lanes, weight_BR, high_BP)
         keep = lambda old, new: jnp.where(settled_B.reshape(-1, *[1] * (old.ndim - 1)), old, new)  # noqa: E731
         return jax.tree.map(keep, lanes, moved), settled_B | finished_B, n + 1
 
@@ -167,11 +167,11 @@ def solve(
 
     Args:
       advance_lanes: the compiled `advance` of (lanes, weight_BR, settled_B, high_BP).
-      weights_of: the rows' weights of these problems [k] -> [k, R], asked for when a problem enters a lane.
+      weights_of: the rows' weights of these problems [k] -> [k, R], called when a problem enters a lane.
       on_progress: gets the number of problems finished since the last call.
     """
     n_problems, n_params = start_ZP.shape
-    found = Minima(
+    minima = Minima(
         z_ZP=np.full((n_problems, n_params), np.nan),
         objective_Z=np.full(n_problems, np.inf),
         grad_norm_Z=np.full(n_problems, np.inf),
@@ -193,12 +193,12 @@ def solve(
             for field in dataclasses.fields(Lanes):
                 getattr(lanes, field.name)[idle] = getattr(fresh, field.name)
         if (problem_B < 0).all():
-            return found
+            return minima
         lanes, settled_B = advance_lanes(lanes, weight_BR, problem_B < 0, high_BP)
         lanes, settled_B = jax.tree.map(np.array, jax.device_get((lanes, settled_B)))
         finished = np.flatnonzero(settled_B & (problem_B >= 0))
-        found.z_ZP[problem_B[finished]] = lanes.z_BP[finished]
-        found.objective_Z[problem_B[finished]] = lanes.value_B[finished]
-        found.grad_norm_Z[problem_B[finished]] = lanes.grad_norm_B[finished]
+        minima.z_ZP[problem_B[finished]] = lanes.z_BP[finished]
+        minima.objective_Z[problem_B[finished]] = lanes.value_B[finished]
+        minima.grad_norm_Z[problem_B[finished]] = lanes.grad_norm_B[finished]
         problem_B[finished] = -1
         on_progress(len(finished))

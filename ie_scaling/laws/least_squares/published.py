@@ -1,4 +1,4 @@
-"""The fits exactly as published: scipy's curve_fit of the raw coefficients on raw losses [Bian et al. 2501.18107].
+"""The fits exactly as published: scipy's curve_fit of the raw coefficients on raw losses [B25] (docs/laws.md).
 
 Squared nats, one start of ones, no bounds, at most 100,000 evaluations; with γ free its own start and γ ≤ 100. It is
 here to reproduce printed numbers: A may come out negative, and scipy stops within 1e-5 of the optimum, no nearer.
@@ -34,11 +34,11 @@ def fit(problem: Problem) -> LeastSquaresFit:
 def stopping_points(problem: Problem) -> list[LeastSquaresFit]:
     """The fit from every order in which curve_fit may be given the raw coefficients; the published one is first.
 
-    The order (rotations of the published one and of its reverse) changes nothing but where the optimiser's tolerance
+    The order (rotations of the published one and of its reverse) changes nothing but where the optimizer's tolerance
     lets it stop; so does the last bit of a processor's exp and log.
     """
     names = _raw_names(problem.law)
-    orders = [each[i:] + each[:i] for each in (names, names[::-1]) for i in range(len(names))]
+    orders = [order[i:] + order[:i] for order in (names, names[::-1]) for i in range(len(names))]
     return [_fit(problem, order) for order in orders]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from ie_scaling.inference import numerics
 from ie_scaling.laws.choices import Objective, Status
-from ie_scaling.laws.law import FLOOR, Law
+from ie_scaling.laws.law import Law, Role
 from ie_scaling.laws.least_squares import descent, identification
 from ie_scaling.laws.observations import Features, Reference
 from ie_scaling.laws.problem import Problem
@@ -92,7 +92,7 @@ def fit(problem: Problem, *, huber_delta: float = 1e-3, n_starts: int = 64, seed
 
     `n_starts` draws from the prior descend together, from a wide δ to a narrower and a narrower one, to a small
     gradient. Beyond `descent.EXPLORE_ROWS` rows they descend on a random sample, and the best are polished on all
-    rows. Summed, not averaged [Besiroglu et al. 2404.10102].
+    rows. Summed, not averaged [B24], docs/laws.md.
 
     Raises:
       FloatingPointError: no start gave a finite objective.
@@ -105,11 +105,11 @@ def fit(problem: Problem, *, huber_delta: float = 1e-3, n_starts: int = 64, seed
     every_row = lambda problems: np.ones((len(problems), n_rows))  # noqa: E731
     high_ZP = np.broadcast_to(high_P, start_ZP.shape)
     schedule = descent.schedule_from_afar(huber_delta, n_rows)
-    found = descent.minimise(law, descent.Data.of(problem), start_ZP, every_row, low_P, high_ZP, schedule)
-    best = int(np.argmin(found.objective_Z))
-    if not np.isfinite(found.objective_Z[best]):
+    minima = descent.minimize(law, descent.Data.of(problem), start_ZP, every_row, low_P, high_ZP, schedule)
+    best = int(np.argmin(minima.objective_Z))
+    if not np.isfinite(minima.objective_Z[best]):
         raise FloatingPointError(f"law {law.name!r}: no start of {n_starts} gave a finite objective")
-    z_P, grad_norm = found.z_ZP[best], float(found.grad_norm_Z[best])
+    z_P, grad_norm = minima.z_ZP[best], float(minima.grad_norm_Z[best])
     params = constrain(law, z_P)
     small = grad_norm <= descent.RELATIVE_TOLERANCE * huber_delta * n_rows
     status, reasons = identification.judge(problem, z_P, low_P, high_P, small)
@@ -117,12 +117,12 @@ def fit(problem: Problem, *, huber_delta: float = 1e-3, n_starts: int = 64, seed
         problem=problem,
         params=params,
         derived=derive(law, params, problem.reference),
-        objective=float(found.objective_Z[best]),
+        objective=float(minima.objective_Z[best]),
         grad_norm=grad_norm,
         status=status,
         reasons=reasons,
         n_starts=n_starts,
-        n_agreeing=int((found.objective_Z <= found.objective_Z[best] * (1 + 1e-6) + 1e-20).sum()),
+        n_agreeing=int((minima.objective_Z <= minima.objective_Z[best] * (1 + 1e-6) + 1e-20).sum()),
         huber_delta=huber_delta,
         seed=seed,
     )
@@ -139,8 +139,8 @@ def fit_subsets(fitted: LeastSquaresFit, kept_WR: np.ndarray, *, n_starts: int =
     starts_NP = np.concatenate([fitted.z_P[None], descent.draw_starts(problem, n_starts - 1, seed)])
     n_subsets = len(kept_WR)
     high_WP = np.repeat(high_P[None], n_subsets, axis=0)
-    high_WP[:, law.places_of(FLOOR)] = np.where(kept_WR, problem.log_loss_R, np.inf).min(axis=1)[:, None]
-    found = descent.minimise(
+    high_WP[:, law.positions_of(Role.FLOOR)] = np.where(kept_WR, problem.log_loss_R, np.inf).min(axis=1)[:, None]
+    minima = descent.minimize(
         law,
         descent.Data.of(problem),
         np.tile(starts_NP, (n_subsets, 1)),
@@ -149,8 +149,8 @@ def fit_subsets(fitted: LeastSquaresFit, kept_WR: np.ndarray, *, n_starts: int =
         np.repeat(high_WP, n_starts, axis=0),
         descent.schedule_from_afar(fitted.huber_delta, len(problem)),
     )
-    best_W = found.objective_Z.reshape(n_subsets, n_starts).argmin(axis=1)
-    return found.z_ZP.reshape(n_subsets, n_starts, -1)[np.arange(n_subsets), best_W]
+    best_W = minima.objective_Z.reshape(n_subsets, n_starts).argmin(axis=1)
+    return minima.z_ZP.reshape(n_subsets, n_starts, -1)[np.arange(n_subsets), best_W]
 
 
 def bootstrap(
@@ -169,7 +169,7 @@ def bootstrap(
     n_groups = int(group_R.max()) + 1
     counts_WM = np.random.default_rng(seed).multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=n_draws)
     low_P, high_P = descent.bounds(problem)
-    found = descent.minimise(
+    minima = descent.minimize(
         fitted.law,
         descent.Data.of(problem),
         np.tile(fitted.z_P, (n_draws, 1)),
@@ -179,7 +179,7 @@ def bootstrap(
         descent.schedule_from_nearby(fitted.huber_delta, len(problem)),
         on_progress,
     )
-    return found.z_ZP
+    return minima.z_ZP
 
 
 def derive(law: Law, params: dict[str, float], reference: Reference) -> dict[str, float]:
