@@ -3,13 +3,11 @@
 import numpy as np
 import pytest
 
-from ie_scaling import accounting
 from ie_scaling.laws import forms
 from ie_scaling.laws.bayes import quantities
-from ie_scaling.laws.observations import Observations, features_of
+from ie_scaling.laws.observations import Observations
 from ie_scaling.laws.problem import Problem, pose
-from ie_scaling.laws.proportions import Family
-from tests.laws.simulated import TRUTH, read, shapes, simulate, truth
+from tests.laws.simulated import TRUTH, read, simulate, truth
 
 ROWS = Observations.from_frame(simulate(forms.get_law("chinchilla")))
 
@@ -18,15 +16,6 @@ def compute(law, **asked):
     draws_W = {name: np.array([value, value * 1.01]) for name, value in truth(law).items()}
     question = quantities.ask(pose(law, ROWS), **asked)
     return quantities.compute(question, draws_W), question
-
-
-def test_a_family_contains_its_template():
-    for architecture in shapes():
-        ours = features_of([architecture], 1e9)
-        total = float(accounting.count_parameters(architecture))
-        member = Family.like(architecture).members(total, architecture.aspect_ratio, 1e9)
-        for name in ("n_total", "n_non_embedding", "n_embedding", "d_model", "n_layers", "aspect_ratio"):
-            np.testing.assert_allclose(getattr(member, name), getattr(ours, name), rtol=1e-10, err_msg=name)
 
 
 def test_compute_optimal_size_equals_the_closed_form():
