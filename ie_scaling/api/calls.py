@@ -233,12 +233,14 @@ def predict_latency(
     return table
 
 
-def load(directory: str | Path, allow_unfinished: bool = False) -> PosteriorFit | LatencyFit:
-    """The posterior (or bootstrap) of a finished directory of `configs/fit.py`, or the latency law of `fit_latency`'s.
+def load(directory: str | Path, allow_unfinished: bool = False) -> PointFit | PosteriorFit | LatencyFit:
+    """The fit in a finished directory: posterior, bootstrap or least squares of `configs/fit.py`, or a latency law.
+
+    Of a directory with draws the posterior, else the bootstrap. A file that `PosteriorFit.save` wrote is loaded too.
 
     Example: `posterior = ies.load("runs/quickstart/fit/effective")`
 
     Raises:
-      InputError: no such directory, one without DONE (unless `allow_unfinished`), or without a posterior.
+      InputError: no such directory, one without DONE (unless `allow_unfinished`), or without a fit.
     """
     return given.load(directory, fields.flag("allow_unfinished", allow_unfinished))

@@ -1,10 +1,11 @@
 """What callers hand over besides rows: posteriors and latencies, as objects or as paths."""
 
+import dataclasses
 from pathlib import Path
 
 import pandas as pd
 
-from ie_scaling.api import fields
+from ie_scaling.api import fields, recorded_fit
 from ie_scaling.api.answers import LatencyFit
 from ie_scaling.api.loss_fits import PointFit, PosteriorFit
 from ie_scaling.api.rows import FRAME
@@ -12,20 +13,37 @@ from ie_scaling.api.shapes import NamedShapes
 from ie_scaling.errors import InputError, short
 from ie_scaling.latency_law import posterior as latency_law
 from ie_scaling.latency_law.posterior import LatencyPosterior
+from ie_scaling.laws.bayes import fit_failures, posterior_file
 from ie_scaling.laws.bayes import posterior as posterior_lib
 from ie_scaling.laws.bayes.posterior import Posterior
-from ie_scaling.running import identity, workdir
+from ie_scaling.running import diagnostic, identity, workdir
+from ie_scaling.running.diagnostic import Kind
 from ie_scaling.tables import latency_table
 
 
-def load(directory: str | Path, allow_unfinished: bool = False) -> PosteriorFit | LatencyFit:
+def load(directory: str | Path, allow_unfinished: bool = False) -> PointFit | PosteriorFit | LatencyFit:
     """What a finished directory holds: see `calls.load`."""
     path = Path(fields.text("directory", directory))
     identity.named("directory", [path])  # a name that no directory can have
+    if path.is_file():
+        draws = posterior_lib.load(path)
+        if path.name in posterior_file.METHOD_OF and not draws.fit_failures:  # of a fit, which has them beside it
+            draws = dataclasses.replace(draws, fit_failures=fit_failures.read(path.parent))
+        return PosteriorFit(posterior=draws, source=str(path))
     workdir.require_done(path, allow_unfinished)
     if (path / latency_law.FILE_NAME).is_file():
         return LatencyFit(posterior=latency_law.load_fit(path), source=str(path))
+    if (path / recorded_fit.FILE_NAME).is_file() and not posterior_file.promises_draws(path):
+        return _load_point(path)
     return PosteriorFit(posterior=posterior_lib.load_fit(path), source=str(path))
+
+
+def _load_point(directory: Path) -> PointFit:
+    """Least squares of a directory that holds no draws, with the warnings that `ies.fit` gives."""
+    failed = diagnostic.read(directory)
+    own = [entry for entry in failed if entry.kind in (Kind.LEAST_SQUARES, Kind.MIXED_LOSSES)]
+    warnings = diagnostic.lines(own + [entry for entry in failed if entry.kind is Kind.TABLE])
+    return PointFit(fitted=recorded_fit.read(directory), source=str(directory), warnings=tuple(warnings))
 
 
 def posteriors(value: object) -> tuple[Posterior, ...]:

@@ -11,6 +11,7 @@ import xarray as xr
 
 from ie_scaling.api import fields
 from ie_scaling.api.display import INTERVAL, Shown, Summary
+from ie_scaling.api.recorded_fit import RecordedFit
 from ie_scaling.api.shapes import NamedShapes, Shape, tokens_of
 from ie_scaling.errors import InputError
 from ie_scaling.inference.draws import Origin
@@ -32,12 +33,12 @@ class PointFit(Shown):
     """A law fitted by least squares.
 
     Attributes:
-      fitted: the fit at full precision.
-      source: the table it was fitted to.
+      fitted: the fit at full precision, with its rows unless it was loaded.
+      source: the table it was fitted to, or the directory it was loaded from.
       warnings: what is suspicious in the rows, and why the fit is not to be trusted where it did not converge.
     """
 
-    fitted: LeastSquaresFit
+    fitted: LeastSquaresFit | RecordedFit
     source: str
     warnings: tuple[str, ...]
 
@@ -72,7 +73,8 @@ class PointFit(Shown):
         """Parameters, status and warnings."""
         fitted = self.fitted
         fit = f"status {fitted.status}, objective {fitted.objective:.6g}, gradient {fitted.grad_norm:.1g}"
-        lines = (*_about(fitted.law), _about_rows(self.n_rows, fitted.problem.n_models, self.source), fit)
+        n_models = fitted.problem.n_models if isinstance(fitted, LeastSquaresFit) else None
+        lines = (*_about(fitted.law), _about_rows(self.n_rows, n_models, self.source), fit)
         table = pd.DataFrame({"least squares": self.params})
         return Summary(f"Least squares of law {fitted.law.name}", lines, table, self.warnings)
 
@@ -144,7 +146,7 @@ class PosteriorFit(Shown):
         )
 
     def save(self, path: str | Path) -> None:
-        """Write the netCDF file that ArviZ reads: draws, their convergence, rows; not what the certificate says."""
+        """Write the netCDF file that ArviZ and `ies.load` read: draws, rows, `warnings`; not `point`, `bootstrap`."""
         self.posterior.save(Path(path))
 
     def describe(self) -> Summary:
@@ -195,6 +197,7 @@ def _about(law: Law) -> tuple[str, ...]:
     return (f"L = {law.formula}{core}", f"{COUNTED[law.count]}; tie {law.tie}")
 
 
-def _about_rows(n_rows: int | None, n_models: int, source: str) -> str:
-    rows = "" if n_rows is None else f"{n_rows:,} rows of "
-    return f"{rows}{n_models:,} models, from {source}"
+def _about_rows(n_rows: int | None, n_models: int | None, source: str) -> str:
+    counted = {"rows": n_rows, "models": n_models}
+    known = [f"{count:,} {words}" for words, count in counted.items() if count is not None]
+    return f"{' of '.join(known)}, from {source}"

@@ -50,7 +50,7 @@ class Posterior(Draws):
       prior: draws of the law's parameters, raw ones included, and of the noise from their priors, each [1, ·].
       log_prior: ln density of each free coordinate under its prior, by name, each [C, S].
       quantities: what the law implies (quantities.py), by name, each [C, S].
-      fit_failures: what else its fit directory says has failed (certificate, mixed losses); of `load_fit` alone.
+      fit_failures: what else has failed of the fit (certificate, mixed losses), as `load_fit` or `ies.fit` says.
     """
 
     law: Law

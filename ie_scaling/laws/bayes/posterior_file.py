@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 POSTERIOR, BOOTSTRAP = "posterior.nc", "bootstrap.nc"
 METHOD_OF = {POSTERIOR: Origin.BAYES, BOOTSTRAP: Origin.BOOTSTRAP}  # by the file's name, where it is one of these
+FAILED = "fit_failures"  # an attribute, where there are some
 REFERENCE_FIELDS = tuple(field.name for field in dataclasses.fields(Reference))
 PER_ROW = (*PER_DRAW, "run")
 FEATURES = tuple(field.name for field in dataclasses.fields(Features))
@@ -63,6 +64,8 @@ def write(path: Path, posterior: "Posterior") -> None:
         tree["quantities"] = draws_file.per_draw(p.quantities)
     attributes: dict[str, Any] = {"law": law.name, "tie": law.tie, "count": law.count, "method": str(p.method)}
     attributes |= {"failures": json.dumps(p.failures)}
+    if p.fit_failures:  # the file in a fit directory has none, as diagnostics.json beside it holds them
+        attributes[FAILED] = json.dumps(p.fit_failures)
     attributes |= {name: float(getattr(p.reference, name)) for name in REFERENCE_FIELDS}
     draws_file.write(path, tree, attributes)
 
@@ -128,6 +131,7 @@ def read(path: Path, law: str = "") -> dict[str, Any]:
         "effects_CSM": draws_file.variable(path, data, "u", (*PER_DRAW, "model"), np.float64),
         "model_ids": model_ids,
         "failures": tuple(draws_file.items(path, data, "failures", str)),
+        "fit_failures": tuple(draws_file.items(path, data, FAILED, str)) if FAILED in data.attrs else (),
         "stats": drawn["sample_stats"],
         "prior": drawn["prior"],
         "log_prior": drawn["log_prior"],
@@ -154,6 +158,11 @@ def choose(directory: Path) -> Path:
             f"{directory}: has neither {POSTERIOR} nor {BOOTSTRAP}; fit with method bayes, or with n_bootstrap"
         )
     return directory / (expected or there[0])
+
+
+def promises_draws(directory: Path) -> bool:
+    """Whether a fit directory has, or should have, a file of draws."""
+    return bool(_promised(_config(directory))) or any((directory / name).is_file() for name in METHOD_OF)
 
 
 def law_asked(directory: Path) -> str:
