@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ie_scaling.corpus import made_tokenizer, prepare, records, shards
+from ie_scaling.corpus import made_tokenizer, prepare, shards
 from ie_scaling.corpus import tokenizer as tokenizer_lib
 from ie_scaling.corpus.config import CorpusConfig
 from ie_scaling.errors import InputError
@@ -127,17 +127,6 @@ def test_shards_damaged_since_a_start_was_broken_off_are_written_again(config, t
     path = sorted(directory.glob("shards/*.npy"))[0]
     path.write_bytes(path.read_bytes()[:-1] + b"\7")
     assert prepare.prepare(config)["splits"] == whole["splits"]
-
-
-def test_a_record_names_a_shard_before_it_is_written(tmp_path):
-    record = records.UnitRecord(tmp_path, 3, "key")
-    record.begin()
-    path = record.claim("shards/train-00003-000.npy")
-    temporary = path.with_name(f".{path.name}.17-abcdefgh.tmp")
-    temporary.touch()
-    assert set(records.written(tmp_path)) >= {path, temporary}
-    records.remove(tmp_path)
-    assert not list((tmp_path / "shards").iterdir())
 
 
 def test_a_changed_text_is_told_by_its_hash_and_a_touched_one_is_not(config, tmp_path):

@@ -30,13 +30,3 @@ def test_a_rows_ceilings_are_those_of_the_rounds_it_was_timed_in(monkeypatch):
     assert row["ceiling_bytes_per_s"] == 3e9
     assert row["ceiling_flops_per_s"] == 3e10
     assert row["floor_s"] == row["step_bytes"] / 3e9
-
-
-def test_working_sets_share_the_nearest_power_of_two():
-    sets = [1e3, 5e6, 5.5e6, 7e6]
-    measured = ceilings.Probe(sets, "float32").measure()
-    assert ceilings.probe_bytes(sets, 4) == 2**22 + 2**23 + 2 * 4 * ceilings.MATRIX_WIDTH["cpu"] ** 2
-    assert set(measured.bytes_per_s) == {2**22, 2**23}
-    assert measured.bandwidth(1) == measured.bytes_per_s[2**22]
-    assert measured.bandwidth(7e6) == measured.bytes_per_s[2**23]
-    assert all(1e8 < rate < 1e14 for rate in (*measured.bytes_per_s.values(), measured.flops_per_s))

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ie_scaling.model import layers, transformer
+from ie_scaling.model import transformer
 from tests.model.shapes import FAMILIES, draw_parameters, shape
 
 T = 11
@@ -116,16 +116,3 @@ def test_bfloat16_is_near_float32_and_logits_stay_float32():
     exact, rough = (np.asarray(forward(a, parameters, token_BT, dtype)) for dtype in (jnp.float32, jnp.bfloat16))
     assert rough.dtype == jnp.float32
     assert 0 < np.abs(exact - rough).max() < 0.1 * np.abs(exact).max()
-
-
-@pytest.mark.parametrize("block", [3, 4, 128])
-@pytest.mark.parametrize("masked", [False, True])
-def test_attention_in_blocks_is_attention(monkeypatch, block, masked):
-    """Against jax.nn.dot_product_attention, with a length that blocks do not divide."""
-    monkeypatch.setattr(layers, "QUERY_BLOCK", block)
-    q, k, v = (jax.random.normal(jax.random.key(heads), (2, 11, heads, 6)) for heads in (4, 2, 2))
-    document_BT = jnp.arange(11)[None] // jnp.array([[4], [5]])
-    same_BTT = document_BT[:, :, None] == document_BT[:, None, :] if masked else None
-    mask = same_BTT[:, None] if masked else None
-    expected = jax.nn.dot_product_attention(q, k, v, mask=mask, is_causal=True)
-    np.testing.assert_allclose(layers.attend(q, k, v, same_BTT), expected, atol=1e-6)

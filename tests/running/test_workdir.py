@@ -1,6 +1,5 @@
 """One experiment's directory: locked, recorded, marked done last, never half-written."""
 
-import importlib
 import json
 import os
 import subprocess
@@ -54,46 +53,6 @@ def test_a_second_process_is_refused(tmp_path):
     free = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert "in use by another process" in held
     assert free.strip() == "opened"
-
-
-def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
-    path = tmp_path / "value.json"
-    files.write_json(path, {"a": 1})
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        files.write_json(path, {"a": float("nan")})
-    with pytest.raises(RuntimeError), files.replacing(path) as temporary:
-        temporary.write_text("half")
-        raise RuntimeError
-    assert files.read_json(path) == {"a": 1}
-    assert [entry.name for entry in tmp_path.iterdir()] == ["value.json"]
-
-
-def test_broken_json_is_named(tmp_path):
-    path = tmp_path / "value.json"
-    path.write_text("{")
-    with pytest.raises(ValueError, match=r"value.json: not valid JSON"):
-        files.read_json(path)
-
-
-def test_asking_whether_a_directory_is_held_refuses_nobody(tmp_path):
-    """Asked all the time from another process, a directory can still be opened, again and again."""
-    import subprocess
-    import sys
-
-    code = "import sys; from pathlib import Path; from ie_scaling.running import workdir\n"
-    code += "while True: workdir.is_locked(Path(sys.argv[1]))"
-    asking = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)])
-    try:
-        for _ in range(200):
-            with workdir.opened(tmp_path, {"experiment": "x"}):
-                pass
-        assert asking.poll() is None, "it asked nothing"
-    finally:
-        asking.kill()
-        asking.wait()
-    assert not workdir.is_locked(tmp_path)
-    with workdir.opened(tmp_path, {"experiment": "x"}):
-        assert workdir.is_locked(tmp_path)
 
 
 CONFIG = {"experiment": "fit", "runs": "runs.csv", "nuts": {"n_chains": 4}}
@@ -286,36 +245,3 @@ def test_a_read_only_finished_directory_is_done(tmp_path):
     assert workdir.is_done(tmp_path / "w", CONFIG)
     workdir.check(tmp_path / "w", CONFIG)
     (tmp_path / "w").chmod(0o755)
-
-
-def test_names_and_contents_are_on_the_disk_before_a_rename_is(tmp_path, monkeypatch):
-    order, fsync, replace = [], os.fsync, os.replace
-    monkeypatch.setattr(
-        os, "fsync", lambda handle: (order.append(os.readlink(f"/proc/self/fd/{handle}")), fsync(handle))
-    )
-    monkeypatch.setattr(os, "replace", lambda *paths: (order.append("rename"), replace(*paths)))
-    files.write_text(tmp_path / "a.txt", "1")
-    assert order[0].startswith(str(tmp_path / ".a.txt."))
-    assert order[1:] == ["rename", str(tmp_path)]
-
-
-def test_every_verb_that_reads_files_says_which(tmp_path):
-    """So that the same command on other content is told apart; what a verb reads is read once, here by its name."""
-    reads = {
-        "fit": ("runs", {"runs": "a.csv,b.csv", "holdout": "c.csv"}, 3),
-        "certify": ("runs", {"runs": "a.csv"}, 1),
-        "pool": ("runs", {"runs": "a.csv,b.csv"}, 2),
-        "compare": ("tables", {"tables": ("a.csv", "b.csv"), "wheres": ("", "")}, 2),
-        "compare_laws": ("tables", {"tables": ("a.csv", "b.csv,c.csv")}, 3),
-        "reproduce": ("data", {}, 4),
-        "fit_latency": ("tables", {"tables": "a.csv"}, 1),
-        "predict_latency": ("fit", {"fit": "runs/x"}, 2),
-        "rank": ("fit", {"fit": "x,y"}, 6),
-        "select": ("fit", {"fit": "x", "latency": "latency.csv"}, 4),
-        "time_decode": ("architectures", {}, 0),
-    }
-    for verb, (field, values, n_files) in reads.items():
-        experiment = importlib.import_module(f"experiments.{verb}")
-        inputs = experiment.inputs_of(experiment.Config(**values))
-        assert len(inputs) == n_files, verb
-        assert all(name.split()[0] in (field, "holdout", "latency") for name in inputs), verb

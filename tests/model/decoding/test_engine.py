@@ -167,21 +167,6 @@ def test_no_step_copies_the_cache(mode):
     assert all(array.is_deleted() for array in (*after.k_ZSC, *after.v_ZSC))
 
 
-@pytest.mark.parametrize("batch", [1, 3])
-@pytest.mark.parametrize("name", FAMILIES)
-def test_random_weights_have_the_shapes_and_scales_of_real_ones(name, batch, monkeypatch):
-    monkeypatch.setattr(layout, "SLOW_WIDTH", 1)
-    a = FAMILIES[name]
-    real = jax.eval_shape(lambda: make_weights(a, transformer.init(a, jax.random.key(0)), "bfloat16", batch))
-    random = random_weights(a, 0, "bfloat16", batch, one_device())
-    assert jax.tree.structure(real) == jax.tree.structure(random)
-    for left, right in zip(jax.tree.leaves(real), jax.tree.leaves(random), strict=True):
-        assert (left.shape, left.dtype) == (right.shape, right.dtype)
-    assert random.final_gain_M.dtype == jnp.float32
-    assert (np.asarray(random.final_gain_M) == 1).all()
-    assert np.std(np.asarray(random.layers[0].down.array, np.float32)) == pytest.approx(1 / np.sqrt(a.d_ff), rel=0.1)
-
-
 def test_bfloat16_decodes_in_bfloat16():
     a = FAMILIES["qk_norm"]
     load = Workload(batch=1, prompt_tokens=PROMPT, new_tokens=NEW, dtype="bfloat16")
