@@ -19,7 +19,11 @@ from absl import app, flags
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from ie_scaling.latency_law import goodness, posterior  # noqa: E402
+from ie_scaling.latency_law import (  # noqa: E402
+    goodness,
+    posterior,
+    timed_rows,
+)
 from ie_scaling.latency_law import table as law_table  # noqa: E402
 from ie_scaling.latency_law.config import LatencyLawConfig  # noqa: E402
 from ie_scaling.running import environment, files, markdown  # noqa: E402
@@ -53,9 +57,9 @@ def main(_) -> None:
 
 def judge(fitted_rows: pd.DataFrame, asked: pd.DataFrame, **labels) -> list[dict]:
     """A row for each metric: the error, coverage and width of what is predicted for `asked`."""
-    rows = law_table.rows_of(fitted_rows)
+    rows = timed_rows.rows_of(fitted_rows)
     law = posterior.fit_rows(rows, LatencyLawConfig())
-    held_rows = law_table.rows_of(asked, rows.devices, rows.sessions)
+    held_rows = timed_rows.rows_of(asked, rows.devices, rows.sessions)
     splits = {"fit": (fitted_rows, rows), "holdout": (asked, held_rows)}
     table = goodness.predict_table(splits, law, {"ttft_s": None, "tpot_s": None}, seed=0)
     table = table[table["split"] == "holdout"]

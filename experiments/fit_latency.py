@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ie_scaling.latency_law.goodness import PriorCheck, Score
     from ie_scaling.latency_law.posterior import LatencyPosterior
     from ie_scaling.latency_law.proxy import Proxy
-    from ie_scaling.latency_law.table import TimedRows
+    from ie_scaling.latency_law.timed_rows import TimedRows
 
 LABELS = {"ttft_s": "TTFT", "tpot_s": "TPOT", "e2e_s": "E2E"}
 SECONDS_TO_COMPILE, SECONDS_A_THOUSAND_STEPS, OF_ROWS = 10, 45, 90
@@ -106,7 +106,8 @@ def load(config: Config) -> Inputs:
     """
     from ie_scaling.errors import InputError
     from ie_scaling.latency_law.posterior import LEAST_ROWS
-    from ie_scaling.latency_law.table import read, remarks, rows_of, split
+    from ie_scaling.latency_law.table import read, remarks, split
+    from ie_scaling.latency_law.timed_rows import rows_of
 
     table = read(config.tables, config.where)
     fitted, held_out = split(table, config.holdout)

@@ -92,7 +92,7 @@ def load(config: Config) -> Families:
     from ie_scaling.laws.observations import Observations
 
     law = forms.get_law(config.law, config.tie, config.count)
-    pooling.shared_places(law)
+    pooling.shared_indices(law)
     runs = run_source.open_runs(config.runs, config.columns)
     table = reading.judge(runs, runs.filter(config.where))
     if config.by not in table.frame:

@@ -15,6 +15,7 @@ from experiments.latency_study.verdicts import Coverage, Finding, Verdict
 from ie_scaling import accounting
 from ie_scaling.latency_law import posterior as latency_law
 from ie_scaling.latency_law import table as law_table
+from ie_scaling.latency_law import timed_rows
 from ie_scaling.latency_law.config import LatencyLawConfig
 from ie_scaling.running import config as config_lib
 from ie_scaling.running import diagnostic
@@ -48,7 +49,7 @@ def run(
     table, requested = _tables(fitted, held_out)
     posterior = latency_law.fit(table, config)
     posterior.save(directory / "posterior.nc")
-    rows = law_table.rows_of(law_table.add_columns(requested), posterior.devices, posterior.sessions)
+    rows = timed_rows.rows_of(law_table.add_columns(requested), posterior.devices, posterior.sessions)
     kind, sessions = str(table["device_kind"].iloc[0]), list(requested["session"])
     drawn = posterior.predict(rows.cases, kind, seed, sessions=sessions, speeds=rows.speed_2R)
     predictions = compare(held_out, {metric: getattr(drawn, f"{metric}_WA") for metric in PREDICTED})

@@ -13,7 +13,7 @@ from ie_scaling.api.shapes import NamedShapes
 from ie_scaling.errors import InputError, short
 from ie_scaling.latency_law import posterior as latency_law
 from ie_scaling.latency_law.posterior import LatencyPosterior
-from ie_scaling.laws.bayes import fit_failures, posterior_file
+from ie_scaling.laws.bayes import fit_directory, fit_failures
 from ie_scaling.laws.bayes import posterior as posterior_lib
 from ie_scaling.laws.bayes.posterior import Posterior
 from ie_scaling.running import diagnostic, identity, workdir
@@ -27,13 +27,15 @@ def load(directory: str | Path, allow_unfinished: bool = False) -> PointFit | Po
     identity.named("directory", [path])  # a name that no directory can have
     if path.is_file():
         draws = posterior_lib.load(path)
-        if path.name in posterior_file.METHOD_OF and not draws.fit_failures:  # of a fit, which has them beside it
+        if (
+            path.name in (fit_directory.POSTERIOR, fit_directory.BOOTSTRAP) and not draws.fit_failures
+        ):  # of a fit, which has them beside it
             draws = dataclasses.replace(draws, fit_failures=fit_failures.read(path.parent))
         return PosteriorFit(posterior=draws, source=str(path))
     workdir.require_done(path, allow_unfinished)
     if (path / latency_law.FILE_NAME).is_file():
         return LatencyFit(posterior=latency_law.load_fit(path), source=str(path))
-    if (path / recorded_fit.FILE_NAME).is_file() and not posterior_file.promises_draws(path):
+    if (path / recorded_fit.FILE_NAME).is_file() and not fit_directory.promises_draws(path):
         return _load_point(path)
     return PosteriorFit(posterior=posterior_lib.load_fit(path), source=str(path))
 

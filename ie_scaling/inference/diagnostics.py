@@ -1,6 +1,6 @@
 """Whether chains have converged: rank-normalized R-hat, bulk and tail ESS, E-BFMI, and the gate made of them.
 
-Vehtari, Gelman, Simpson, Carpenter, Bürkner 2021 (1903.08008) for R-hat and ESS; Betancourt 1604.00695 for E-BFMI.
+R-hat and ESS as in [VGSCB], E-BFMI as in [BET].
 Arrays are [C, S, ...]: chains, draws, then any number of quantities at once.
 """
 
@@ -78,16 +78,16 @@ def long_enough(draws: np.ndarray, config: NutsConfig) -> bool:
 
 
 def rhat(draws: np.ndarray) -> np.ndarray:
-    """The larger of rank-normalised split R-hat and its folded version; NaN draws give infinity."""
+    """The larger of rank-normalized split R-hat and its folded version; NaN draws give infinity."""
     split = _split(draws)
     folded = np.abs(split - np.median(split, axis=(0, 1)))
-    value = np.maximum(_plain_rhat(_rank_normalise(split)), _plain_rhat(_rank_normalise(folded)))
+    value = np.maximum(_plain_rhat(_rank_normalize(split)), _plain_rhat(_rank_normalize(folded)))
     return np.where(np.isfinite(value), value, np.inf)
 
 
 def ess_bulk(draws: np.ndarray) -> np.ndarray:
-    """Effective draws for the middle: ESS of rank-normalised split chains."""
-    return _ess(_rank_normalise(_split(draws)))
+    """Effective draws for the middle: ESS of rank-normalized split chains."""
+    return _ess(_rank_normalize(_split(draws)))
 
 
 def ess_tail(draws: np.ndarray) -> np.ndarray:
@@ -108,7 +108,7 @@ def _split(draws: np.ndarray) -> np.ndarray:
     return np.concatenate([draws[:, :half], draws[:, -half:]], axis=0)
 
 
-def _rank_normalise(draws: np.ndarray) -> np.ndarray:
+def _rank_normalize(draws: np.ndarray) -> np.ndarray:
     """Draws replaced by normal scores of their pooled ranks."""
     flat = draws.reshape(-1, *draws.shape[2:])
     ranks = stats.rankdata(flat, axis=0)

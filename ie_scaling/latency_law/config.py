@@ -1,4 +1,4 @@
-"""How the latency law is fitted, and which request it is asked about (no JAX here)."""
+"""How the latency law is fitted, and which request it predicts (no JAX here)."""
 
 import dataclasses
 import enum

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from ie_scaling.latency_law.features import RANGES
-from ie_scaling.latency_law.table import TimedRows
+from ie_scaling.latency_law.timed_rows import TimedRows
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -226,7 +226,7 @@ def _log_bandwidth(z: Mapping[str, Any], f: CaseFeatures, xp: ModuleType) -> Any
 
 
 def log_density_of_devices(x_PK: Any, log_lambda: Any) -> jax.Array:
-    """ln of the density of x, normal over K with covariance λ²·I + 1, which needs no factorisation."""
+    """ln of the density of x, normal over K with covariance λ²·I + 1, which needs no factorization."""
     n_parameters, n_devices = x_PK.shape
     variance = jnp.exp(2 * log_lambda)
     total = variance + n_devices
@@ -236,7 +236,7 @@ def log_density_of_devices(x_PK: Any, log_lambda: Any) -> jax.Array:
 
 
 def draw_prior(rng: np.random.Generator, n_draws: int, n_devices: int) -> np.ndarray:
-    """Draws of standardised coordinates of devices that share a population, [P, W, K]."""
+    """Draws of standardized coordinates of devices that share a population, [P, W, K]."""
     spread_W = np.exp(LOG_LAMBDA[0] + LOG_LAMBDA[1] * rng.standard_normal(n_draws))
     common_PW = rng.standard_normal((len(PARAMETERS), n_draws))
     own_PWK = rng.standard_normal((len(PARAMETERS), n_draws, n_devices))

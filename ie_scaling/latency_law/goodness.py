@@ -12,7 +12,7 @@ from ie_scaling.latency_law import formula
 from ie_scaling.latency_law.config import Form
 from ie_scaling.latency_law.posterior import LatencyPosterior
 from ie_scaling.latency_law.proxy import Proxy
-from ie_scaling.latency_law.table import TimedRows
+from ie_scaling.latency_law.timed_rows import TimedRows
 from ie_scaling.tables.latency_metric import TIMES
 
 CASE_COLUMNS = (

@@ -28,7 +28,7 @@ from scipy.sparse import csgraph
 
 from ie_scaling.latency_law import formula, misfit
 from ie_scaling.latency_law.config import Form
-from ie_scaling.latency_law.table import TimedRows
+from ie_scaling.latency_law.timed_rows import TimedRows
 
 ATANH_RHO = (0.0, 0.5)
 LOG_TAU = (math.log(0.05), 0.7)
@@ -170,7 +170,7 @@ def _invert(covariance_MM: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 @_invert.def_vmap
 def _invert_each(_, __, covariance_CMM: jax.Array) -> tuple[tuple[jax.Array, jax.Array], tuple[bool, bool]]:
-    """One matrix after another where chains are vectorised.
+    """One matrix after another where chains are vectorized.
 
     jaxlib's factorization of several waits, in a thread of XLA's pool, for others of that pool, and two programs side
     by side on two cores then wait for each other for ever.
@@ -217,7 +217,7 @@ def draw_rest(t: LatencyProblem, key: jax.Array, sites: Mapping[str, Any]) -> di
 
 
 def _leave_one_out(t: LatencyProblem, residual_M: jax.Array, inverse_MM: jax.Array) -> jax.Array:
-    """ln of the density of each row given all others, [R] (Rasmussen and Williams 2006, section 5.4.2, in pairs)."""
+    """ln of the density of each row given all others, [R] ([RW] section 5.4.2, in pairs)."""
     n_rows = len(t.rows)
     pulled_2R = jnp.zeros(2 * n_rows).at[t.measured_M].set(inverse_MM @ residual_M).reshape(2, n_rows)
     whole = jnp.zeros((2 * n_rows,) * 2).at[np.ix_(t.measured_M, t.measured_M)].set(inverse_MM)

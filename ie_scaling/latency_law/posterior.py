@@ -26,7 +26,8 @@ from ie_scaling.latency_law.config import Form, LatencyLawConfig
 from ie_scaling.latency_law.features import FittedDevice, features_of, index_of
 from ie_scaling.latency_law.fitted_cases import FittedCases
 from ie_scaling.latency_law.misfit import Misfit, sizes_of
-from ie_scaling.latency_law.table import TimedRows, add_columns, rows_of
+from ie_scaling.latency_law.table import add_columns
+from ie_scaling.latency_law.timed_rows import TimedRows, rows_of
 from ie_scaling.running.progress import Progress
 from ie_scaling.tables.latency_metric import LatencyMetric
 from ie_scaling.workload import Case, Workload

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.optimize import least_squares
 
 from ie_scaling.latency_law.features import CaseFeatures
-from ie_scaling.latency_law.table import TimedRows
+from ie_scaling.latency_law.timed_rows import TimedRows
 
 STARTS = (-3.0, 0.0, 3.0)  # of ln β and ln γ, about the values that make the three terms equal
 

@@ -20,7 +20,7 @@ from ie_scaling.inference.config import NutsConfig
 from ie_scaling.latency_law import formula, likelihood
 from ie_scaling.latency_law.config import LatencyLawConfig
 from ie_scaling.latency_law.likelihood import LatencyProblem
-from ie_scaling.latency_law.table import TimedRows
+from ie_scaling.latency_law.timed_rows import TimedRows
 
 NOISES, MISFITS = (
     [formula.NAMES.index(f"{metric}_{kind}") for metric in ("ttft", "tpot")] for kind in ("noise", "misfit")

@@ -8,6 +8,7 @@ import pandas as pd
 
 from ie_scaling.architecture import Architecture
 from ie_scaling.latency_law import table as law_table
+from ie_scaling.latency_law import timed_rows
 from ie_scaling.search.candidate_latency import MeasuredLatency
 from ie_scaling.tables import cells, latency_checks, latency_spread, latency_table, shape_table
 from ie_scaling.tables.latency_metric import TIMES, LatencyMetric
@@ -260,4 +261,4 @@ def read_as_law(path: pathlib.Path) -> None:
     """What `fit_latency` does with a table."""
     frame = law_table.read(str(path))
     law_table.remarks(frame)
-    law_table.rows_of(frame)
+    timed_rows.rows_of(frame)

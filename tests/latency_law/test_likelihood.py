@@ -10,7 +10,7 @@ from numpyro.infer.util import log_density
 from scipy import stats
 
 from ie_scaling.inference import numerics
-from ie_scaling.latency_law import formula, likelihood
+from ie_scaling.latency_law import formula, likelihood, timed_rows
 from ie_scaling.latency_law import table as law_table
 from tests.latency_law import simulated
 
@@ -30,7 +30,7 @@ def two_devices(sessions=("a", "b")):
     second = simulated.table(CASES[:4], DEVICES[1], x_PK[:, 1], rng).assign(session=sessions[1])
     frame = pd.concat([first, second], ignore_index=True)
     frame.loc[2, [name for name in frame if name.startswith("tpot_s")]] = np.nan
-    return law_table.rows_of(law_table.add_columns(frame)), x_PK
+    return timed_rows.rows_of(law_table.add_columns(frame)), x_PK
 
 
 def times_by_hand(parameters, device, case, form):

@@ -14,7 +14,7 @@ from ie_scaling.errors import InputError
 from ie_scaling.inference import draws_file
 from ie_scaling.inference.config import NutsConfig
 from ie_scaling.latency_law import features as law_features
-from ie_scaling.latency_law import formula, likelihood, sampling
+from ie_scaling.latency_law import formula, likelihood, sampling, timed_rows
 from ie_scaling.latency_law import posterior as latency_law
 from ie_scaling.latency_law import table as law_table
 from ie_scaling.latency_law.config import LatencyLawConfig
@@ -105,7 +105,7 @@ def _errors_of_a_new_device(seed, n_timings):
     tables.append(simulated.table(new, devices[2], x_PK[:, 2], rng))
     errors = []
     for chosen in (tables, tables[2:]):
-        rows = law_table.rows_of(law_table.add_columns(pd.concat(chosen)))
+        rows = timed_rows.rows_of(law_table.add_columns(pd.concat(chosen)))
         mode_PK, _ = sampling.fit_mode(likelihood.pose(rows, "serial"))
         features = law_features.features_of(simulated.cases(40, 300 + seed), [rows.devices[-1]] * 40)
         found, true = (

@@ -9,6 +9,7 @@ import pytest
 from ie_scaling.latency_law import features as law_features
 from ie_scaling.latency_law import proxy as law_proxy
 from ie_scaling.latency_law import table as law_table
+from ie_scaling.latency_law import timed_rows
 from tests.latency_law import simulated
 
 CASES = simulated.cases(30, seed=8)
@@ -27,7 +28,7 @@ def rows():
         table["tpot_s"] = seconds * (f.n_layers + BETA * f.step_bytes + GAMMA * f.step_flops) * noise[0]
         table["ttft_s"] = seconds * (f.n_layers + BETA * f.prefill_bytes + GAMMA * f.prefill_flops) * noise[1]
         tables.append(table)
-    return law_table.rows_of(law_table.add_columns(pd.concat(tables, ignore_index=True)))
+    return timed_rows.rows_of(law_table.add_columns(pd.concat(tables, ignore_index=True)))
 
 
 @pytest.mark.parametrize("metric", ["ttft_s", "tpot_s"])

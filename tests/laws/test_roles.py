@@ -79,7 +79,7 @@ def test_what_a_design_leaves_open_is_said_under_other_names():
 
 
 def test_families_share_the_same_parameters_under_other_names():
-    np.testing.assert_array_equal(pooling.shared_places(other_names(EFFECTIVE)), pooling.shared_places(EFFECTIVE))
+    np.testing.assert_array_equal(pooling.shared_indices(other_names(EFFECTIVE)), pooling.shared_indices(EFFECTIVE))
 
 
 def straightened(law: Law):

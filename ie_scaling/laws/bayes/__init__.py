@@ -18,7 +18,7 @@ __all__ = ["bootstrap", "finish", "fit", "prepare"]
 
 
 def __getattr__(name: str) -> Any:
-    """What the package offers, imported when it is first asked for."""
+    """What the package offers, imported on first use."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f"ie_scaling.laws.bayes.{_HOMES[name]}"), name)

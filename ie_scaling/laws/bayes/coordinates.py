@@ -60,18 +60,18 @@ def gauss_newton(problem: Problem, y_P: jax.Array, sd: jax.Array | float) -> jax
 
 
 def _powers(law: Law) -> dict[int, int | None]:
-    """Where each summand's positive coefficient stands, with where its exponent does; the floor, without one, first."""
-    places = law.positions
-    found: dict[int, int | None] = dict.fromkeys(law.positions_of(Role.FLOOR))
+    """The index of each summand's positive coefficient, with that of its exponent; the floor, without one, first."""
+    indices = law.positions
+    exponent_of: dict[int, int | None] = dict.fromkeys(law.positions_of(Role.FLOOR))
     for term in law.terms:
         coefficient, exponent = term.name_of(Role.COEFFICIENT), term.name_of(Role.EXPONENT)
         if coefficient is not None:
-            found[places[coefficient]] = places[exponent] if exponent is not None else None
-    return found if len(found) > 1 else {}
+            exponent_of[indices[coefficient]] = indices[exponent] if exponent is not None else None
+    return exponent_of if len(exponent_of) > 1 else {}
 
 
-def _log_exponent(columns: list[jax.Array], place: int | None) -> jax.Array | float:
-    return 0.0 if place is None else columns[place]
+def _log_exponent(columns: list[jax.Array], exponent: int | None) -> jax.Array | float:
+    return 0.0 if exponent is None else columns[exponent]
 
 
 def _shift_to_own_size(problem: Problem, columns: list[jax.Array], sign: int) -> None:
@@ -83,7 +83,7 @@ def _shift_to_own_size(problem: Problem, columns: list[jax.Array], sign: int) ->
     omega = law.parameters[counts[0]].from_free(columns[counts[0]])
     n_params = jnp.asarray(features.n_non_embedding) + omega[..., None] * jnp.asarray(features.n_embedding)
     log_size = jnp.log(n_params).mean(axis=-1) - np.log(problem.reference.N0)
-    places = law.positions
+    indices = law.positions
     for term in law.size_powers:
-        coefficient, exponent = (places[term.name_of(role) or ""] for role in (Role.COEFFICIENT, Role.EXPONENT))
+        coefficient, exponent = (indices[term.name_of(role) or ""] for role in (Role.COEFFICIENT, Role.EXPONENT))
         columns[coefficient] = columns[coefficient] + sign * jnp.exp(columns[exponent]) * log_size

@@ -21,9 +21,9 @@ def read(directory: Path) -> tuple[str, ...]:
     return of_draws(diagnostic.read(directory))
 
 
-def of_draws(found: Iterable[Diagnostic]) -> tuple[str, ...]:
+def of_draws(diagnostics: Iterable[Diagnostic]) -> tuple[str, ...]:
     """A line for each diagnostic that bears on draws, each once."""
-    return tuple(dict.fromkeys(_line(entry) for entry in found if entry.kind not in OTHERS))
+    return tuple(dict.fromkeys(_line(entry) for entry in diagnostics if entry.kind not in OTHERS))
 
 
 def _line(entry: Diagnostic) -> str:

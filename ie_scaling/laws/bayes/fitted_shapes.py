@@ -1,4 +1,4 @@
-"""The shapes of the fitted models, kept with a posterior, and which of them a candidate is."""
+"""The shapes of the models that a posterior was fitted to, and which of them a candidate is."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -48,7 +48,7 @@ class FittedShapes:
 
     @classmethod
     def of_features(cls, features: Features, model_R: np.ndarray, model_ids: tuple[str, ...]) -> "FittedShapes":
-        """What the features of the fitted rows tell of each model: width, depth and counts."""
+        """From the features of the fitted rows: width, depth and counts of each model."""
         values_MF = np.full((len(model_ids), len(FIELDS)), np.nan)
         for field, feature in FEATURE_OF.items():
             values_MF[model_R, FIELDS.index(field)] = getattr(features, feature)
@@ -73,18 +73,18 @@ class FittedShapes:
         return dataclasses.replace(shape, tied_embeddings=2 - whole)
 
     def match(self, architectures: Sequence[Architecture]) -> list[tuple[int, ...]]:
-        """The fitted models that each candidate is, by position among the model ids; () for a new shape."""
-        found: list[list[int]] = [[] for _ in architectures]
+        """The fitted models that each candidate is, by index among the model ids; () for a new shape."""
+        matches: list[list[int]] = [[] for _ in architectures]
         values_AF = _fields_of(architectures)
         by_name = {a.name: candidate for candidate, a in enumerate(architectures)}
         names = [_is_name(model_id) for model_id in self.model_ids]
         for model, (model_id, is_name) in enumerate(zip(self.model_ids, names, strict=True)):
             if model_id in by_name:
-                found[by_name[model_id]].append(model)
+                matches[by_name[model_id]].append(model)
             elif not is_name:
                 for candidate in np.flatnonzero(_same(self.values_MF[model], values_AF)):
-                    found[int(candidate)].append(model)
-        return [tuple(models) for models in found]
+                    matches[int(candidate)].append(model)
+        return [tuple(models) for models in matches]
 
 
 def _is_name(model_id: str) -> bool:

@@ -1,6 +1,6 @@
 """Each trained model left out in turn: what a posterior's draws say of it once its own rows are weighted away.
 
-Whole trained models are left out, never rows of them, by Pareto-smoothed importance sampling (1507.02646) with each
+Whole trained models are left out, never rows of them, by Pareto-smoothed importance sampling [PSIS] with each
 model's effect integrated out. What is scored is one more run: the density of each row by itself, averaged over the rows
 of its model. (The joint density of a model's rows would reward laws for the shape of a loss curve within a run.)
 M models, R rows, W draws.
@@ -90,7 +90,7 @@ def log_likelihood(posterior: Posterior, features: Features, log_loss_R: np.ndar
 
 
 def smooth(log_weight_MW: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pareto-smoothed, normalised log weights and each row's k, by whichever ArviZ is installed."""
+    """Pareto-smoothed, normalized log weights and each row's k, by whichever ArviZ is installed."""
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "\\s*ArviZ is undergoing", FutureWarning)  # once a day, by 0.23

@@ -5,8 +5,8 @@
     ν    = 2 + LogNormal(ln 8, 1)     its tails; above 2, so that the variance is finite
     s_N, s_D ~ Normal(0, 0.2)         how fast that scale falls: σ_i = σ·(N_i/N0)^−s_N·(D_i/D0)^−s_D
 
-The exponential of a Student-t has no mean, so that where a mean loss or regret is asked for, and in the draws that are
-ranked, |t| is capped at MAX_T scales: at ν = 10 two draws in a million, at ν = 2.1 one in a hundred.
+The exponential of a Student-t has no mean, so that in mean losses, in regrets, and in the draws that are ranked, |t| is
+capped at MAX_T scales: at ν = 10 two draws in a million, at ν = 2.1 one in a hundred.
 
 N is counted as the law counts it. Z coordinates of the noise, in the order of COORDINATES.
 """

@@ -1,9 +1,9 @@
-"""One law for several families of runs: each with its own E, A, B, exponents and noise, their shape parameters alike.
+"""One law for several families of runs: E, A, B, exponents and noise of each, shape parameters that are alike.
 
 A family is a set of runs whose losses can be compared (one source, one validation set). For K families and each shape
 parameter p (those of the law's shape terms, and ω),
 
-    μ_p ~ Normal(centre_p, spread_p)                what families have in common
+    μ_p ~ Normal(center_p, spread_p)                the families' common value
     λ ~ LogNormal(ln 0.3, 0.7)                      how far they differ, in units of the prior's spread
     z_kp ~ Normal(μ_p, λ·spread_p)                  family k's own
 
@@ -23,6 +23,7 @@ import numpyro.distributions as dist
 import scipy.linalg
 from numpyro.infer.util import log_density
 
+from ie_scaling.errors import InputError
 from ie_scaling.inference import diagnostics, nuts
 from ie_scaling.inference.config import NutsConfig
 from ie_scaling.laws.bayes import effects, noise, sampler
@@ -44,24 +45,24 @@ class Pooled:
     common: dict[str, np.ndarray]
 
 
-def shared_places(law: Law) -> np.ndarray:
-    """Where among the free parameters those stand that families have alike.
+def shared_indices(law: Law) -> np.ndarray:
+    """Indices of the free parameters that families share: shape parameters, and ω.
 
     Raises:
-      ValueError: a law without any.
+      InputError: a law without any.
     """
     shape = {parameter.name for part in law.shape_parts for parameter in part.parameters}
     is_shared = [parameter.name in shape or parameter.role is Role.COUNT for parameter in law.parameters]
-    places = np.flatnonzero(is_shared)
-    if not len(places):
-        raise ValueError(f"law={law.name!r}: has no shape parameter that families could share")
-    return places
+    indices = np.flatnonzero(is_shared)
+    if not len(indices):
+        raise InputError(f"law={law.name!r}: has no shape parameter that families could share")
+    return indices
 
 
 def model(families: Sequence[Problem]) -> None:
     """The generative story above, with every μ_p and every u_m integrated out; one law, one reference point."""
     center_P, spread_P = families[0].prior
-    shared_H = shared_places(families[0].law)
+    shared_H = shared_indices(families[0].law)
     own_O = np.setdiff1d(np.arange(len(center_P)), shared_H)
     n_families = len(families)
     log_lambda: Any = numpyro.sample("log_lambda", dist.Normal(LOG_LAMBDA_CENTER, LOG_LAMBDA_SPREAD))
@@ -90,11 +91,11 @@ def sample(
     """Draw from the joint posterior, about each family's least-squares fit, at one common reference point.
 
     Raises:
-      ValueError: fewer than two families, or a law without shape parameters.
+      InputError: fewer than two families, or a law without shape parameters.
     """
     if len(families) < 2:
-        raise ValueError(f"families: has {len(families)}; pooling needs at least two")
-    shared_places(law)
+        raise InputError(f"families: has {len(families)}; pooling needs at least two")
+    shared_indices(law)
     reference = _common_reference(law, list(families.values()))
     problems = [pose(law, rows, reference) for rows in families.values()]
     target = nuts.Target(
@@ -157,7 +158,7 @@ def _precondition(starts: Sequence[solver.LeastSquaresFit]) -> tuple[np.ndarray,
 def _sites_of(problems: Sequence[Problem], y_Q: jax.Array):
     """The model's sites, and each family's z and noise, from stacked straightened coordinates, last axis Q."""
     center_P, spread_P = problems[0].prior
-    shared_H = shared_places(problems[0].law)
+    shared_H = shared_indices(problems[0].law)
     own_O = np.setdiff1d(np.arange(len(center_P)), shared_H)
     width = len(center_P) + sampler.N_NOISE
     z, noises = [], []
@@ -165,8 +166,8 @@ def _sites_of(problems: Sequence[Problem], y_Q: jax.Array):
         sites = sampler.sites_of(problem, y_Q[..., k * width : (k + 1) * width])
         z.append(sites["z"])
         noises.append(sites["noise"])
-    shared = jnp.stack([(each[..., shared_H] - center_P[shared_H]) / spread_P[shared_H] for each in z], axis=-1)
-    own, all_noise = jnp.stack([each[..., own_O] for each in z], axis=-2), jnp.stack(noises, axis=-2)
+    shared = jnp.stack([(z_P[..., shared_H] - center_P[shared_H]) / spread_P[shared_H] for z_P in z], axis=-1)
+    own, all_noise = jnp.stack([z_P[..., own_O] for z_P in z], axis=-2), jnp.stack(noises, axis=-2)
     return {"log_lambda": y_Q[..., -1], "shared": shared, "own": own, "noise": all_noise}, z, noises
 
 
@@ -179,8 +180,8 @@ def _draw_common(
     mean_CSH = variance_CS1 * shared_CSHK.sum(axis=-1) / spread_CS[..., None] ** 2
     drawn_CSH = mean_CSH + np.sqrt(variance_CS1) * rng.standard_normal(mean_CSH.shape)
     return {
-        law.names[place]: np.asarray(
-            law.parameters[place].from_free(center_P[place] + spread_P[place] * drawn_CSH[..., h])
+        law.names[index]: np.asarray(
+            law.parameters[index].from_free(center_P[index] + spread_P[index] * drawn_CSH[..., h])
         )
-        for h, place in enumerate(shared_places(law))
+        for h, index in enumerate(shared_indices(law))
     }

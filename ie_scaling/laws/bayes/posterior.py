@@ -1,7 +1,7 @@
 """Posterior: draws of one law's parameters and noise, their predictions, and their file.
 
   load(path)                          the Posterior in a netCDF file: posterior.nc, or bootstrap.nc of the same layout
-  load_fit(directory)                 whichever of the two a fit directory's configuration asked for
+  load_fit(directory)                 whichever of the two a fit directory's configuration requested
   losses(candidates, n_tokens, level, seed)       paired draws of losses in nats per token, in blocks; all() for [W, A]
   token_equivalent(features, log_loss_WA)         tokens that would buy each regret back, as a factor of D, [W, A]
   summary()                           {name: {mean, sd, lo90, median, hi90}}, raw A, B … included
@@ -27,7 +27,7 @@ from ie_scaling.architecture import Architecture
 from ie_scaling.errors import InputError
 from ie_scaling.inference import numerics
 from ie_scaling.inference.draws import Draws, DrawSummary, summarize
-from ie_scaling.laws.bayes import fit_failures, noise, posterior_file, tokens
+from ie_scaling.laws.bayes import fit_directory, fit_failures, noise, posterior_file, tokens
 from ie_scaling.laws.bayes.fitted_rows import FittedRows
 from ie_scaling.laws.bayes.fitted_shapes import FittedShapes
 from ie_scaling.laws.bayes.predictive import Identity, Predictive
@@ -87,7 +87,7 @@ class Posterior(Draws):
     ) -> Predictive:
         """Paired draws of the losses of A candidates in nats per token, in blocks: the one way to predictions.
 
-        What is returned takes numbers of draws [w] and positions of candidates (all by default), and gives losses
+        What is returned takes indices of draws [w] and of candidates (all by default), and gives losses
         [w, A]: a row is one joint draw of all. A draw is the same in whatever block it is computed. Beyond MANY
         candidates losses are in float32, within 4e-7 of themselves. A new run's noise is capped at noise.MAX_T scales.
 
@@ -114,7 +114,7 @@ class Posterior(Draws):
             identities = self.identify(candidates) if model_ids is None else model_ids
         self.require(features)
         dtype = np.float32 if len(features) > MANY else np.float64
-        fitted = {place: models for place, models in enumerate(map(self._models, identities or ())) if models}
+        fitted = {column: models for column, models in enumerate(map(self._models, identities or ())) if models}
         effects_WM = self.effects_CSM.reshape(self.n_draws, -1)
         own = [effects_WM[:, models].mean(axis=1) for models in fitted.values()]
         return Predictive(
@@ -147,7 +147,7 @@ class Posterior(Draws):
                 raise InputError(f"predict: {need} is unknown, law {self.law.name!r} needs it")
 
     def identify(self, architectures: Sequence[Architecture]) -> list[Identity]:
-        """Whose effect each candidate keeps: the fitted models of its shape, or, of a new shape, its own name.
+        """The identity of each candidate, which says whose effect it has: fitted models of its shape, or its own name.
 
         Several models of one shape (other seeds, other recipes) were fitted with an effect each; the candidate keeps
         their mean, draw by draw: what they have in common.
@@ -175,19 +175,19 @@ class Posterior(Draws):
         return FittedShapes.unknown(self.model_ids) if self.fitted_rows is None else self.fitted_rows.shapes
 
     def _models(self, identity: Identity) -> list[int]:
-        """Positions of the fitted models that this is; none for a new shape."""
+        """Indices of the fitted models that this is; none for a new shape."""
         names = (identity,) if isinstance(identity, str) else identity
         return [self._number[name] for name in names if name in self._number]
 
     @functools.cached_property
     def _number(self) -> dict[str, int]:
-        return {name: position for position, name in enumerate(self.model_ids)}
+        return {name: index for index, name in enumerate(self.model_ids)}
 
     def token_equivalent(self, features: Features, log_loss_WA: np.ndarray) -> np.ndarray:
         """By what factor each architecture's tokens must grow to reach the best of each draw, [W, A].
 
         1 for the best itself, infinity where more tokens cannot buy it (beyond a factor of 10⁴). Under the law of
-        that draw, with the shape's effect and the run's noise held.
+        that draw, with the shape's effect and the run's noise fixed.
         """
         gap_WA = log_loss_WA - log_loss_WA.min(axis=1, keepdims=True)
         with numerics.double_precision():
@@ -213,17 +213,17 @@ def load(path: str | Path, law: str = "") -> Posterior:
     return Posterior(**posterior_file.read(Path(path), law))
 
 
-FILES = ("posterior.nc", "bootstrap.nc", "diagnostics.json")  # what is read of a fit
+FILES = (fit_directory.POSTERIOR, fit_directory.BOOTSTRAP, "diagnostics.json")  # what is read of a fit
 
 
 def load_fit(directory: str | Path, law: str = "") -> Posterior:
-    """The draws of a fit directory: of the posterior or the bootstrap, whichever its configuration asked for.
+    """The draws of a fit directory: of the posterior or the bootstrap, whichever its configuration requested.
 
     They carry what else the directory says has failed.
 
     Raises:
-      InputError: they are not there, of another law or method than its configuration asked for, or as `load`.
+      InputError: they are not there, of another law or method than its configuration requested, or as `load`.
     """
-    path = posterior_file.choose(Path(directory))
-    posterior = load(path, law or posterior_file.law_asked(path.parent))
+    path = fit_directory.choose(Path(directory))
+    posterior = load(path, law or fit_directory.requested_law(path.parent))
     return dataclasses.replace(posterior, fit_failures=fit_failures.read(Path(directory)))

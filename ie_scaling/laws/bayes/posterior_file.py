@@ -1,4 +1,4 @@
-"""A loss law's posterior as one netCDF file that ArviZ reads: the fields of Posterior, out and in, each checked.
+"""A loss law's posterior as one netCDF file that ArviZ reads: the fields of Posterior, written, read and checked.
 
 The file's groups are those of ArviZ (posterior, sample_stats, prior, log_prior, log_likelihood, posterior_predictive,
 observed_data, constant_data), and `fitted_shapes` and `quantities`; nothing else in the package knows their names.
@@ -24,13 +24,11 @@ from ie_scaling.laws.bayes.fitted_shapes import FittedShapes
 from ie_scaling.laws.law import Law, Support
 from ie_scaling.laws.least_squares.solver import predict_draws
 from ie_scaling.laws.observations import Features, Reference
-from ie_scaling.running import files
 
 if TYPE_CHECKING:
     from ie_scaling.laws.bayes.posterior import Posterior
 
-POSTERIOR, BOOTSTRAP = "posterior.nc", "bootstrap.nc"
-METHOD_OF = {POSTERIOR: Origin.BAYES, BOOTSTRAP: Origin.BOOTSTRAP}  # by the file's name, where it is one of these
+METHOD_OF = {"posterior.nc": Origin.BAYES, "bootstrap.nc": Origin.BOOTSTRAP}  # by the file's name, if one of these
 FAILED = "fit_failures"  # an attribute, where there are some
 REFERENCE_FIELDS = tuple(field.name for field in dataclasses.fields(Reference))
 PER_ROW = (*PER_DRAW, "run")
@@ -142,50 +140,6 @@ def read(path: Path, law: str = "") -> dict[str, Any]:
     }
 
 
-def choose(directory: Path) -> Path:
-    """The file of draws that a fit directory's configuration asked for; without one, whichever is there.
-
-    Raises:
-      InputError: it is not there, such as a posterior of which only the bootstrap was finished.
-    """
-    there = [name for name in (POSTERIOR, BOOTSTRAP) if (directory / name).is_file()]
-    expected = _promised(_config(directory))
-    if expected and expected not in there:
-        beside = f"; {there[0]} is another method's" if there else ""
-        raise InputError(f"{directory}: has no {expected}, which its config.json asked for{beside}; finish this fit")
-    if not there:
-        raise InputError(
-            f"{directory}: has neither {POSTERIOR} nor {BOOTSTRAP}; fit with method bayes, or with n_bootstrap"
-        )
-    return directory / (expected or there[0])
-
-
-def promises_draws(directory: Path) -> bool:
-    """Whether a fit directory has, or should have, a file of draws."""
-    return bool(_promised(_config(directory))) or any((directory / name).is_file() for name in METHOD_OF)
-
-
-def law_asked(directory: Path) -> str:
-    """The law that a fit directory's configuration asked for; "" where it has none."""
-    law = _config(directory).get("law", "")
-    return law if isinstance(law, str) else ""
-
-
-def _config(directory: Path) -> Mapping[str, Any]:
-    """The configuration of the fit that a directory holds; empty where it holds none."""
-    if not (directory / "config.json").is_file():
-        return {}
-    config = files.read_json(directory / "config.json")
-    return config if isinstance(config, dict) and config.get("experiment") == "fit" else {}
-
-
-def _promised(config: Mapping[str, Any]) -> str:
-    """The file that method and n_bootstrap of a fit promise."""
-    if config.get("method") in ("bayes", "both"):
-        return POSTERIOR
-    return BOOTSTRAP if config.get("n_bootstrap") else ""
-
-
 def _law_of(path: Path, named: Mapping[str, str]) -> Law:
     try:
         return forms.get_law(named["law"], named["tie"], named["count"])
@@ -276,11 +230,11 @@ def _check_predictions(
     """Every draw predicts a loss, of the rows that were fitted, or at the reference point where they are not there."""
     if rows is not None and all(need in rows for need in law.needs):
         known = {need: draws_file.variable(path, rows, need, ("run",)).astype(float) for need in law.needs}
-        place = "for a row that was fitted"
+        where = "for a row that was fitted"
     else:
         known = {name: np.array([getattr(reference, field)]) for name, field in AT_REFERENCE.items()}
         known["n_embedding"] = np.zeros(1)
-        place = "at its reference point"
+        where = "at its reference point"
     blank = np.full(len(next(iter(known.values()))), np.nan)
     features = Features(**{name: known.get(name, blank) for name in FEATURES})
     flat = {name: draws[name].reshape(-1) for name in law.names}
@@ -288,4 +242,4 @@ def _check_predictions(
         log_loss_WA = np.asarray(predict_draws(law, flat, features, reference))
     if not np.isfinite(log_loss_WA).all():
         draw = int(np.argmin(np.isfinite(log_loss_WA).all(axis=1)))
-        raise InputError(f"{path}: draw {draw} of law {law.name!r} predicts no loss {place}; fit again")
+        raise InputError(f"{path}: draw {draw} of law {law.name!r} predicts no loss {where}; fit again")

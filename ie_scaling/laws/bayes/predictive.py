@@ -1,4 +1,4 @@
-"""Losses of many candidates under one posterior: paired draws and their conditional means, in pieces."""
+"""Losses of many candidates under one posterior: paired draws and their conditional means, in blocks."""
 
 import dataclasses
 import functools
@@ -21,14 +21,14 @@ Identity = str | tuple[str, ...]  # of a candidate: the fitted models of its sha
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Predictive:
-    """Losses of A candidates in nats per token, for draws of these numbers [w] and candidates at these positions.
+    """Losses of A candidates in nats per token, for draws of these numbers [w] and candidates at these indices.
 
-    A draw of a candidate is the same in whatever piece it is computed. Candidates that the law cannot tell apart have
+    A draw of a candidate is the same in whatever block it is computed. Candidates that the law cannot tell apart have
     the same law loss to the last bit.
 
     Attributes:
       flat: the posterior's draws by name, [W].
-      own_Wa: u of the candidates that were fitted, at the positions `own_a`.
+      own_Wa: u of the candidates that were fitted, at the indices `own_a`.
       identities: candidates of equal ones share one fresh effect; numbers where nothing is known of them.
       must_be_finite: whether a draw that predicts no finite loss is refused.
     """
@@ -44,35 +44,35 @@ class Predictive:
     identities: Sequence[Identity | int]
     must_be_finite: bool = True
 
-    def __call__(self, draws_w: np.ndarray, places: np.ndarray | None = None) -> np.ndarray:
+    def __call__(self, draws_w: np.ndarray, candidates: np.ndarray | None = None) -> np.ndarray:
         """Paired draws, [w, A].
 
         Raises:
           InputError: a draw predicts no finite loss.
         """
-        loss_wA = self._law_losses(draws_w, places)
+        loss_wA = self._law_losses(draws_w, candidates)
         if self.level != Level.LAW:
             for row, draw in enumerate(draws_w):
                 noise_A = self._noise(int(draw))
-                loss_wA[row] *= np.exp(noise_A if places is None else noise_A[places])
-        self._require_finite(loss_wA, draws_w, places)
+                loss_wA[row] *= np.exp(noise_A if candidates is None else noise_A[candidates])
+        self._require_finite(loss_wA, draws_w, candidates)
         return loss_wA
 
     def all(self) -> np.ndarray:
         """Paired draws of all candidates, [W, A]."""
         return self(np.arange(len(self.flat["tau"])))
 
-    def means(self, draws_w: np.ndarray, places: np.ndarray | None = None) -> np.ndarray:
+    def means(self, draws_w: np.ndarray, candidates: np.ndarray | None = None) -> np.ndarray:
         """Mean losses given each draw's parameters, [w, A]: fresh effects and runs' noise are averaged over exactly."""
-        chosen = np.arange(len(self.features)) if places is None else places
-        mean_wA = self._law_losses(draws_w, places).astype(np.float64)
+        chosen = np.arange(len(self.features)) if candidates is None else candidates
+        mean_wA = self._law_losses(draws_w, candidates).astype(np.float64)
         if self.level == Level.LAW:
             return mean_wA
         log_factor_wA = np.broadcast_to(0.5 * self.flat["tau"][draws_w, None] ** 2, mean_wA.shape).copy()
         column = {int(candidate): i for i, candidate in enumerate(self.own_a)}
-        for place, candidate in enumerate(chosen):
+        for index, candidate in enumerate(chosen):
             if int(candidate) in column:
-                log_factor_wA[:, place] = self.own_Wa[draws_w, column[int(candidate)]]
+                log_factor_wA[:, index] = self.own_Wa[draws_w, column[int(candidate)]]
         mean_wA *= np.exp(log_factor_wA)
         if self.level == Level.NEW_RUN:
             drawn = {name: values[draws_w, None] for name, values in self.flat.items()}
@@ -96,10 +96,10 @@ class Predictive:
             noise_A = noise_A + scale_A * t_A
         return noise_A
 
-    def _law_losses(self, draws_w: np.ndarray, places: np.ndarray | None) -> np.ndarray:
+    def _law_losses(self, draws_w: np.ndarray, candidates: np.ndarray | None) -> np.ndarray:
         distinct, number_A = self._distinct
-        if places is not None:
-            shown, number_A = np.unique(number_A[places], return_inverse=True)
+        if candidates is not None:
+            shown, number_A = np.unique(number_A[candidates], return_inverse=True)
             distinct = distinct.take(shown)
         with numerics.double_precision():
             law_draws = {name: self.flat[name][draws_w] for name in self.law.names}
@@ -125,13 +125,13 @@ class Predictive:
             return self.features, np.arange(len(number_A))
         return self.features.take(first_U), number_A
 
-    def _require_finite(self, loss_wA: np.ndarray, draws_w: np.ndarray, places: np.ndarray | None) -> None:
+    def _require_finite(self, loss_wA: np.ndarray, draws_w: np.ndarray, candidates: np.ndarray | None) -> None:
         if not self.must_be_finite or np.isfinite(loss_wA.sum()):
             return
-        row, place = np.argwhere(~np.isfinite(loss_wA))[0]
-        candidate = self.identities[int(place if places is None else places[place])]
+        row, column = np.argwhere(~np.isfinite(loss_wA))[0]
+        candidate = self.identities[int(column if candidates is None else candidates[column])]
         raise InputError(
-            f"law {self.law.name}: draw {draws_w[row]} of the posterior predicts a loss of {loss_wA[row, place]} for "
+            f"law {self.law.name}: draw {draws_w[row]} of the posterior predicts a loss of {loss_wA[row, column]} for "
             f"{reprlib.repr(candidate)}; every draw must predict a finite one: fit again, or drop the candidate"
         )
 

@@ -2,7 +2,7 @@
 
 The generative story of R rows of M trained models:
 
-    z_p  ~ Normal(centre_p, spread_p)                the law's free coordinates, at the reference point
+    z_p  ~ Normal(center_p, spread_p)                the law's free coordinates, at the reference point
     τ, σ_i, ν                                        the noise, as noise.py has it; σ_i may fall with N and D
     u_m  ~ Normal(0, τ)                              one per trained model
     ln L_i ~ StudentT(ν, ln f(x_i; z) + u_model(i), σ_i)

@@ -1,6 +1,6 @@
-"""Laws in the mixture that would have predicted left-out models best: stacking by leave-one-model-out log score.
+"""Laws in the mixture that would have predicted held-out models best: stacking by leave-one-model-out log score.
 
-Yao, Vehtari, Simpson, Gelman 2018 (1704.02030) on the log scores of `leave_out`. K laws, M models, W draws.
+[YVSG] on the log scores of `leave_out`. K laws, M models, W draws.
 """
 
 import dataclasses
@@ -45,7 +45,7 @@ def stack(posteriors: Sequence[Posterior], seed: int = 0) -> Stack:
             names = posterior.law.name, first.law.name
             raise InputError(f"law {names[0]!r}: was not fitted to the same rows as {names[1]!r}")
     left_out = [leave_models_out(posterior) for posterior in posteriors]
-    score_MK = np.stack([each.log_score_M for each in left_out], axis=1)
+    score_MK = np.stack([scores.log_score_M for scores in left_out], axis=1)
     n_models = len(score_MK)
     draws_BM = np.random.default_rng(seed).multinomial(n_models, np.full(n_models, 1 / n_models), size=N_BOOTSTRAP)
     weight_BK = np.array([weigh(score_MK, draws_M) for draws_M in draws_BM])
@@ -58,12 +58,12 @@ def stack(posteriors: Sequence[Posterior], seed: int = 0) -> Stack:
         log_score_K=score_MK.sum(axis=0),
         difference_K=gap_MK.sum(axis=0),
         difference_se_K=np.sqrt(n_models) * gap_MK.std(axis=0, ddof=1),
-        n_unreliable_K=np.array([each.n_unreliable for each in left_out]),
+        n_unreliable_K=np.array([scores.n_unreliable for scores in left_out]),
     )
 
 
 def weigh(score_MK: np.ndarray, count_M: np.ndarray) -> np.ndarray:
-    """Stacking weights by expectation maximisation, which climbs a concave function on the simplex."""
+    """Stacking weights by expectation maximization, which climbs a concave function on the simplex."""
     density_MK = np.exp(score_MK - score_MK.max(axis=1, keepdims=True))
     weight_K = np.full(score_MK.shape[1], 1 / score_MK.shape[1])
     for _ in range(MAX_STEPS):

@@ -61,9 +61,9 @@ def test_log_density_equals_the_sum_written_out():
 
 
 def test_a_law_of_no_shape_has_nothing_to_share():
-    assert [LAW.names[place] for place in pooling.shared_places(LAW)] == list(SHARED)
+    assert [LAW.names[index] for index in pooling.shared_indices(LAW)] == list(SHARED)
     with pytest.raises(ValueError, match="law='chinchilla': has no shape parameter"):
-        pooling.shared_places(forms.get_law("chinchilla"))
+        pooling.shared_indices(forms.get_law("chinchilla"))
 
 
 def test_a_fit_at_another_reference_point_predicts_the_same():

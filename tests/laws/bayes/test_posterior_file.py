@@ -1,4 +1,4 @@
-"""What the reader of a loss posterior refuses, one line each, and which of two files a fit directory gives."""
+"""What the reader of a loss posterior refuses, one line each."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,6 @@ import xarray as xr
 from ie_scaling.errors import InputError
 from ie_scaling.inference import draws_file
 from ie_scaling.laws.bayes import posterior as posterior_lib
-from ie_scaling.running import files
 from tests.laws import small_posterior
 
 
@@ -167,50 +166,3 @@ def test_without_its_rows_a_posterior_is_tried_at_its_reference_point(path, writ
     change_what_is_read(written, monkeypatch, change)
     with pytest.raises(InputError, match="draw 42 of law 'effective' predicts no loss at its reference point"):
         posterior_lib.load(path)
-
-
-@pytest.mark.parametrize(
-    ("config", "written", "message"),
-    [
-        (
-            {"experiment": "fit", "method": "both", "n_bootstrap": 10},
-            ["bootstrap.nc"],
-            "has no posterior.nc, which its",
-        ),
-        ({"experiment": "fit", "method": "bayes"}, [], "has no posterior.nc, which its config.json asked for; finish"),
-        (
-            {"experiment": "fit", "method": "least_squares", "n_bootstrap": 10},
-            ["posterior.nc"],
-            "has no bootstrap.nc, which its config.json asked for; posterior.nc is another method's",
-        ),
-        ({"experiment": "fit", "method": "least_squares"}, [], "has neither posterior.nc nor bootstrap.nc"),
-    ],
-)
-def test_a_fit_gives_what_it_was_asked_for_or_nothing(tmp_path, content, config, written, message):
-    files.write_json(tmp_path / "config.json", config)
-    for name in written:
-        (tmp_path / name).write_bytes(content)
-    with pytest.raises(InputError, match=message):
-        posterior_lib.load_fit(tmp_path)
-
-
-@pytest.mark.parametrize(("method", "expected"), [("both", "bayes"), ("least_squares", "bootstrap")])
-def test_of_two_files_the_configuration_chooses(tmp_path, method, expected):
-    files.write_json(tmp_path / "config.json", {"experiment": "fit", "method": method, "n_bootstrap": 10})
-    small_posterior.make("bayes").save(tmp_path / "posterior.nc")
-    small_posterior.make("bootstrap").save(tmp_path / "bootstrap.nc")
-    assert posterior_lib.load_fit(tmp_path).method == expected
-
-
-@pytest.mark.parametrize(("method", "name"), [("bootstrap", "posterior.nc"), ("bayes", "bootstrap.nc")])
-def test_draws_under_the_name_of_another_method_are_refused(tmp_path, method, name):
-    small_posterior.make(method).save(tmp_path / name)
-    with pytest.raises(InputError, match=f"{name}: holds draws of method '{method}', not what its name says"):
-        posterior_lib.load_fit(tmp_path)
-
-
-def test_draws_of_another_law_than_was_asked_for_are_refused(tmp_path):
-    files.write_json(tmp_path / "config.json", {"experiment": "fit", "method": "bayes", "law": "width_depth"})
-    small_posterior.make("bayes").save(tmp_path / "posterior.nc")
-    with pytest.raises(InputError, match="not 'width_depth'"):
-        posterior_lib.load_fit(tmp_path)
