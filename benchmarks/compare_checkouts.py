@@ -142,6 +142,20 @@ JOBS = {
             **SHORT_NUTS,
         },
     ),
+    "contest_of_laws": Job(
+        "compare_laws",
+        {
+            "tables": "('data/bian2025.csv',)",
+            "laws": "('chinchilla', 'effective')",
+            "counts": "('total', 'effective')",
+            "baseline": "chinchilla:free:total",
+            "n_folds": 3,
+            "n_repeats": 2,
+            "n_starts": 8,
+            "n_fold_starts": 2,
+            "n_bootstrap": 100,
+        },
+    ),
     "certify": Job(
         "certify",
         {

@@ -14,22 +14,22 @@ SCALE_R = np.array([7, 7, 7, 9, 9])
 
 
 def test_pairs_are_of_one_scale_and_of_two_models():
-    found = Decisions.among(LOSS_R, MODEL_R, SCALE_R)
-    assert list(zip(found.first_P, found.second_P, strict=True)) == [(0, 1), (0, 2), (3, 4)]
-    np.testing.assert_array_equal(found.first_won_P, [0.0, 1.0, 0.5])
+    decisions = Decisions.among(LOSS_R, MODEL_R, SCALE_R)
+    assert list(zip(decisions.first_P, decisions.second_P, strict=True)) == [(0, 1), (0, 2), (3, 4)]
+    np.testing.assert_array_equal(decisions.first_won_P, [0.0, 1.0, 0.5])
 
 
 def test_a_scale_of_one_model_decides_nothing():
-    found = Decisions.among(LOSS_R[1:3], MODEL_R[1:3], SCALE_R[1:3])
-    assert len(found.first_P) == 0
-    assert found.scales == ()
-    assert found.probabilities(np.ones((5, 2))).shape == (0,)
+    decisions = Decisions.among(LOSS_R[1:3], MODEL_R[1:3], SCALE_R[1:3])
+    assert len(decisions.first_P) == 0
+    assert decisions.scales == ()
+    assert decisions.probabilities(np.ones((5, 2))).shape == (0,)
 
 
 def test_probabilities_are_of_paired_draws():
-    found = Decisions.among(LOSS_R, MODEL_R, SCALE_R)
+    decisions = Decisions.among(LOSS_R, MODEL_R, SCALE_R)
     loss_WR = np.array([[1.0, 2.0, 0.5, 1, 1], [3.0, 2.0, 4.0, 1, 2]])
-    np.testing.assert_array_equal(found.probabilities(loss_WR), [0.5, 0.5, 0.75])
+    np.testing.assert_array_equal(decisions.probabilities(loss_WR), [0.5, 0.5, 0.75])
 
 
 def test_regret_is_what_the_choice_cost():
@@ -41,12 +41,12 @@ def test_regret_is_what_the_choice_cost():
 def test_the_small_scale_answers_by_the_nearest_ratio():
     rows = Observations.from_frame(run_table.read_runs(DATA / "bian2025.csv"), "bian2025")
     large_R = rows.features.n_total > 1e9
-    fitted, asked = rows.take(~large_R), rows.take(large_R)
-    stand_in_R = order_at_one_small_scale(fitted, asked)
+    fitted, held_out = rows.take(~large_R), rows.take(large_R)
+    stand_in_R = order_at_one_small_scale(fitted, held_out)
     source_R = [int(np.flatnonzero(fitted.loss_R == loss)[0]) for loss in stand_in_R]
     assert len(set(fitted.scale_R[source_R])) == 1
     scale = fitted.scale_R == fitted.scale_R[source_R[0]]
-    for source, ratio in zip(source_R, asked.features.aspect_ratio, strict=True):
+    for source, ratio in zip(source_R, held_out.features.aspect_ratio, strict=True):
         ratios = fitted.features.aspect_ratio[scale]
         nearest = ratios[np.abs(np.log(ratios / ratio)).argmin()]
         assert fitted.features.aspect_ratio[source] == pytest.approx(nearest)
