@@ -210,10 +210,16 @@ def _walk(
                 states, parts = zip(*pool.map(draw, keys, states, frames, [len(drawn)] * n_groups), strict=True)
                 drawn.append(jax.tree.map(lambda *groups: np.concatenate(groups, axis=1), *parts))
                 on_progress(chunk)
-            (sites, rest), stats = jax.tree.map(lambda *chunks: np.concatenate(chunks).swapaxes(0, 1), *drawn)
-            if wanted >= schedule.max_samples or enough(sites):
-                return Draws(sites=sites, rest=rest, stats=dict(zip(STATS, stats, strict=True)))
+            draws = _join(drawn)
+            if wanted >= schedule.max_samples or enough(draws.sites):
+                return draws
             wanted = min(2 * wanted, schedule.max_samples)
+
+
+def _join(chunks: Sequence[Any]) -> Draws:
+    """Draws from chunks [S, C, …] of them."""
+    (sites, rest), stats = jax.tree.map(lambda *parts: np.concatenate(parts).swapaxes(0, 1), *chunks)
+    return Draws(sites=sites, rest=rest, stats=dict(zip(STATS, stats, strict=True)))
 
 
 def _width(config: NutsConfig) -> int:

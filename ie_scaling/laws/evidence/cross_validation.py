@@ -3,7 +3,7 @@
 import dataclasses
 import enum
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import pandas as pd
@@ -49,6 +49,16 @@ class Result:
     objective: float
     status: str
     reasons: tuple[str, ...]
+
+
+class SavedResult(TypedDict):
+    """A `Result` as JSON, but for its law, which names the file; errors are null where a row is not scored."""
+
+    squared_error_R: dict[str, list[float | None]]
+    reasons: list[str]
+    by_repeat: list[float]
+    objective: float
+    status: str
 
 
 def name_of(law: Law) -> str:
@@ -217,15 +227,20 @@ def _describe(
     return described
 
 
-def to_plain(result: Result) -> dict[str, Any]:
-    """A result, JSON-ready; the law is named by its file."""
-    values = {score: [None if np.isnan(v) else v for v in row] for score, row in result.squared_error_R.items()}
-    fields = {"by_repeat": result.by_repeat.tolist(), "objective": result.objective, "status": result.status}
-    return {"squared_error_R": values, "reasons": result.reasons} | fields
+def to_plain(result: Result) -> SavedResult:
+    """A result, JSON-ready."""
+    errors = result.squared_error_R.items()
+    return {
+        "squared_error_R": {str(score): [None if np.isnan(v) else v for v in row] for score, row in errors},
+        "reasons": list(result.reasons),
+        "by_repeat": result.by_repeat.tolist(),
+        "objective": result.objective,
+        "status": result.status,
+    }
 
 
-def from_plain(law: Law, fields: Mapping[str, Any]) -> Result:
-    """The result that `to_plain` wrote."""
+def from_plain(law: Law, fields: SavedResult) -> Result:
+    """The result that `to_plain` made JSON of."""
     errors = {Score(score): np.array(values, np.float64) for score, values in fields["squared_error_R"].items()}
     return Result(
         law=law,
