@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ie_scaling.errors import InputError
 from ie_scaling.laws.choices import COUNTS, MOST_RESAMPLES, fix_columns
-from ie_scaling.running import diagnostic, files, identity, workdir
+from ie_scaling.running import diagnostic, files, workdir
 from ie_scaling.running.config import between, one_of, positive, require, seeded, within
 from ie_scaling.running.diagnostic import Diagnostic, Kind
 
@@ -78,9 +78,9 @@ class Certificate:
 
 def inputs_of(config: Config) -> workdir.Inputs:
     """The run tables."""
-    from ie_scaling.tables import run_table
+    from ie_scaling.tables import run_source
 
-    return identity.named("runs", run_table.split_paths(config.runs))
+    return run_source.inputs("runs", config.runs)
 
 
 def load(config: Config) -> Design:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ie_scaling.inference.config import NutsConfig
 from ie_scaling.laws.choices import MOST_RESAMPLES, MOST_STARTS, fix_columns, require_some
-from ie_scaling.running import files, identity, workdir
+from ie_scaling.running import files, workdir
 from ie_scaling.running.config import between, require, seeded, within
 from ie_scaling.running.diagnostic import Diagnostic, Kind
 from ie_scaling.running.progress import say
@@ -76,9 +76,9 @@ class Comparison:
 
 def inputs_of(config: Config) -> workdir.Inputs:
     """The run tables."""
-    from ie_scaling.tables import run_table
+    from ie_scaling.tables import run_source
 
-    return identity.named("tables", [path for entry in config.tables for path in run_table.split_paths(entry)])
+    return run_source.inputs("tables", ",".join(config.tables))
 
 
 def load(config: Config) -> list[Table]:
