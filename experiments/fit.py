@@ -14,7 +14,6 @@ from ie_scaling.running import diagnostic, files, workdir
 from ie_scaling.running.config import at_least, positive, require
 from ie_scaling.running.diagnostic import Diagnostic, Kind
 from ie_scaling.running.progress import Progress, say
-from ie_scaling.tables import cells, run_source
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -125,6 +124,8 @@ class Result:
 
 def inputs_of(config: Config) -> workdir.Inputs:
     """What it reads, by name."""
+    from ie_scaling.tables import run_source
+
     return run_source.inputs("runs", config.runs) | run_source.inputs("holdout", config.holdout, or_filter=True)
 
 
@@ -136,6 +137,7 @@ def load(config: Config) -> Split:
     """
     from ie_scaling.laws import forms, reading
     from ie_scaling.laws.least_squares import published
+    from ie_scaling.tables import run_source
 
     runs = run_source.open_runs(config.runs, config.columns)
     law = forms.get_law(config.law, config.tie, config.count)
@@ -233,6 +235,7 @@ def fit(config: Config, split: Split) -> Fitted:
 def summarize(fitted: Fitted, table: pd.DataFrame) -> FitRecord:
     """fit.json."""
     from ie_scaling.laws.evidence import goodness
+    from ie_scaling.tables import run_source
 
     start, point, draws, failures = fitted.least_squares, fitted.point, fitted.draws, fitted.failures
     rows, law = fitted.split.problem.rows, fitted.split.problem.law
@@ -305,6 +308,7 @@ def _details(fitted: Fitted) -> dict[str, Any]:
 def save(result: Result, directory: Path) -> None:
     """The draws, predictions.csv, fit.json, fit_report and, of a posterior, certificate.json."""
     from ie_scaling.laws.evidence import checklist
+    from ie_scaling.tables import cells
 
     fitted = result.fitted
     if fitted.bootstrap is not None:

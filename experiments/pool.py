@@ -15,7 +15,6 @@ from ie_scaling.running import diagnostic, files, workdir
 from ie_scaling.running.config import one_of, seeded
 from ie_scaling.running.diagnostic import Diagnostic, Kind
 from ie_scaling.running.progress import Progress
-from ie_scaling.tables import run_source
 
 if TYPE_CHECKING:
     from ie_scaling.inference.draws import DrawSummary
@@ -78,6 +77,8 @@ class Pool:
 
 def inputs_of(config: Config) -> workdir.Inputs:
     """What it reads, by name."""
+    from ie_scaling.tables import run_source
+
     return run_source.inputs("runs", config.runs)
 
 
@@ -90,6 +91,7 @@ def load(config: Config) -> Families:
     from ie_scaling.laws import forms, reading
     from ie_scaling.laws.bayes import pooling
     from ie_scaling.laws.observations import Observations
+    from ie_scaling.tables import run_source
 
     law = forms.get_law(config.law, config.tie, config.count)
     pooling.shared_indices(law)

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from ie_scaling.errors import InputError
+from ie_scaling.running import command, overrides, runner
 from ie_scaling.running import config as config_lib
-from ie_scaling.running import overrides, runner
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIGS = sorted(path.stem for path in (ROOT / "configs").glob("*.py"))
@@ -70,15 +70,6 @@ def test_a_bare_command_lists_the_verbs_and_help_teaches_a_verb():
     assert run("--config", "fit", "--help").stdout == result.stdout
     assert "Fit a loss law to a run table" in result.stdout
     assert "--config.nuts.target_accept=0.975  (a number)" in result.stdout
-
-
-def test_help_and_slips_load_no_jax():
-    program = "import runpy, sys; sys.argv = sys.argv[1:]\ntry: runpy.run_path('run.py', run_name='__main__')\n"
-    program += "finally: print('jax' in sys.modules, file=sys.stderr)"
-    for arguments in (["--config=quickstart", "--help"], ["--config=fit", "--config.sede=1"], []):
-        command = [sys.executable, "-c", program, "run.py", *arguments]
-        result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-        assert result.stderr.splitlines()[-1] == "False", result.stderr
 
 
 @pytest.mark.parametrize(
@@ -179,9 +170,7 @@ def test_what_a_named_model_has_besides_is_a_note_of_every_verb(config, fields, 
 @pytest.mark.parametrize("name", [name for name in CONFIGS if name != "papers"])
 def test_every_config_that_takes_shapes_says_how_they_were_named(name):
     """run.py prints their notes."""
-    path = ROOT / "configs" / f"{name}.py"
-    values = runpy.run_path(str(path))["get_config"]()
-    cls = config_lib.class_of(values.experiment)
+    cls = command.read(ROOT, name).verb.Config
     takes_shapes = {"architectures", "candidates", "architecture"} & {field.name for field in dataclasses.fields(cls)}
     assert hasattr(cls, "shape_specs") == (bool(takes_shapes) or name == "sweep")
 

@@ -16,7 +16,6 @@ from ie_scaling.running import notation, overrides
 T = TypeVar("T")
 MOST_SEED = 2**32 - 1  # jax.random.key drops the higher bits of a seed without x64
 LONGEST = 1000  # characters of a message
-_CLASSES: dict[str, type] = {}  # of each experiment whose configuration was made here
 
 
 def require(condition: bool, field: str, value: object, rule: str) -> None:
@@ -97,11 +96,6 @@ def _entries(config: object, fields: Collection[str]) -> list[tuple[str, Any]]:
     return entries
 
 
-def class_of(experiment: str) -> type | None:
-    """The dataclass behind an experiment's configuration, where `to_config_dict` has made one in this process."""
-    return _CLASSES.get(experiment)
-
-
 def to_config_dict(defaults: Any, experiment: str) -> ml_collections.ConfigDict:
     """A dataclass instance as the ConfigDict a config file returns, with the experiment's name in it.
 
@@ -109,7 +103,6 @@ def to_config_dict(defaults: Any, experiment: str) -> ml_collections.ConfigDict:
     """
     config = _to_config_dict(defaults)
     config.experiment = experiment
-    _CLASSES[experiment] = type(defaults)
     return config
 
 

@@ -4,14 +4,13 @@ import functools
 import json
 import pathlib
 import random
-import runpy
 import string
 import typing
 from typing import Any
 
 from ie_scaling.errors import short
+from ie_scaling.running import command, overrides
 from ie_scaling.running import config as config_lib
-from ie_scaling.running import overrides
 from tests.fuzz.harness import Case
 
 CONFIGS = pathlib.Path(__file__).resolve().parents[2] / "configs"
@@ -150,8 +149,8 @@ def presets() -> dict[str, tuple[type, dict[str, Any]]]:
     """The class and the plain values of each config file."""
     found = {}
     for path in sorted(CONFIGS.glob("*.py")):
-        values = runpy.run_path(str(path))["get_config"]().to_dict()
-        found[path.stem] = (config_lib.class_of(values.pop("experiment")), values)
+        named = command.read(CONFIGS.parent, path.stem)
+        found[path.stem] = (named.verb.Config, named.values)
     return found
 
 
