@@ -12,7 +12,7 @@ from ie_scaling.running.diagnostic import Diagnostic
 from ie_scaling.shapes import lookup
 
 if TYPE_CHECKING:
-    from ie_scaling.train.sweep_config import SweepConfig
+    from experiments import sweep
 
 SHOWN = ("architecture", "loss_mean", "loss_lo90", "loss_hi90", "p_best", "p_top_k", "expected_regret")
 SHOWN += ("latency_mean", "p_feasible", "recommended")
@@ -44,7 +44,7 @@ def inputs_of(config: Config) -> workdir.Inputs:
     return identity.named("shapes", lookup.files_of(config.shape_specs))
 
 
-def load(config: Config) -> SweepConfig:
+def load(config: Config) -> sweep.Config:
     """The runs of the sweep; the laws and the cases to time are checked.
 
     Raises:
@@ -60,7 +60,7 @@ def load(config: Config) -> SweepConfig:
     return stages.sweep_config(config, config.runs)
 
 
-def preview(_: Config, loaded: SweepConfig) -> list[Diagnostic]:
+def preview(_: Config, loaded: sweep.Config) -> list[Diagnostic]:
     """What the text and this machine are warned of.
 
     Raises:
@@ -71,7 +71,7 @@ def preview(_: Config, loaded: SweepConfig) -> list[Diagnostic]:
     return sweep.load(loaded)
 
 
-def resume(config: Config, _: SweepConfig, directory: Path) -> Study:
+def resume(config: Config, _: sweep.Config, directory: Path) -> Study:
     """Do the stages that are not done yet, then write test.csv, summary.json and report.html with its figures.
 
     Raises:
@@ -99,7 +99,7 @@ def show(directory: Path) -> None:
     print(f"report: {directory / 'report.html'}")
 
 
-def estimate(config: Config, loaded: SweepConfig) -> str:
+def estimate(config: Config, loaded: sweep.Config) -> str:
     """The runs with their cost, the three tests at their dearest, and the sum."""
     import pandas as pd
 

@@ -10,6 +10,7 @@ import pandas as pd
 from experiments.quickstart.config import Config
 from ie_scaling.architecture import Architecture
 from ie_scaling.laws.bayes import posterior as posterior_lib
+from ie_scaling.laws.evidence.record import FitRecord
 from ie_scaling.laws.level import Level
 from ie_scaling.laws.observations import features_of
 from ie_scaling.running import files
@@ -25,7 +26,7 @@ class Findings:
     manifest: dict[str, Any]
     runs: pd.DataFrame
     latency: pd.DataFrame
-    fits: dict[str, dict[str, Any]]
+    fits: dict[str, FitRecord]
     posteriors: dict[str, posterior_lib.Posterior]
     candidates: pd.DataFrame
     selections: dict[str, SelectionAnswer]

@@ -181,17 +181,18 @@ def _latency_section(results: Findings) -> page.Section:
 def _laws_section(results: Findings) -> page.Section:
     groups, rows = {}, []
     for law, posterior in results.posteriors.items():
-        summary, estimates = posterior.summary(), results.fits[law]["params"]
+        summary, fit = posterior.summary(), results.fits[law]
         names = [name for name in posterior.law.names if summary[name]["lo90"] > 0]
         intervals = [Interval(name, *(summary[name][key] for key in ("mean", "lo90", "hi90"))) for name in names]
-        groups[law] = ({name: estimates[name] for name in names}, intervals)
-        fit = results.fits[law]
+        groups[law] = ({name: fit["params"][name] for name in names}, intervals)
+        metrics = fit["metrics"]["fit"]
+        assert metrics is not None  # None is for rows that are held out, where there are none
         rows.append(
             {
                 "law": law,
                 "count": fit["count"],
                 "least squares": fit["status"],
-                "rmse": np.sqrt(fit["metrics"]["fit"]["mse"]),
+                "rmse": np.sqrt(metrics["mse"]),
                 "convergence gate": "; ".join(posterior.failures) or "passed",
                 "shape sd τ": summary["tau"]["median"],
                 "run sd σ": summary["sigma"]["median"],

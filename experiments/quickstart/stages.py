@@ -14,13 +14,11 @@ from experiments.quickstart import page
 from experiments.quickstart.config import Config
 from ie_scaling.architecture import Architecture
 from ie_scaling.corpus import manifest, prepare
-from ie_scaling.latency.config import TimeDecodeConfig
 from ie_scaling.running import diagnostic, runner
 from ie_scaling.running.diagnostic import Diagnostic, Kind
 from ie_scaling.running.progress import say
 from ie_scaling.search import candidates
 from ie_scaling.search.candidate_latency import Bound
-from ie_scaling.train.sweep_config import SweepConfig
 
 N_STAGES = 7
 
@@ -60,14 +58,14 @@ def run(config: Config, directory: Path) -> list[Diagnostic]:
     return diagnostics
 
 
-def decode_config(config: Config) -> TimeDecodeConfig:
+def decode_config(config: Config) -> time_decode.Config:
     """How every shape of the study is timed."""
     return dataclasses.replace(config.decode, architectures=config.architectures)
 
 
-def sweep_config(config: Config, runs: tuple[str, ...]) -> SweepConfig:
+def sweep_config(config: Config, runs: tuple[str, ...]) -> sweep.Config:
     """The sweep of these runs over the study's recipe."""
-    return SweepConfig(runs=runs, n_parallel=config.n_parallel, recipe=config.recipe, runtime=config.runtime)
+    return sweep.Config(runs=runs, n_parallel=config.n_parallel, recipe=config.recipe, runtime=config.runtime)
 
 
 def _fit(config: Config, directory: Path) -> list[Diagnostic]:
