@@ -7,18 +7,15 @@ import pandas as pd
 import pytest
 
 import ie_scaling as ies
-from experiments import fit as verb_fit
 from experiments import rank as verb_rank
 from experiments import select as verb_select
 from ie_scaling.api.answers import LatencyFit
 from ie_scaling.api.loss_fits import PosteriorFit
 from ie_scaling.errors import InputError
-from ie_scaling.inference.config import NutsConfig
 from ie_scaling.latency_law import predict
 from ie_scaling.latency_law.config import RequestConfig
 from ie_scaling.laws import forms
-from ie_scaling.laws.bayes import posterior as posterior_lib
-from ie_scaling.running import files, runner
+from ie_scaling.running import files
 from ie_scaling.shapes import lookup
 from ie_scaling.tables import cells
 from tests.latency_law import small_posterior as small_latency
@@ -28,7 +25,6 @@ from tests.laws.simulated import DATA, simulate
 SHAPES = ("d64-n4-h4-k2-c16-f192-v512", "d128-n2-h4-k4-c32-f384-v512", "pythia-160m")
 LATENCY = DATA.parent / "results" / "latency_study" / "draw_07.csv"
 ROWS_40M = "series == '40M parameters'"
-QUICK = {"n_chains": 2, "n_warmup": 50, "n_samples": 50, "max_samples": 50}
 
 
 @pytest.fixture(scope="module")
@@ -53,62 +49,6 @@ def table(tmp_path_factory):
     frame = simulate(forms.get_law("chinchilla"), seed=3, tau=0.004, sigma=0.006, tokens=(1e8, 3e8, 1e9))
     cells.write_table(path, frame)
     return path
-
-
-def test_rows_are_read_with_remarks_and_warnings(tmp_path):
-    (tmp_path / "mine.csv").write_text("N,D,val/loss\n1e6,1e8,3.5\n2e6,1e8,3.25\n3e6,2e8,3.0\n")
-    columns = {"n_params_total": "N", "n_tokens": "D", "loss": "val/loss"}
-    rows = ies.read_runs(tmp_path / "mine.csv", columns=columns, where="n_tokens < 1.5e8")
-    assert rows["loss"].tolist() == [3.5, 3.25]
-    assert rows.attrs["warnings"] == []
-    assert any("rows are named row1, row2" in remark for remark in rows.attrs["remarks"])
-
-
-def test_least_squares_is_that_of_the_command(table, tmp_path, capsys):
-    config = verb_fit.Config(runs=str(table), law="chinchilla", method="least_squares", n_starts=8)
-    runner.run(verb_fit, config, tmp_path / "fit")
-    written = files.read_json(tmp_path / "fit" / "fit.json")
-    capsys.readouterr()
-    for rows in (table, ies.read_runs(table)):
-        point = ies.fit(rows, "chinchilla", method="least_squares", n_starts=8, progress=False)
-        assert capsys.readouterr() == ("", "")
-        assert point.params == written["params"]
-        assert (point.status, point.n_rows) == ("converged", written["n_rows"])
-        assert f"from {table}" in repr(point)
-    loss_A = point.predict(SHAPES[:2], n_tokens=[1e8, 1e9])
-    assert loss_A.dims == ("shape",)
-    assert loss_A.coords["shape"].to_numpy().tolist() == list(SHAPES[:2])
-    assert 1.9 < float(loss_A.min()) < float(loss_A.max()) < 20
-
-
-@pytest.mark.slow
-def test_a_posterior_and_a_bootstrap_are_those_of_the_command(table, tmp_path):
-    """Draw for draw, and with the same failures as a fit directory gives."""
-    nuts = NutsConfig(**QUICK)
-    config = verb_fit.Config(runs=str(table), law="chinchilla", method="both", n_starts=8, n_bootstrap=20, nuts=nuts)
-    runner.run(verb_fit, config, tmp_path / "fit")
-    saved = posterior_lib.load_fit(tmp_path / "fit")
-    fitted = ies.fit(ies.read_runs(table), "chinchilla", method="both", n_starts=8, n_bootstrap=20, nuts=QUICK)
-    for name, values in saved.draws.items():
-        np.testing.assert_array_equal(fitted.posterior.draws[name], values)
-    assert fitted.warnings == saved.all_failures
-    assert fitted.point is not None
-    resampled = posterior_lib.load(tmp_path / "fit" / "bootstrap.nc")
-    np.testing.assert_array_equal(fitted.bootstrap.posterior.draws["E"], resampled.draws["E"])
-    assert "least squares" in repr(fitted)
-    assert "20 draws" in repr(fitted.bootstrap)
-
-
-def test_losses_are_paired_draws_by_the_callers_names(posterior):
-    loss_WA = posterior.losses(SHAPES, n_tokens=1e9, level="law")
-    assert loss_WA.dims == ("draw", "shape")
-    assert loss_WA.sizes == {"draw": 80, "shape": 3}
-    assert loss_WA.attrs["units"] == "nats per token"
-    assert loss_WA.attrs["warnings"] == list(posterior.warnings)
-    one = posterior.losses("pythia-160m", n_tokens=[1e9], level="law")
-    np.testing.assert_array_equal(one.sel(shape="pythia-160m"), loss_WA.sel(shape="pythia-160m"))
-    own = small_posterior.make().losses([ies.Architecture.parse(SHAPES[0])], 1e9, level="law").all()
-    np.testing.assert_allclose(loss_WA.sel(shape=SHAPES[0]), own[:, 0], rtol=1e-12)
 
 
 def test_ranks_are_those_of_the_command_by_the_callers_names(directories, posterior, capsys):
@@ -183,19 +123,6 @@ def test_only_finished_directories_are_loaded(directories):
         ies.fit(directories / "fit" / "runs.csv")
 
 
-def test_warnings_about_cells_survive_reading_and_are_said_once(table, tmp_path):
-    """A state column names crashed runs, which reading warns of; so does the fit of what was read, and of the file."""
-    frame = pd.read_csv(table).assign(state="finished")
-    frame.loc[0, "state"] = "crashed"
-    frame.to_csv(tmp_path / "runs.csv", index=False)
-    rows = ies.read_runs(tmp_path / "runs.csv")
-    assert rows.attrs["warnings"]
-    options = {"law": "chinchilla", "method": "least_squares", "n_starts": 8, "progress": False}
-    of_rows, of_file = ies.fit(rows, **options), ies.fit(tmp_path / "runs.csv", **options)
-    assert of_rows.warnings == of_file.warnings == tuple(rows.attrs["warnings"])
-    assert ies.fit(frame, **options).warnings
-
-
 @pytest.mark.parametrize(
     ("call", "words"),
     [
@@ -238,14 +165,3 @@ def test_bad_input_is_an_input_error_of_one_line(posterior, call, words):
     with pytest.raises(InputError, match=words) as caught:
         call(posterior)
     assert "\n" not in str(caught.value)
-
-
-def test_what_a_posterior_shows_can_be_read(posterior):
-    text, page = repr(posterior), posterior._repr_html_()
-    for words in ("Posterior of law effective", "N = N_non + omega·N_emb", "convergence gate FAILED", "R_star", "90 %"):
-        assert words in text
-        assert words in page
-    assert "warning: R-hat 1.2 of E is above 1.01" in text
-    assert len(text.splitlines()) < 30
-    hostile = dataclasses.replace(posterior, source="<script>alert(1)</script>")
-    assert "<script>" not in hostile._repr_html_()

@@ -8,10 +8,9 @@ import pytest
 from experiments import rank
 from ie_scaling import accounting
 from ie_scaling.errors import InputError
-from ie_scaling.laws.bayes import posterior, stacking
+from ie_scaling.laws.bayes import posterior
 from ie_scaling.laws.level import Level
-from ie_scaling.laws.observations import features_of
-from ie_scaling.search import belief, by_law, ranked, ranking, space
+from ie_scaling.search import belief, ranked, ranking, space
 from ie_scaling.search.config import GridConfig
 from ie_scaling.search.space import Space
 from tests.search import small_fit
@@ -58,44 +57,6 @@ def test_pieces_equal_the_whole(fit, level):
     summary = ranking.stream(losses_of, 40, len(shapes), 3)
     np.testing.assert_allclose(summary.expected_regret_A, ranking.expected_regret(whole))
     np.testing.assert_allclose(summary.rank_probability_AK, ranking.rank_probabilities(whole, 3))
-
-
-def stack_of(weight_K, n_unreliable_K):
-    """Stacked laws of these weights; what else is known of them does not matter."""
-    every = {field.name: weight_K for field in dataclasses.fields(stacking.Stack)}
-    return stacking.Stack(**every | {"n_unreliable_K": n_unreliable_K})
-
-
-def test_stacked_laws_at_odds_and_their_unreliable_weights_are_said(fit, tmp_path):
-    """Two laws of one weight, whose optima lie at R = 40 and far above; each prefers another shape."""
-    first = posterior.load_fit(fit.fit)
-    second = dataclasses.replace(first, draws=first.draws | {"R_star": 10 * first.draws["R_star"]})
-    half = np.array([0.5, 0.5])
-    stack = stack_of(half, np.array([0, 1]))
-    mixed, space_ = belief.Belief((first, second), stack), Space.of((), GRID)
-    config = dataclasses.replace(fit, level="law", n_compared=1)
-    answer = ranked.rank(config, mixed, space_).answer
-    assert [line for line in answer["warnings"] if "1 of 1 models have Pareto k above 0.7 when left out" in line]
-    laws = by_law.compare(config, mixed, space_, answer["best"])
-    assert laws["best"].nunique() == 2
-    lines = [str(found) for found in by_law.at_odds(laws, answer["best"])]
-    assert lines
-    assert all("(weight 0.50) prefers" in line and f"to {answer['best']}: P(best)" in line for line in lines)
-
-
-def test_a_mixture_spreads_its_laws_over_its_draws(fit):
-    """Every batch of draws, and so the Monte Carlo error, has each law's share."""
-    first = posterior.load_fit(fit.fit)
-    second = dataclasses.replace(first, draws=first.draws | {"E": first.draws["E"] + 1})
-    half = np.array([0.25, 0.75])
-    stack = stack_of(half, np.array([0, 0]))
-    names = Space.of((), GRID).architectures[:2]
-    losses_of = belief.Belief((first, second), stack).losses(features_of(names, 1e8), "law", 0, ["a", "b"])
-    share_B = [(batch == 1).mean() for batch in np.array_split(losses_of.law_W, 12)]
-    np.testing.assert_allclose(share_B, 0.75, atol=0.03)
-    loss_WA = losses_of(np.arange(600))
-    np.testing.assert_array_equal(losses_of(np.array([3, 5, 4]))[:, 1], loss_WA[[3, 5, 4], 1])
-    np.testing.assert_array_equal(losses_of.means(np.arange(600)), loss_WA)
 
 
 def test_draws_that_predict_no_loss_are_one_line_that_names_draw_and_candidate(fit, tmp_path):
