@@ -93,9 +93,9 @@ class Result:
 
 def inputs_of(config: Config) -> workdir.Inputs:
     """What it reads, by name."""
-    from ie_scaling.tables import run_table
+    from ie_scaling.tables import run_source
 
-    return identity.named("tables", run_table.split_paths(config.tables))
+    return identity.named("tables", run_source.split_paths(config.tables))
 
 
 def load(config: Config) -> Inputs:
@@ -135,7 +135,7 @@ def compute(config: Config, loaded: Inputs) -> Result:
     from ie_scaling.latency_law.posterior import fit_rows
     from ie_scaling.running.config import to_plain
     from ie_scaling.running.progress import say
-    from ie_scaling.tables import run_table
+    from ie_scaling.tables import run_source
 
     for remark in loaded.remarks:
         say(f"warning: {remark}")
@@ -160,7 +160,7 @@ def compute(config: Config, loaded: Inputs) -> Result:
         },
         "gate": {"passed": not gate_failures, "failures": list(gate_failures)},
         "prior_predictive": goodness.check_prior(loaded.rows, Form(config.form), config.seed),
-        "tables_sha256": ",".join(files.sha256(Path(path)) for path in run_table.split_paths(config.tables)),
+        "tables_sha256": ",".join(files.sha256(Path(path)) for path in run_source.split_paths(config.tables)),
     }
     return Result(
         posterior=posterior,

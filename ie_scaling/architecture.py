@@ -129,7 +129,7 @@ class Architecture(Shape[int]):
     @property
     def name(self) -> str:
         """The whole shape in one word; `Architecture.parse` reads it back."""
-        tail = "-tied" * self.tied_embeddings + "-qknorm" * self.qk_norm
+        tail = ("-tied" if self.tied_embeddings else "") + ("-qknorm" if self.qk_norm else "")
         if self.rope_base != DEFAULT_ROPE_BASE:
             short = f"{self.rope_base:g}"
             tail += f"-rope{short if float(short) == self.rope_base else repr(self.rope_base)}"

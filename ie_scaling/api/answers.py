@@ -36,7 +36,7 @@ class LatencyFit(Shown):
         sessions = len(self.posterior.sessions)
         gate = "FAILED" if self.posterior.failures else "passed"
         lines = (
-            f"devices: {devices}; {sessions} session{'s' * (sessions != 1)}; from {self.source}",
+            f"devices: {devices}; {sessions} session{'' if sessions == 1 else 's'}; from {self.source}",
             f"{self.posterior.n_draws:,} draws; convergence gate {gate}",
         )
         table = self.parameters[list(INTERVAL)].rename(columns=INTERVAL)

@@ -9,7 +9,7 @@ import pandas as pd
 from ie_scaling.api import fields
 from ie_scaling.errors import InputError, short
 from ie_scaling.running import identity, workdir
-from ie_scaling.tables import run_source, run_table
+from ie_scaling.tables import run_source
 from ie_scaling.tables.run_source import RunSource
 
 T = TypeVar("T")
@@ -49,7 +49,7 @@ def open_rows(rows: pd.DataFrame | str | Path, columns: str | dict, allow_unfini
         return run_source.open_frame(rows, FRAME, columns)
     if not isinstance(rows, str | Path):
         raise InputError(f"rows={short(rows)}: must be a DataFrame, such as of read_runs, or the path of a run table")
-    workdir.unfinished(identity.named("runs", run_table.split_paths(rows)), allow_unfinished)
+    workdir.unfinished(identity.named("runs", run_source.split_paths(rows)), allow_unfinished)
     return run_source.open_runs(rows, columns)
 
 

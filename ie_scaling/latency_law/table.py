@@ -17,7 +17,7 @@ from ie_scaling.tables import (
     latency_checks,
     latency_table,
     numbers,
-    run_table,
+    run_source,
     shape_table,
 )
 from ie_scaling.tables.latency_metric import LatencyMetric
@@ -36,7 +36,7 @@ def read(paths: str, where: str = "") -> pd.DataFrame:
       InputError: naming file, row, column, value and rule.
     """
     frames = []
-    for name in run_table.split_paths(paths):
+    for name in run_source.split_paths(paths):
         frame = add_columns(latency_table.read_latency(name), name)
         within = " " + frame["session"].astype(str) if "session" in frame else ""
         frames.append(frame.assign(session=name + within, table=name, table_row=range(len(frame))))

@@ -107,7 +107,7 @@ def _row(name: str, model: PublicModel) -> tuple[object, ...]:
         f"{a.n_heads}/{a.n_kv_heads}",
         a.d_head,
         a.d_ff,
-        f"{a.vocab_size}{' tied' * a.tied_embeddings}",
+        f"{a.vocab_size}{' tied' if a.tied_embeddings else ''}",
         f"{accounting.count_parameters(a):,}",
         "–" if model.n_params is None else f"{model.n_params:,}",
         "; ".join(model.family.differs),

@@ -23,7 +23,7 @@ def shown(is_shown: bool) -> Generator[None]:
 
 
 class Progress:
-    """Counts `total` units of one labelled piece of work; use as a context manager.
+    """Counts `total` units of one labeled piece of work; use as a context manager.
 
     Work that turns out longer than `total` moves the total along.
     """

@@ -1,4 +1,4 @@
-"""Warnings of what a law says nothing about: features of the candidates without a term, or beyond what was fitted."""
+"""Warnings about candidates that a law cannot tell apart, for want of a term, or that lie beyond what was fitted."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -69,13 +69,13 @@ def find(posteriors: Sequence[Posterior], architectures: Sequence[Architecture],
         candidate_A, fitted_M = feature.values(candidates), feature.values(fitted)
         fitted_M = fitted_M[~np.isnan(fitted_M)]
         beyond = _beyond(feature, candidate_A[is_new], fitted_M)
-        facts = f"{_say_fitted(feature, fitted_M)}, candidates have {_range(feature, candidate_A)}"
+        facts = f"{_describe_fitted(feature, fitted_M)}, candidates have {_range(feature, candidate_A)}"
         blind, sighted = _split(feature, [posterior.law for posterior in posteriors])
         if blind and (beyond or _varies(feature, candidate_A)):
             have = "has" if len(blind) == 1 else "have"
-            warnings.append(f"{_say(blind)} {have} no term for {feature.words}; {facts}; {feature.consequence}")
+            warnings.append(f"{_name(blind)} {have} no term for {feature.words}; {facts}; {feature.consequence}")
         if sighted and beyond and feature.letter != "d/n":  # which far_outside says
-            warnings.append(f"{_say(sighted)}: {facts}; the term for {feature.words} is extrapolated")
+            warnings.append(f"{_name(sighted)}: {facts}; the term for {feature.words} is extrapolated")
     return warnings
 
 
@@ -87,11 +87,11 @@ def _split(feature: Feature, laws: Sequence[Law]) -> tuple[list[str], list[str]]
     ]
 
 
-def _say(laws: list[str]) -> str:
+def _name(laws: list[str]) -> str:
     return f"law {laws[0]}" if len(laws) == 1 else f"laws {', '.join(laws)}"
 
 
-def _say_fitted(feature: Feature, fitted_M: np.ndarray) -> str:
+def _describe_fitted(feature: Feature, fitted_M: np.ndarray) -> str:
     if not len(fitted_M):
         return "what the fitted runs had is unknown"
     who = "fitted runs" if _varies(feature, fitted_M) else "every fitted run"

@@ -153,7 +153,7 @@ class MeasuredLatency:
 class PredictedLatency:
     """Latency of candidates that were not timed, by the draws [W, A] of what a benchmark of them would find.
 
-    It is about medians: how much one request differs from the next the latency law does not say.
+    These are of medians: the latency law has no term for how much one request differs from the next.
     """
 
     draws_WA: np.ndarray

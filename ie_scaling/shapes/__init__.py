@@ -1,1 +1,1 @@
-"""Architectures by name: public models, Hugging Face configs, grids written out."""
+"""Architectures by name: a shape's own, a public model's, or a Hugging Face config.json."""

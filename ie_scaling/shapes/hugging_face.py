@@ -49,8 +49,10 @@ def read(fields: Any, source: str = "config.json") -> tuple[Architecture, tuple[
             raise InputError(f"{missing[0]} is missing; {decoder.model_type} configs must say it")
         architecture, width = _architecture(decoder.fields, dialect)
         differs = _differences(decoder.fields, dialect, architecture)
-        differs += _weights({**decoder.fields, **fields}) + (hf.VISION,) * decoder.with_inputs
-        differs += (ONE_LAYER,) * (architecture.n_layers == 1 and architecture.d_model >= DRAFT_WIDTH)
+        differs += _weights({**decoder.fields, **fields})
+        differs += (hf.VISION,) if decoder.with_inputs else ()
+        is_one_wide_layer = architecture.n_layers == 1 and architecture.d_model >= DRAFT_WIDTH
+        differs += (ONE_LAYER,) if is_one_wide_layer else ()
         return architecture, differs + _unknown(decoder, dialect, architecture, width)
     except InputError as error:
         raise InputError(f"{source}: {error}") from None
@@ -106,9 +108,9 @@ def _unknown(decoder: TextDecoder, dialect: hf.Dialect, a: Architecture, width: 
     others.check_gate(decoder.fields, dialect.gated)
     unknown = others.judge(decoder.fields, read, shape, decoder.with_inputs)
     unknown += others.judge(decoder.outer, model_class.READ, shape, decoder.with_inputs)
-    words = f"fields that are not understood ({', '.join(unknown[:5])}{', …' * (len(unknown) > 5)})"
+    words = f"fields that are not understood ({', '.join(unknown[:5])}{', …' if len(unknown) > 5 else ''})"
     filled = f"fields absent here that transformers takes as {', '.join(decoder.filled)}"
-    return (filled,) * bool(decoder.filled) + (words,) * bool(unknown)
+    return ((filled,) if decoder.filled else ()) + ((words,) if unknown else ())
 
 
 def _weights(fields: Mapping[str, Any]) -> tuple[str, ...]:
@@ -120,7 +122,7 @@ def _weights(fields: Mapping[str, Any]) -> tuple[str, ...]:
     method = (quantization or {}).get("quant_method", "unnamed")
     if method == "bitnet" or fields.get("weight_bits") == 1 or fields.get("architectures") == ["BitnetForCausalLM"]:
         return (hf.TERNARY,)
-    return (f"quantized weights ({shown(method, bare=True)})",) * bool(quantization)
+    return (f"quantized weights ({shown(method, bare=True)})",) if quantization else ()
 
 
 def _differences(fields: dict[str, Any], dialect: hf.Dialect, a: Architecture) -> tuple[str, ...]:

@@ -194,7 +194,7 @@ def _is_spaced(text: str, delimiter: str) -> bool:
 
 
 def _count(number: int, what: str) -> str:
-    return f"{number} {what}" + "s" * (number != 1)
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _first_line(error: BaseException) -> str:

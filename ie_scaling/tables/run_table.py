@@ -10,7 +10,6 @@ from ie_scaling import accounting
 from ie_scaling.architecture import SHAPE_FIELDS, Architecture
 from ie_scaling.tables import cells, run_source
 from ie_scaling.tables.columns import RUN_COLUMNS
-from ie_scaling.tables.run_source import split_paths as split_paths
 
 
 def run_record(

@@ -33,7 +33,7 @@ class Stack:
 
 
 def stack(posteriors: Sequence[Posterior], seed: int = 0) -> Stack:
-    """Weights that maximise Σ_m ln Σ_k w_k·p_k(model m | the others).
+    """Weights that maximize Σ_m ln Σ_k w_k·p_k(model m | the others).
 
     Raises:
       InputError: posteriors that were not fitted to the same rows.
