@@ -8,8 +8,8 @@
   --debug                  show the traceback of an error
   --config=NAME --help     what a verb does, and its fields
 
-Bad input is one line on stderr and exit 2. An interrupted run goes on when started again; training that is sent SIGTERM
-saves its state first and exits 143.
+Bad input is one line on stderr and exit 2, a fault of this program a traceback and exit 1. An interrupted run goes on
+when started again; training that is sent SIGTERM saves its state first and exits 143.
 """
 # ruff: noqa: E402 (signals are minded before the imports, which take a while)
 
@@ -59,6 +59,9 @@ _DEBUG = flags.DEFINE_bool("debug", False, "Show the traceback of an error.")
 def main(argv: Sequence[str], texts: Sequence[tuple[str, str]] = ()) -> int:
     """Exit status: 0 done, 1 failed diagnostics under --strict, 2 bad input, 130 interrupted, 143 preempted.
 
+    Bad input is an InputError, a loss that is not finite (FloatingPointError) and what the system refuses (OSError).
+    Any other exception, a library's ValueError included, is a fault of this program: a traceback and 1.
+
     `texts` are the fields set on the command line.
     """
     if not flags.FLAGS["verbosity"].present:
@@ -70,7 +73,7 @@ def main(argv: Sequence[str], texts: Sequence[tuple[str, str]] = ()) -> int:
         stopping.leave(signal.SIGINT, "interrupted")
     except Stopped as stopped:
         stopping.leave(stopped.signal_number or signal.SIGTERM, commands.one_line(stopped))  # JAX takes SIGTERM, too
-    except (ValueError, FloatingPointError, OSError) as error:
+    except (InputError, FloatingPointError, OSError) as error:
         if _DEBUG.value:
             raise
         _say_error(error)
@@ -103,7 +106,7 @@ def _parse_flags(argv: Sequence[str]) -> list[str]:
             print(commands.describe(ROOT, argv, __doc__))
             sys.exit(0)
         return flags.FLAGS(argv)
-    except Exception as error:
+    except (InputError, flags.Error, OSError) as error:
         if "--debug" in argv:
             raise
         _say_error(error)

@@ -56,7 +56,7 @@ class Config(RequestConfig):
         """The architectures, in the order given."""
         try:
             return tuple(lookup.resolve(spec) for spec in self.architectures)
-        except ValueError as error:
+        except InputError as error:
             raise InputError(f"architectures: {error}") from None
 
 

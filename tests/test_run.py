@@ -100,6 +100,27 @@ def test_a_dry_run_refuses_a_work_directory_that_the_run_would_refuse(tmp_path):
     assert "holds notes.txt, which this program did not write" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [("ValueError", 1), ("KeyError", 1), ("FloatingPointError", 2), ("OSError", 2), ("InputError", 2)],
+)
+def test_a_fault_of_the_program_is_shown_as_one(tmp_path, error, status):
+    """What a library raises for reasons of its own is no bad input."""
+    (tmp_path / "mine.py").write_text(
+        "from experiments import status\nfrom ie_scaling.errors import InputError\n"
+        "from ie_scaling.running.config import to_config_dict\n\n\n"
+        f"def load(_):\n    raise {error}('odd')\n\n\nstatus.load = load\n\n\n"
+        "def get_config():\n    return to_config_dict(status.Config(), 'status')\n"
+    )
+    result = run(f"--config={tmp_path / 'mine.py'}")
+    assert result.returncode == status
+    if status == 1:
+        assert "Traceback" in result.stderr
+        assert f"{error}: 'odd'" in result.stderr or f"{error}: odd" in result.stderr
+    else:
+        assert result.stderr == "error: odd\n"
+
+
 def test_debug_shows_the_traceback():
     result = run("--config=configs/fit.py", "--config.runs=nowhere.csv", "--debug")
     assert "Traceback" in result.stderr

@@ -27,9 +27,7 @@ def run(config: SweepConfig, directory: Path, stop: Stop) -> Iterator[Outcome]:
       Stopped: by a signal.
     """
     ray = _connect(config.ray)
-    task = ray.remote(
-        num_cpus=config.ray.cpus_per_run, num_gpus=config.ray.gpus_per_run, max_retries=config.retries + 1
-    )(_run_one)
+    task = _task(ray, config)
     where = str(directory.resolve())
     waiting = {
         task.remote(config_lib.to_plain(plan), where, config.retries): index for index, plan in enumerate(config.plans)
@@ -53,9 +51,17 @@ def _connect(config: RayConfig) -> Any:
     if not ray.is_initialized():
         try:
             ray.init(address=config.address or None, log_to_driver=True, include_dashboard=False)
-        except ConnectionError as error:
+        except (ConnectionError, ValueError) as error:  # the second for what is no address
             raise InputError(f"ray.address={config.address!r}: no cluster there ({error})") from None
     return ray
+
+
+def _task(ray: Any, config: SweepConfig) -> Any:
+    cpus, gpus = config.ray.cpus_per_run, config.ray.gpus_per_run
+    try:
+        return ray.remote(num_cpus=cpus, num_gpus=gpus, max_retries=config.retries + 1)(_run_one)
+    except ValueError as error:  # as for one GPU and a half
+        raise InputError(f"ray.cpus_per_run={cpus:g}, ray.gpus_per_run={gpus:g}: {error}") from None
 
 
 def _run_one(values: dict[str, Any], directory: str, retries: int) -> dict[str, Any] | None:
