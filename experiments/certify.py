@@ -7,6 +7,7 @@ import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ie_scaling import laws
 from ie_scaling.errors import InputError
 from ie_scaling.laws.choices import COUNTS, MOST_RESAMPLES, fix_columns
 from ie_scaling.running import diagnostic, files, workdir
@@ -14,8 +15,7 @@ from ie_scaling.running.config import between, one_of, positive, require, seeded
 from ie_scaling.running.diagnostic import Diagnostic, Kind
 
 if TYPE_CHECKING:
-    from ie_scaling.laws.law import Law
-    from ie_scaling.laws.observations import Observations
+    from ie_scaling.laws.problem import Problem
 
 SECONDS_A_TABLE = 1.5
 CHUNK = 50  # transitions between reports of progress; chains are whole chunks
@@ -61,14 +61,6 @@ class Config:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Design:
-    """A law, and the rows whose like are simulated."""
-
-    law: Law
-    rows: Observations
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
 class Certificate:
     """What certificate.json says."""
 
@@ -83,8 +75,8 @@ def inputs_of(config: Config) -> workdir.Inputs:
     return run_source.inputs("runs", config.runs)
 
 
-def load(config: Config) -> Design:
-    """The law and the rows, checked.
+def load(config: Config) -> Problem:
+    """The law posed on the rows whose like are simulated, checked.
 
     Raises:
       InputError: a bad law or table, or a law that reads what only a trained model has.
@@ -97,8 +89,8 @@ def load(config: Config) -> Design:
     law = forms.get_law(config.law, config.tie, config.count)
     if "loss_optimal" in law.needs:
         raise InputError(f"law={law.name!r}: reads the smallest loss at the budget itself, nothing to simulate from")
-    rows = reading.read(config.runs, config.where, config.columns)
-    rows.require(law.needs, law.name)
+    problem = laws.pose(law, reading.read(config.runs, config.where, config.columns))
+    rows = problem.rows
     if "n_total" not in law.needs and np.isnan(rows.features.n_total).any():
         raise InputError(
             f"runs={config.runs!r}: has no n_params_total; shapes to simulate are of known total parameters"
@@ -108,16 +100,16 @@ def load(config: Config) -> Design:
         raise InputError(f"runs={config.runs!r}: {unknown[0]} of larger shapes is unknown without shape columns")
     if (n_models := len(rows.model_ids)) < MIN_MODELS:
         raise InputError(f"runs={config.runs!r}: has {n_models} models; a certificate needs at least {MIN_MODELS}")
-    return Design(law=law, rows=rows)
+    return problem
 
 
-def resume(config: Config, loaded: Design, directory: Path) -> Certificate:
+def resume(config: Config, loaded: Problem, directory: Path) -> Certificate:
     """Do the parts that parts/ does not hold yet, and judge them: certificate.json."""
     from ie_scaling.inference import nuts
     from ie_scaling.laws import reading
     from ie_scaling.laws.evidence import certificate
 
-    law, rows, parts = loaded.law, loaded.rows, directory / "parts"
+    rows, parts = loaded.rows, directory / "parts"
     schedule = nuts.Schedule(
         n_warmup=config.n_warmup,
         n_samples=config.n_samples,
@@ -128,14 +120,14 @@ def resume(config: Config, loaded: Design, directory: Path) -> Certificate:
         thin=config.thin,
     )
     calibrate = functools.partial(
-        certificate.calibrate, law, rows, config.n_tables, config.prior_scale, schedule, config.seed
+        certificate.calibrate, loaded, config.n_tables, config.prior_scale, schedule, config.seed
     )
     simulated = files.read_or_make(parts / "calibration.json", calibrate)
-    roll_forward = functools.partial(certificate.roll_forward, law, rows, config.seed)
+    roll_forward = functools.partial(certificate.roll_forward, loaded, config.seed)
     forward = files.read_or_make(parts / "rolled_forward.json", roll_forward)
-    all_rows = functools.partial(certificate.of_all_rows, law, rows, config.seed)
+    all_rows = functools.partial(certificate.of_all_rows, loaded, config.seed)
     short = files.read_or_make(parts / "short.json", all_rows)
-    answer = certificate.judge(law, config.runs, simulated, forward, short)
+    answer = certificate.judge(loaded.law, config.runs, simulated, forward, short)
     diagnostics = reading.diagnose([rows]) + diagnostic.each(Kind.CERTIFICATE, answer["failures"])
     answer |= {"remarks": list(rows.remarks), "warnings": list(rows.warnings)}
     files.write_json(directory / "certificate.json", answer)
@@ -166,10 +158,9 @@ def show(directory: Path) -> None:
     print("passed" if answer["passed"] else "FAILED")
 
 
-def estimate(config: Config, loaded: Design) -> str:
+def estimate(config: Config, loaded: Problem) -> str:
     """Tables and a rough time."""
-    law, rows = loaded.law, loaded.rows
     return (
-        f"{config.n_tables} tables like {config.runs} ({len(rows)} rows of {len(rows.model_ids)} models) under law "
-        f"{law.name}\nabout {SECONDS_A_TABLE * config.n_tables:.0f} s on two CPU cores"
+        f"{config.n_tables} tables like {config.runs} ({len(loaded)} rows of {loaded.n_models} models) under law "
+        f"{loaded.law.name}\nabout {SECONDS_A_TABLE * config.n_tables:.0f} s on two CPU cores"
     )

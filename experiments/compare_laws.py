@@ -139,6 +139,7 @@ def _contest(
 ) -> list[Result]:
     """Every law on one table; those under `folder` are read."""
     from ie_scaling.laws.evidence import cross_validation
+    from ie_scaling.laws.problem import pose
 
     splits = cross_validation.split(
         rows, n_folds=config.n_folds, n_repeats=config.n_repeats, extrapolate=config.extrapolate, seed=config.seed
@@ -146,8 +147,7 @@ def _contest(
 
     def evaluate(law: Law):
         result = cross_validation.evaluate(
-            law,
-            rows,
+            pose(law, rows),
             splits,
             huber_delta=config.huber_delta,
             n_starts=config.n_starts,

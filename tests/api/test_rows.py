@@ -4,9 +4,13 @@ import pandas as pd
 import pytest
 
 import ie_scaling as ies
+from ie_scaling.api import rows as row_lib
+from ie_scaling.errors import InputError
 from ie_scaling.laws import forms
 from ie_scaling.tables import cells
 from tests.laws.simulated import simulate
+
+FRAME = simulate(forms.get_law("chinchilla"))
 
 
 @pytest.fixture(scope="module")
@@ -37,3 +41,32 @@ def test_warnings_about_cells_survive_reading_and_are_said_once(table, tmp_path)
     of_rows, of_file = ies.fit(rows, **options), ies.fit(tmp_path / "runs.csv", **options)
     assert of_rows.warnings == of_file.warnings == tuple(rows.attrs["warnings"])
     assert ies.fit(frame, **options).warnings
+
+
+def test_a_frame_and_its_file_are_the_same_rows(tmp_path):
+    cells.write_table(tmp_path / "runs.csv", FRAME)
+    one, other = row_lib.open_rows(FRAME, ""), row_lib.open_rows(tmp_path / "runs.csv", "")
+    assert (one.name, other.name) == (row_lib.FRAME, str(tmp_path / "runs.csv"))
+    frames = [source.judge(source.filter("")).frame for source in (one, other)]
+    pd.testing.assert_series_equal(*(frame["loss"] for frame in frames))
+
+
+def test_a_table_of_an_unfinished_sweep_is_refused_unless_allowed(tmp_path):
+    (tmp_path / "config.json").write_text('{"experiment": "sweep"}')
+    cells.write_table(tmp_path / "runs.csv", FRAME)
+    with pytest.raises(InputError, match="not finished"):
+        row_lib.open_rows(tmp_path / "runs.csv", "")
+    assert len(row_lib.open_rows(tmp_path / "runs.csv", "", allow_unfinished=True)) == len(FRAME)
+
+
+def test_what_is_no_table_is_refused():
+    with pytest.raises(InputError, match=r"rows=\{1\}: must be a DataFrame"):
+        row_lib.open_rows({1}, "")
+
+
+def test_notes_of_an_earlier_reading_are_found_on_a_frame_alone():
+    frame = FRAME.copy()
+    frame.attrs = {"warnings": ["odd"]}
+    assert row_lib.earlier(frame, "warnings", ()) == ["odd"]
+    assert row_lib.earlier(frame, "source", "DataFrame") == "DataFrame"
+    assert row_lib.earlier("runs.csv", "warnings", ()) == ()

@@ -18,7 +18,6 @@ from ie_scaling.laws.bayes.posterior import Posterior
 from ie_scaling.laws.evidence import calibration, cross_validation, prior_checks, sensitivity
 from ie_scaling.laws.evidence.record import Verdict
 from ie_scaling.laws.law import Law
-from ie_scaling.laws.observations import Observations
 from ie_scaling.laws.problem import Problem, pose
 from ie_scaling.running import diagnostic, environment
 from ie_scaling.running.diagnostic import Diagnostic, Kind
@@ -68,13 +67,12 @@ def judge(
 
 
 def calibrate(
-    law: Law, rows: Observations, n_tables: int, prior_scale: float, schedule: nuts.Schedule, seed: int
+    problem: Problem, n_tables: int, prior_scale: float, schedule: nuts.Schedule, seed: int
 ) -> dict[str, Any]:
     """Rank histograms of every quantity with their verdicts."""
-    problem = pose(law, rows)
     truths = calibration.simulate(problem, n_tables, seed, prior_scale)
     n_transitions = schedule.n_warmup + schedule.n_samples
-    with Progress(f"calibrate {law.name} ({n_tables} tables)", n_transitions, "transitions") as progress:
+    with Progress(f"calibrate {problem.law.name} ({n_tables} tables)", n_transitions, "transitions") as progress:
         draws_SLQ, n_diverging_S = calibration.fit_all(problem, truths, schedule, seed, progress.advance)
     rank_S = calibration.ranks(problem, truths, draws_SLQ, seed)
     return {
@@ -86,17 +84,16 @@ def calibrate(
     }
 
 
-def of_all_rows(law: Law, rows: Observations, seed: int) -> dict[str, Any]:
+def of_all_rows(problem: Problem, seed: int) -> dict[str, Any]:
     """The short certificate of the law fitted to all rows."""
-    problem = pose(law, rows)
-    return short(_posterior(problem, seed, f"fit {law.name}", quantities.ask(problem))).answer
+    return short(_posterior(problem, seed, f"fit {problem.law.name}", quantities.ask(problem))).answer
 
 
 def _posterior(problem: Problem, seed: int, label: str, question: quantities.Question | None = None) -> Posterior:
     """NUTS at default settings from the least-squares fit."""
-    nuts = NutsConfig()
-    with Progress(label, nuts.n_warmup + nuts.n_samples, "draws") as progress:
-        return bayes.fit(problem, nuts, seed, progress.advance, question=question)
+    settings = NutsConfig()
+    with Progress(label, settings.n_warmup + settings.n_samples, "draws") as progress:
+        return bayes.fit(problem, settings, seed, progress.advance, question=question)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,8 +143,9 @@ def short(posterior: Posterior) -> ShortCertificate:
     return ShortCertificate(diagnostic.each(Kind.CERTIFICATE, failures, subject), answer)
 
 
-def roll_forward(law: Law, rows: Observations, seed: int) -> dict[str, Any]:
+def roll_forward(problem: Problem, seed: int) -> dict[str, Any]:
     """Fit all but the largest quarter of the models, predict it as new runs: coverage and log score."""
+    law, rows = problem.law, problem.rows
     largest_R = cross_validation.largest_models(rows, 0.25)
     smaller, larger = rows.take(~largest_R), rows.take(largest_R)
     posterior = _posterior(pose(law, smaller), seed, f"roll {law.name} forward")

@@ -13,7 +13,7 @@ from ie_scaling.laws import forms, reading
 from ie_scaling.laws.law import Law
 from ie_scaling.laws.least_squares import solver
 from ie_scaling.laws.observations import Observations
-from ie_scaling.laws.problem import pose
+from ie_scaling.laws.problem import Problem
 from ie_scaling.running import markdown
 
 MIN_MODELS = 4
@@ -152,8 +152,7 @@ def largest_models(rows: Observations, share: float) -> np.ndarray:
 
 
 def evaluate(
-    law: Law,
-    rows: Observations,
+    problem: Problem,
     splits: Splits,
     *,
     huber_delta: float,
@@ -161,14 +160,14 @@ def evaluate(
     n_fold_starts: int,
     seed: int,
 ) -> Result:
-    """Fit one law to all rows and to every split, and score the rows left out."""
-    fitted = solver.fit(pose(law, rows), huber_delta=huber_delta, n_starts=n_starts, seed=seed)
+    """Fit a law to all rows and to every split, and score the rows left out."""
+    fitted = solver.fit(problem, huber_delta=huber_delta, n_starts=n_starts, seed=seed)
     z_WP = solver.fit_subsets(fitted, splits.fitted_WR, n_starts=n_fold_starts, seed=seed)
-    log_loss_WR = solver.predict_many(law, z_WP, rows.features, fitted.reference)
-    squared_WR = np.where(splits.fitted_WR, np.nan, (np.exp(log_loss_WR) - rows.loss_R) ** 2)
+    log_loss_WR = solver.predict_many(problem, z_WP)
+    squared_WR = np.where(splits.fitted_WR, np.nan, (np.exp(log_loss_WR) - problem.rows.loss_R) ** 2)
     folds = squared_WR[:-1].reshape(splits.n_repeats, splits.n_folds, -1)
     return Result(
-        law=law,
+        law=problem.law,
         squared_error_R={
             Score.CROSS_VALIDATION: np.nanmean(squared_WR[:-1], axis=0),
             Score.EXTRAPOLATION: squared_WR[-1],

@@ -199,8 +199,7 @@ def _exploratory(table: str, printed: Mapping[str, tuple[str, str]]) -> Row:
         checks = []
         for text, (across, beyond) in printed.items():
             result = cross_validation.evaluate(
-                forms.parse(text),
-                rows,
+                pose(forms.parse(text), rows),
                 splits,
                 huber_delta=1e-3,
                 n_starts=effort.n_starts,

@@ -203,7 +203,8 @@ def predict_draws(law: Law, draws_W: dict[str, jax.Array], features: Features, r
     return jax.vmap(lambda draws: law.log_loss(draws, features, reference))(draws_W)
 
 
-def predict_many(law: Law, z_WP: np.ndarray, features: Features, reference: Reference) -> np.ndarray:
-    """ln L̂ [W, A] of each row under each of W sets of free coordinates."""
+def predict_many(problem: Problem, z_WP: np.ndarray) -> np.ndarray:
+    """ln L̂ [W, R] of each row under each of W sets of free coordinates."""
+    law = problem.law
     with numerics.double_precision():
-        return np.asarray(predict_draws(law, law.from_free(z_WP), features, reference))
+        return np.asarray(predict_draws(law, law.from_free(z_WP), problem.features, problem.reference))

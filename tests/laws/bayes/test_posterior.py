@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from ie_scaling.inference import numerics
 from ie_scaling.laws import forms
 from ie_scaling.laws.bayes import posterior as posterior_lib
 from ie_scaling.laws.least_squares import solver
@@ -110,7 +111,9 @@ def test_rows_of_one_new_model_share_its_effect_and_rows_of_unknown_ones_do_not(
 
 def test_architectures_are_predicted_in_nats(posterior):
     loss_WA = posterior.losses(shapes(), 2e9, level="law").all()
-    by_hand_WA = solver.predict_many(posterior.law, free_of(posterior), FEATURES, posterior.reference)
+    law_draws = posterior.law.from_free(free_of(posterior))
+    with numerics.double_precision():
+        by_hand_WA = solver.predict_draws(posterior.law, law_draws, FEATURES, posterior.reference)
     np.testing.assert_allclose(np.log(loss_WA), by_hand_WA, rtol=1e-12)
     twice_WA = posterior.losses(shapes()[:1] * 2, [2e9, 4e9], level="shape").all()
     assert (twice_WA[:, 1] < twice_WA[:, 0]).all()  # one shape, one effect

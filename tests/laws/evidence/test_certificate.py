@@ -11,6 +11,7 @@ from ie_scaling.laws.bayes import noise
 from ie_scaling.laws.bayes import posterior as posterior_lib
 from ie_scaling.laws.evidence import certificate
 from ie_scaling.laws.observations import Observations
+from ie_scaling.laws.problem import pose
 from ie_scaling.running.diagnostic import Kind
 from tests.laws.simulated import simulate
 
@@ -55,7 +56,7 @@ def test_a_model_far_off_and_losses_beyond_the_priors_fail(posterior):
 @pytest.mark.parametrize("prior_scale", [1.0, 2.5])
 def test_the_sampler_is_calibrated_and_a_planted_prior_is_caught(prior_scale):
     """At 0.1 % for each of ten quantities, so that chance alone seldom fails it."""
-    answer = certificate.calibrate(LAW, ROWS, 200, prior_scale, SCHEDULE, 0)["quantities"]
+    answer = certificate.calibrate(pose(LAW, ROWS), 200, prior_scale, SCHEDULE, 0)["quantities"]
     assert (min(entry["p_value"] for entry in answer.values()) > 0.001) == (prior_scale == 1.0)
 
 

@@ -9,6 +9,7 @@ from ie_scaling.errors import InputError
 from ie_scaling.laws import forms
 from ie_scaling.laws.evidence import cross_validation
 from ie_scaling.laws.observations import Observations
+from ie_scaling.laws.problem import pose
 from tests.laws.simulated import read, simulate
 
 FOLDS = {"n_folds": 5, "n_repeats": 2, "extrapolate": 0.25, "seed": 0}
@@ -42,7 +43,7 @@ def test_the_loss_of_a_row_left_out_does_not_move_its_prediction():
     frame.loc[frame.index[held_out], "loss"] *= 1.3
     moved = Observations.from_frame(frame)
     squared = [
-        cross_validation.evaluate(TRUE_LAW, rows, splits, **QUICK).squared_error_R["extrapolation"][held_out]
+        cross_validation.evaluate(pose(TRUE_LAW, rows), splits, **QUICK).squared_error_R["extrapolation"][held_out]
         for rows in (ROWS, moved)
     ]
     # One prediction p explains both squared errors: (loss − p)² before and after.
@@ -55,7 +56,7 @@ def test_the_loss_of_a_row_left_out_does_not_move_its_prediction():
 def test_the_law_that_made_the_runs_wins_and_differences_are_paired():
     laws = cross_validation.laws_of(("chinchilla", "effective:free:effective"), COUNTS, BASELINE)
     splits = cross_validation.split(ROWS, **FOLDS)
-    results = [cross_validation.evaluate(law, ROWS, splits, **QUICK) for law in laws]
+    results = [cross_validation.evaluate(pose(law, ROWS), splits, **QUICK) for law in laws]
     table = cross_validation.tabulate("runs", ROWS, results, baseline=BASELINE, n_bootstrap=200, seed=0)
     assert "**runs**, 30 rows of 10 models" in cross_validation.to_markdown(table)
     table = table.set_index("law")
