@@ -86,7 +86,7 @@ class Schedule:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Draws:
+class Sampled:
     """Arrays [C, S, …]: sites, the rest, and the sampler's STATS by name."""
 
     sites: Any
@@ -122,7 +122,7 @@ def run(
     seed: int,
     enough: Callable[[Any], bool],
     on_progress: Callable[[int], None],
-) -> Draws:
+) -> Sampled:
     """Draw by several chains, from starts about the origin, once compiling is done.
 
     The number of draws is doubled until `enough` says so of the sites, up to `config.max_samples` a chain.
@@ -145,7 +145,7 @@ def run_many(
     schedule: Schedule,
     side_by_side: int,
     on_progress: Callable[[int], None],
-) -> Draws:
+) -> Sampled:
     """Draw from many densities of one shape by one chain each; nothing is drawn given the sites.
 
     Args:
@@ -169,7 +169,7 @@ def run_many(
     frames = [frame for _, _, frame in starts]
     draws = _walk(programs, starts, frames, schedule, lambda sites: True, on_progress)
     sites, stats = jax.tree.map(lambda values: values[:n_chains], (draws.sites, draws.stats))  # the last group wrapped
-    return Draws(sites=sites, rest=None, stats=stats)
+    return Sampled(sites=sites, rest=None, stats=stats)
 
 
 def _walk(
@@ -179,7 +179,7 @@ def _walk(
     schedule: Schedule,
     enough: Callable[[Any], bool],
     on_progress: Callable[[int], None],
-) -> Draws:
+) -> Sampled:
     """Warm up and draw, all groups in step; `starts` are what each begins from."""
     n_groups, chunk, thin = len(starts), schedule.chunk, schedule.thin
 
@@ -216,10 +216,10 @@ def _walk(
             wanted = min(2 * wanted, schedule.max_samples)
 
 
-def _join(chunks: Sequence[Any]) -> Draws:
+def _join(chunks: Sequence[Any]) -> Sampled:
     """Draws from chunks [S, C, …] of them."""
     (sites, rest), stats = jax.tree.map(lambda *parts: np.concatenate(parts).swapaxes(0, 1), *chunks)
-    return Draws(sites=sites, rest=rest, stats=dict(zip(STATS, stats, strict=True)))
+    return Sampled(sites=sites, rest=rest, stats=dict(zip(STATS, stats, strict=True)))
 
 
 def _width(config: NutsConfig) -> int:

@@ -21,7 +21,7 @@ from ie_scaling.architecture import Architecture
 from ie_scaling.errors import InputError
 from ie_scaling.inference import diagnostics
 from ie_scaling.inference.draws import Draws, DrawSummary, interval, summarize
-from ie_scaling.latency_law import file, formula, predictive, sampling
+from ie_scaling.latency_law import formula, posterior_file, predictive, sampling
 from ie_scaling.latency_law.config import Form, LatencyLawConfig
 from ie_scaling.latency_law.features import FittedDevice, features_of, index_of
 from ie_scaling.latency_law.fitted_cases import FittedCases
@@ -55,6 +55,16 @@ class Predicted:
     tpot_s_WA: np.ndarray
     e2e_s_WA: np.ndarray
     tokens_per_s_WA: np.ndarray
+
+    @classmethod
+    def of(cls, cases: Sequence[Case], log_2WA: np.ndarray) -> "Predicted":
+        """From draws of ln TTFT and of ln TPOT of these cases, [2, W, A]."""
+        new_A = np.array([case.workload.new_tokens for case in cases])
+        batch_A = np.array([case.workload.batch for case in cases])
+        ttft_s_WA, tpot_s_WA = np.exp(log_2WA)
+        e2e_s_WA = ttft_s_WA + (new_A - 1) * tpot_s_WA
+        tpot_s_WA[:, new_A == 1] = np.nan
+        return cls(ttft_s_WA, tpot_s_WA, e2e_s_WA, batch_A * new_A / e2e_s_WA)
 
     def intervals(self) -> pd.DataFrame:
         """A row a case: the median and the 5 % and 95 % points of every metric, as METRIC, METRIC_lo90, METRIC_hi90."""
@@ -102,7 +112,7 @@ class LatencyPosterior(Draws):
             where several sessions were fitted, the effects of a new one, common to all cases; `law` is the law alone.
           sessions: the session of each case; one that was fitted keeps its own speed and effect.
           speeds: how much faster than typical each case's device reads and computes, [2, A], where that was measured
-            (`Rows.speed_2R`). Where it was not, a new measurement is as fast as in one of the sessions fitted.
+            (`TimedRows.speed_2R`). Where it was not, a new measurement is as fast as in one of the sessions fitted.
 
         Raises:
           InputError: no cases, an unknown level, or a device, dtype or mode that was not fitted.
@@ -126,12 +136,7 @@ class LatencyPosterior(Draws):
             log_2WA += predictive.draw_noise(self.flat, self.devices, device_A, rng)
             if self.effects_CS2N.shape[-1]:
                 log_2WA += predictive.draw_effects(self.flat, self.effects_CS2N, self.sessions, names, rng)
-        new_A = np.array([case.workload.new_tokens for case in cases])
-        batch_A = np.array([case.workload.batch for case in cases])
-        ttft_s_WA, tpot_s_WA = np.exp(log_2WA)
-        e2e_s_WA = ttft_s_WA + (new_A - 1) * tpot_s_WA
-        tpot_s_WA[:, new_A == 1] = np.nan
-        return Predicted(ttft_s_WA, tpot_s_WA, e2e_s_WA, batch_A * new_A / e2e_s_WA)
+        return Predicted.of(cases, log_2WA)
 
     def resolve_kind(self, device_kind: str) -> str:
         """This device kind, or for "" the only one there is.
@@ -169,7 +174,7 @@ class LatencyPosterior(Draws):
 
     def save(self, path: Path) -> None:
         """Write the netCDF file that `arviz.from_netcdf` and `load` read, whole or not at all."""
-        file.write(path, self)
+        posterior_file.write(path, self)
 
 
 def fit(table: pd.DataFrame, config: LatencyLawConfig | None = None) -> LatencyPosterior:
@@ -217,7 +222,7 @@ def load(path: str | Path) -> LatencyPosterior:
     Raises:
       InputError: no such file, not such a file, or one whose draws predict no time.
     """
-    posterior = LatencyPosterior(**file.read(Path(path)))
+    posterior = LatencyPosterior(**posterior_file.read(Path(path)))
     _check_predictions(path, posterior)
     return posterior
 

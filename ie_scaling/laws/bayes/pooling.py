@@ -98,13 +98,7 @@ def sample(
     shared_indices(law)
     reference = _common_reference(law, list(families.values()))
     problems = [pose(law, rows, reference) for rows in families.values()]
-    target = nuts.Target(
-        n_coordinates=1 + len(problems) * (len(law.names) + sampler.N_NOISE),
-        sites_of=lambda y_Q: _sites_of(problems, y_Q),
-        log_density=lambda sites: log_density(model, (problems,), {}, sites[0])[0],
-        draw_rest=lambda key, sites: _draw_effects(key, problems, *sites[1:]),
-    )
-    compiling = nuts.compile_ahead(target, config)
+    compiling = nuts.compile_ahead(_target(problems), config)
     origin_Q, scale_QQ = _precondition([solver.fit(problem, n_starts=16, seed=seed) for problem in problems])
 
     def enough(sites):
@@ -128,6 +122,16 @@ def sample(
         samples=samples,
         spread_CS=spread_CS,
         common=_draw_common(problems[0], sites["shared"], spread_CS, np.random.default_rng((seed, 1))),
+    )
+
+
+def _target(problems: Sequence[Problem]) -> nuts.Target:
+    """What NUTS samples: sites of the model, with z and noise of each family beside them, and its effects after."""
+    return nuts.Target(
+        n_coordinates=1 + len(problems) * (len(problems[0].law.names) + sampler.N_NOISE),
+        sites_of=lambda y_Q: _sites_of(problems, y_Q),
+        log_density=lambda sites: log_density(model, (problems,), {}, sites[0])[0],
+        draw_rest=lambda key, sites: _draw_effects(key, problems, *sites[1:]),
     )
 
 

@@ -95,17 +95,7 @@ def read(path: Path, law: str = "") -> dict[str, Any]:
       InputError: no such file, not such a file, another law's, or one whose draws cannot be that law's.
     """
     data, groups = draws_file.read(path)
-    named = {name: draws_file.word(path, data, name) for name in ("law", "tie", "count", "method")}
-    reference = Reference(**{name: draws_file.number(path, data, name) for name in REFERENCE_FIELDS})
-    if wrong := [name for name in REFERENCE_FIELDS if getattr(reference, name) <= 0]:
-        raise InputError(f"{path}: attribute {wrong[0]}={getattr(reference, wrong[0]):g} must be above zero")
-    if law and named["law"] != law:
-        raise InputError(f"{path}: is of law {named['law']!r}, not {law!r}")
-    if named["method"] not in [*Origin]:
-        raise InputError(f"{path}: attribute method={named['method']!r} must be one of {', '.join(Origin)}")
-    if METHOD_OF.get(path.name, named["method"]) != named["method"]:
-        raise InputError(f"{path}: holds draws of method {named['method']!r}, not what its name says; fit again")
-    form = _law_of(path, named)
+    form, reference, method = _read_attributes(path, data, law)
     names = (*form.names, *noise.NAMES)
     draws = {name: draws_file.variable(path, data, name, PER_DRAW, np.float64) for name in names}
     model_ids = draws_file.labels(path, data, "model")
@@ -124,7 +114,7 @@ def read(path: Path, law: str = "") -> dict[str, Any]:
     return {
         "law": form,
         "reference": reference,
-        "method": Origin(named["method"]),
+        "method": method,
         "draws": draws,
         "effects_CSM": draws_file.variable(path, data, "u", (*PER_DRAW, "model"), np.float64),
         "model_ids": model_ids,
@@ -140,9 +130,20 @@ def read(path: Path, law: str = "") -> dict[str, Any]:
     }
 
 
-def _law_of(path: Path, named: Mapping[str, str]) -> Law:
+def _read_attributes(path: Path, data: xr.Dataset, law: str) -> tuple[Law, Reference, Origin]:
+    """The law, which must be of the name `law` ("" takes any), its reference point, and what the draws are of."""
+    named = {name: draws_file.word(path, data, name) for name in ("law", "tie", "count", "method")}
+    reference = Reference(**{name: draws_file.number(path, data, name) for name in REFERENCE_FIELDS})
+    if wrong := [name for name in REFERENCE_FIELDS if getattr(reference, name) <= 0]:
+        raise InputError(f"{path}: attribute {wrong[0]}={getattr(reference, wrong[0]):g} must be above zero")
+    if law and named["law"] != law:
+        raise InputError(f"{path}: is of law {named['law']!r}, not {law!r}")
+    if named["method"] not in [*Origin]:
+        raise InputError(f"{path}: attribute method={named['method']!r} must be one of {', '.join(Origin)}")
+    if METHOD_OF.get(path.name, named["method"]) != named["method"]:
+        raise InputError(f"{path}: holds draws of method {named['method']!r}, not what its name says; fit again")
     try:
-        return forms.get_law(named["law"], named["tie"], named["count"])
+        return forms.get_law(named["law"], named["tie"], named["count"]), reference, Origin(named["method"])
     except ValueError as error:
         raise InputError(f"{path}: attribute {error}") from None
 

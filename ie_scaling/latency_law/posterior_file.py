@@ -141,10 +141,10 @@ def _draws(path: Path, data: xr.Dataset, n_devices: int) -> dict[str, np.ndarray
     """Every draw of a parameter, within its support."""
     known = {parameter.name: parameter for parameter in PARAMETERS}
     names = [str(name) for name in data.data_vars if name not in APART]
+    if missing := [name for name in (*known, *NEEDED) if name not in names]:
+        raise InputError(f"{path}: posterior has no {missing[0]!r}, which the latency law needs")
     draws = {}
-    for name in dict.fromkeys((*known, *NEEDED, *names)):
-        if name not in data:
-            raise InputError(f"{path}: posterior has no {name!r}, which the latency law needs")
+    for name in names:
         is_common = name in COMMON or (name not in known and data[name].ndim == len(PER_DRAW))
         draws[name] = draws_file.variable(path, data, name, PER_DRAW if is_common else DIMS, np.float64)
         least, most = known[name].support if name in known else COMMON.get(name, (-math.inf, math.inf))
