@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ie_scaling.running import files, identity, workdir
+from ie_scaling.running.progress import Progress
 from ie_scaling.search.config import GridConfig, RankingConfig
 from ie_scaling.shapes import lookup
 
@@ -90,7 +91,9 @@ def compute(config: Config, loaded: tuple[Belief, Space]) -> Ranking:
     """Rank; of several laws, also by each alone."""
     from ie_scaling.search import ranked
 
-    return ranked.rank(config, *loaded)
+    belief, space = loaded
+    with Progress("rank", belief.n_draws, "draws") as progress:
+        return ranked.rank(config, belief, space, progress.advance)
 
 
 def save(result: Ranking, directory: Path) -> None:

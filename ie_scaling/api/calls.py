@@ -117,8 +117,9 @@ def rank(
     chosen = fields.build(GridConfig, "rank.grid", fields.group("grid", grid))
     space = Space.of([shape.name for shape in named.architectures], chosen)
     belief.require(space, config.n_tokens)
-    with progress_lib.shown(fields.flag("progress", progress)):
-        ranking = ranked.rank(config, belief, space)
+    shown = progress_lib.shown(fields.flag("progress", progress))
+    with shown, progress_lib.Progress("rank", belief.n_draws, "draws") as bar:
+        ranking = ranked.rank(config, belief, space, bar.advance)
     table = given.by_name(ranking.table, named)
     table.attrs = {"answer": ranked.describe(ranking.answer, ranking.table), "notes": list(named.notes)}
     if ranking.laws is not None:

@@ -1,21 +1,21 @@
 """Ranks and regrets of candidates under a posterior: which of these shapes, at these tokens?"""
 
 import dataclasses
+from collections.abc import Callable
 from typing import NotRequired
 
 import numpy as np
 import pandas as pd
 
 from ie_scaling import accounting
-from ie_scaling.laws.bayes.predictive import Identity
+from ie_scaling.laws.bayes.predictive import Identity, Predictive
 from ie_scaling.laws.level import Level
 from ie_scaling.laws.observations import Features
 from ie_scaling.running import diagnostic
 from ie_scaling.running.diagnostic import Diagnostic, Kind
-from ie_scaling.running.progress import Progress
 from ie_scaling.search import blind_spots, by_law, ranking
 from ie_scaling.search import regret as regret_lib
-from ie_scaling.search.belief import Belief, Description
+from ie_scaling.search.belief import Belief, Description, Mixture
 from ie_scaling.search.config import RankingConfig
 from ie_scaling.search.regret import Regret
 from ie_scaling.search.space import Space
@@ -51,54 +51,96 @@ class Ranking:
     diagnostics: list[Diagnostic]
 
 
-def rank(config: RankingConfig, belief: Belief, space: Space) -> Ranking:
-    """The `n_listed` candidates of least expected regret, the chosen one first; of several laws, also by each alone."""
+@dataclasses.dataclass(frozen=True)
+class _Listed:
+    """The candidates of the table, in its order: their positions among all, paired draws [W, A] and regret."""
+
+    index_A: np.ndarray
+    space: Space
+    loss_WA: np.ndarray
+    mean_WA: np.ndarray
+    regret: Regret
+
+    @property
+    def names(self) -> list[str]:
+        """Of their shapes."""
+        return [architecture.name for architecture in self.space.architectures]
+
+
+def rank(
+    config: RankingConfig, belief: Belief, space: Space, on_progress: Callable[[int], None] = lambda done: None
+) -> Ranking:
+    """The `n_listed` candidates of least expected regret, the chosen one first; of several laws, also by each alone.
+
+    Args:
+      on_progress: gets the number of draws done since the last call.
+
+    Raises:
+      InputError: a draw that predicts no finite loss.
+    """
     features, identities = space.features(config.n_tokens), belief.identify(space.architectures)
     losses_of = belief.losses(features, config.level, config.seed, identities)
-    every_W = np.arange(belief.n_draws)
-    with Progress("rank", belief.n_draws, "draws") as progress:
-        summary = ranking.stream(losses_of, belief.n_draws, len(space), config.top_k, progress.advance)
-    listed = np.argsort(summary.expected_regret_A, kind="stable")[: config.n_listed]
-    loss_WA, mean_WA = losses_of(every_W, listed), losses_of.means(every_W, listed)
-    regret = Regret.of(loss_WA, mean_WA, summary.best_W)
-    order = _order(space.take(listed), regret)
-    listed, loss_WA, mean_WA, regret = listed[order], loss_WA[:, order], mean_WA[:, order], regret.take(order)
-    shown, own = space.take(listed), [identities[index] for index in listed]
-    names, probability_AK = [a.name for a in shown.architectures], summary.rank_probability_AK[listed]
-    table = shape_table.architecture_table(shown.architectures, config.n_tokens).assign(
-        loss_mean=mean_WA.mean(axis=0),
-        loss_lo90=np.quantile(loss_WA, 0.05, axis=0),
-        loss_hi90=np.quantile(loss_WA, 0.95, axis=0),
-        p_best=probability_AK[:, 0],
-        p_top_k=probability_AK.sum(axis=1),
-        expected_rank=summary.expected_rank_A[listed],
-        expected_regret=regret.mean_A,
-        expected_regret_percent=regret.percent_A,
-        **(_at_every_level(config, belief, shown, own) if len(space) <= config.n_compared else {}),
-        expected_regret_se=regret.se_A,
-        tied=regret.tied_A,
-        size_difference=shown.size_difference_A,
-        fitted_models=list(map(join_models, own)),
-    )
+    summary = ranking.stream(losses_of, belief.n_draws, len(space), config.top_k, on_progress)
+    listed = _list(summary, losses_of, space, config.n_listed)
+    probability_AK, best = summary.rank_probability_AK[listed.index_A], listed.names[0]
     failed, laws = diagnose(belief, space, features), None
     if belief.stack is not None:
-        laws = by_law.compare(config, belief, space, names[0])
-        failed += by_law.at_odds(laws, names[0])
+        laws = by_law.compare(config, belief, space, best)
+        failed += by_law.at_odds(laws, best)
     answer: RankingAnswer = {
-        "best": names[0],
+        "best": best,
         "n_candidates": len(space),
         "n_tokens": config.n_tokens,
         **belief.describe(),
         "level": config.level,
-        "expected_regret_se": float(np.nan_to_num(regret.se_A[0])),
-        "ties": regret_lib.describe_ties(names, 0, regret.tied_A, mean_WA, "smallest"),
+        "expected_regret_se": float(np.nan_to_num(listed.regret.se_A[0])),
+        "ties": regret_lib.describe_ties(listed.names, 0, listed.regret.tied_A, listed.mean_WA, "smallest"),
         "sizes": space.describe_grid(),
         "warnings": diagnostic.lines(failed),
-        "rank_probability": dict(zip(names[: config.n_compared], probability_AK.tolist(), strict=False)),
+        "rank_probability": dict(zip(listed.names[: config.n_compared], probability_AK.tolist(), strict=False)),
     }
-    if second := _runner_up(names, loss_WA, mean_WA):
+    if second := _runner_up(listed.names, listed.loss_WA, listed.mean_WA):
         answer["runner_up"] = second
-    return Ranking(table=table, answer=answer, laws=laws, diagnostics=failed)
+    own = [identities[index] for index in listed.index_A]
+    of_few = _at_every_level(config, belief, listed.space, own) if len(space) <= config.n_compared else {}
+    return Ranking(table=_tabulate(config, summary, listed, own, of_few), answer=answer, laws=laws, diagnostics=failed)
+
+
+def _list(summary: ranking.Summary, losses_of: Predictive | Mixture, space: Space, n_listed: int) -> _Listed:
+    """The candidates of least expected regret, the one to be chosen first."""
+    every_W = np.arange(summary.n_draws)
+    index_A = np.argsort(summary.expected_regret_A, kind="stable")[:n_listed]
+    loss_WA, mean_WA = losses_of(every_W, index_A), losses_of.means(every_W, index_A)
+    regret = Regret.of(loss_WA, mean_WA, summary.best_W)
+    order = _order(space.take(index_A), regret)
+    index_A = index_A[order]
+    return _Listed(index_A, space.take(index_A), loss_WA[:, order], mean_WA[:, order], regret.take(order))
+
+
+def _tabulate(
+    config: RankingConfig,
+    summary: ranking.Summary,
+    listed: _Listed,
+    identities: list[Identity],
+    of_few: dict[str, np.ndarray],
+) -> pd.DataFrame:
+    """The columns of ranking.csv, those `of_few` candidates among them."""
+    probability_AK, loss_WA, regret = summary.rank_probability_AK[listed.index_A], listed.loss_WA, listed.regret
+    return shape_table.architecture_table(listed.space.architectures, config.n_tokens).assign(
+        loss_mean=listed.mean_WA.mean(axis=0),
+        loss_lo90=np.quantile(loss_WA, 0.05, axis=0),
+        loss_hi90=np.quantile(loss_WA, 0.95, axis=0),
+        p_best=probability_AK[:, 0],
+        p_top_k=probability_AK.sum(axis=1),
+        expected_rank=summary.expected_rank_A[listed.index_A],
+        expected_regret=regret.mean_A,
+        expected_regret_percent=regret.percent_A,
+        **of_few,
+        expected_regret_se=regret.se_A,
+        tied=regret.tied_A,
+        size_difference=listed.space.size_difference_A,
+        fitted_models=list(map(join_models, identities)),
+    )
 
 
 def join_models(identity: Identity) -> str:

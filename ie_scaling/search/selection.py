@@ -82,16 +82,15 @@ def select(config: SelectionConfig, posterior: Posterior, candidates: Candidates
     Raises:
       InputError: a bound that no candidate meets, or a feature that the law needs and candidates lack.
     """
-    belief, space, latency = Belief((posterior,)), candidates.space, candidates.latency
+    belief, space = Belief((posterior,)), candidates.space
     names, every_W = [a.name for a in space.architectures], np.arange(belief.n_draws)
     identities = belief.identify(space.architectures)
     losses_of = belief.losses(space.features(config.n_tokens), config.level, config.seed, identities)
     log_loss_WA, mean_WA = np.log(losses_of(every_W)), losses_of.means(every_W)
-    bound = bound_of(config)
     decided = decision.decide(
         log_loss_WA,
-        latency,
-        bound=bound,
+        candidates.latency,
+        bound=bound_of(config),
         min_p_feasible=config.min_p_feasible,
         top_k=config.top_k,
         seed=config.seed,
@@ -100,31 +99,42 @@ def select(config: SelectionConfig, posterior: Posterior, candidates: Candidates
     table = pd.concat([shape_table.architecture_table(space.architectures, config.n_tokens), decided], axis=1).assign(
         size_difference=space.size_difference_A, fitted_models=list(map(ranked.join_models, identities))
     )
+    failed = diagnose(config, posterior, candidates)
+    second = decision.runner_up(decided, log_loss_WA, mean_WA)
+    answer = _answer(config, candidates, table, posterior.law.name, diagnostic.lines(failed))
+    answer["runner_up"] = None if second is None else {"architecture": names[second.index], **second.figures}
+    best, tied_A = int(table["recommended"].to_numpy().argmax()), table["tied"].to_numpy(bool)
+    answer["ties"] = regret_lib.describe_ties(names, best, tied_A, mean_WA, "fastest")
+    return Selection(table=table, answer=answer, diagnostics=failed)
+
+
+def _answer(
+    config: SelectionConfig, candidates: Candidates, table: pd.DataFrame, law: str, failures: list[str]
+) -> SelectionAnswer:
+    """The answer in a candidate table, without its runner-up and ties."""
     best = int(table.index[table["recommended"]][0])
     of_best = {name: float(np.nan_to_num(table.at[best, name])) for name in OF_BEST}
-    second = decision.runner_up(decided, log_loss_WA, mean_WA)
-    bound_s, failed = bound.in_seconds(latency), diagnose(config, posterior, candidates)
-    answer: SelectionAnswer = {
-        "recommended": names[best],
+    bound_s = bound_of(config).in_seconds(candidates.latency)
+    return {
+        "recommended": table.at[best, "architecture"],
         "loss_mean": of_best["loss_mean"],
         "loss_lo90": of_best["loss_lo90"],
         "loss_hi90": of_best["loss_hi90"],
         "p_best": of_best["p_best"],
         "expected_regret": of_best["expected_regret"],
         "expected_regret_se": of_best["expected_regret_se"],
-        "n_feasible": int(decided["expected_regret"].notna().sum()),
+        "n_feasible": int(table["expected_regret"].notna().sum()),
         "n_candidates": len(table),
-        "law": posterior.law.name,
+        "law": law,
         "level": config.level,
         "latency_metric": config.latency_metric,
         "latency_source": candidates.source,
         "latency_bound_s": bound_s if np.isfinite(bound_s) else None,
-        "runner_up": None if second is None else {"architecture": names[second.index], **second.figures},
-        "ties": regret_lib.describe_ties(names, best, decided["tied"].to_numpy(bool), mean_WA, "fastest"),
-        "sizes": space.describe_grid(),
-        "failures": diagnostic.lines(failed),
+        "runner_up": None,
+        "ties": [],
+        "sizes": candidates.space.describe_grid(),
+        "failures": failures,
     }
-    return Selection(table=table, answer=answer, diagnostics=failed)
 
 
 def describe(answer: SelectionAnswer) -> str:
