@@ -8,21 +8,24 @@ For a case on device k with its parameters ( ‖a, b‖ is the p-norm of two tim
                                          + ‖bytes/bandwidth, matrix FLOPs/rate + attention FLOPs/rate‖
                                          + ‖(1 + κ·b)·unembedding bytes/bandwidth, its FLOPs/rate‖
 
-with b = 1 − 1/batch, a layer's KV heads of all requests, and its query heads of all tokens of all prompts (`joint`:
-one norm, of all bytes and of all FLOPs). Bandwidths and rates are efficiencies times the device's measured ceilings;
-the bandwidth depends on the working set as the ceiling does, to the power `size_trust`, and the matrix rate grows with
-the rows multiplied at once, to the power `batch_gain`, and with the width of the products, `width_gain`; a prefill's
-likewise. A prefill's logits, of one token a request, are a product of a decode step. The efficiencies of reading
-weights and of multiplying by them, η and μ, are stated as what the timings tell apart: `step_efficiency`, the time that
-reading would take at the ceiling over ‖reading, multiplying‖ for one row, and `efficiency_ratio`, η/μ. κ,
-`batch_reread`, is what a product with several rows reads and writes besides the weights themselves, as one that
-rearranges them first does, and ε_batch what that takes however small the weights, stated at 8 layers,
-`batch_overhead_s`. ε_head, `head_overhead_s`, is what attention's small products cost, and `prefill_head_overhead_s`
-what is done to heads one by one. The other two overheads are stated as their sum at 8 layers, `overhead_s`, and
-ε_step's share of it, `fixed_share`.
+where b = 1 − 1/batch, `heads` are a layer's KV heads over all requests, and `head tokens` its query heads times the
+tokens of all prompts. Form `joint` has one norm in TPOT, of all bytes and of all FLOPs.
+
+Bandwidths and rates are efficiencies times the device's measured ceilings. The bandwidth follows the ceiling at the
+working set to the power `size_trust`; the matrix rate grows with the rows multiplied at once to the power `batch_gain`
+and with the width of the products to the power `width_gain`, a prefill's likewise. The logits of a prefill, for one
+token a request, cost what a decode step's do. Parameters are stated as combinations that data determine:
+
+    step_efficiency          of one row: time to read the weights at the ceiling, over ‖reading, multiplying‖
+    efficiency_ratio         efficiency of reading weights over that of multiplying by them
+    batch_reread             κ: traffic of a product with several rows beyond the weights, over the weights
+    batch_overhead_s         ε_batch of 8 layers: what several rows cost however small the weights
+    overhead_s, fixed_share  ε_step + 8·ε_layer, and the share of ε_step in it; a prefill's likewise
+    head_overhead_s          ε_head: small products of attention; prefill_head_overhead_s: work on heads one by one
+
 Devices are alike:
 
-    z_kp ~ Normal(μ_p, λ·spread_p)   device k's free coordinates; μ_p ~ Normal(center_p, spread_p)
+    z_kp ~ Normal(μ_p, λ·spread_p)   free coordinates of device k; μ_p ~ Normal(center_p, spread_p)
     λ ~ LogNormal(ln 0.5, 0.5)
 
 and x = (z − center)/spread, with every μ_p integrated out. How measured times differ from the law is in likelihood.py.

@@ -77,10 +77,11 @@ class Predicted:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LatencyPosterior(Draws):
-    """Draws of the latency law: each device's parameters by name, [C, S, K], and of all devices together, each [C, S],
-    device_spread (λ), noise_correlation (ρ) and, of several sessions, session_spread (τ).
+    """Draws of the latency law.
 
     Attributes:
+      draws: each device's parameters by name, [C, S, K]; device_spread (λ), noise_correlation (ρ) and, of several
+        sessions, session_spread (τ), each [C, S].
       effects_CS2N: u of each session on TTFT and on TPOT, [C, S, 2, N]; N is 0 with one session.
       misfit: δ of the rows, from which those of other cases follow.
       fitted_cases: what it was fitted to.

@@ -56,7 +56,7 @@ class FittedShapes:
 
     @classmethod
     def unknown(cls, model_ids: tuple[str, ...]) -> "FittedShapes":
-        """Of models of which nothing is known but their names."""
+        """Models of unknown shape."""
         return cls(model_ids, np.full((len(model_ids), len(FIELDS)), np.nan))
 
     def column(self, name: str) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Each trained model left out in turn: what a posterior's draws say of it once its own rows are weighted away.
+"""Leave-one-model-out predictions of a posterior, by importance sampling.
 
 Whole trained models are left out, never rows of them, by Pareto-smoothed importance sampling [PSIS] with each
 model's effect integrated out. What is scored is one more run: the density of each row by itself, averaged over the rows
@@ -28,7 +28,7 @@ RELIABLE_K = 0.7  # Pareto k beyond which importance sampling is not to be trust
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LeaveOut:
-    """Each model left out in turn: ln density of one of its rows, their mean, and whether they came out as predicted.
+    """Each model left out in turn: ln density of one of its rows (their mean), and where its losses fall.
 
     `pit_R` is the probability given to a smaller loss than each row's; `pareto_k_M` says how far to trust them.
     """
