@@ -37,11 +37,7 @@ class Timings:
         for column in NUMBERS:
             if column in table:
                 table[column] = pd.to_numeric(table[column], errors="coerce")
-        samples: dict[tuple, list[tuple[float, float]]] = {}
-        for line in files.read_text(directory / "samples.jsonl").splitlines():
-            sample = json.loads(line)
-            samples.setdefault(case_key(sample), []).append((sample["ttft_s"], sample["e2e_s"]))
-        return cls.of(table, samples, n_resamples, seed)
+        return cls.of(table, _read_samples(directory / "samples.jsonl"), n_resamples, seed)
 
     @classmethod
     def of(
@@ -89,6 +85,18 @@ class Timings:
         """The 90 % interval of each case's median, [A] and [A]."""
         low_A, high_A = np.quantile(self.medians_WA[metric], QUANTILES, axis=0)
         return low_A, high_A
+
+
+def _read_samples(path: Path) -> dict[tuple, list[tuple[float, float]]]:
+    """Each sample's (ttft_s, e2e_s), by `case_key`."""
+    samples: dict[tuple, list[tuple[float, float]]] = {}
+    for number, line in enumerate(files.read_text(path).splitlines(), 1):
+        try:
+            sample = json.loads(line)
+            samples.setdefault(case_key(sample), []).append((sample["ttft_s"], sample["e2e_s"]))
+        except (ValueError, KeyError, TypeError):
+            raise InputError(f"{path}, line {number}: is no sample as a timed sweep writes them") from None
+    return samples
 
 
 def case_key(row: Mapping[str, Any]) -> tuple:
