@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ie_scaling.inference.config import NutsConfig
 from ie_scaling.laws import bayes, choices, least_squares
-from ie_scaling.laws.choices import Method, Objective, Resample, Status
+from ie_scaling.laws.choices import Method, Objective, Resample
 from ie_scaling.running import config as config_lib
 from ie_scaling.running import diagnostic, files, workdir
 from ie_scaling.running.config import at_least, positive, require
@@ -18,12 +18,7 @@ from ie_scaling.running.progress import Progress, say
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ie_scaling.laws.bayes.posterior import Posterior
-    from ie_scaling.laws.bayes.quantities import Question
-    from ie_scaling.laws.evidence.certificate import ShortCertificate
-    from ie_scaling.laws.evidence.record import FitRecord, Verdict
-    from ie_scaling.laws.least_squares import LeastSquaresFit
-    from ie_scaling.laws.observations import Observations
+    from ie_scaling.laws.evidence.record import FitRecord, Fitted
     from ie_scaling.laws.reading import Split
 
 SECONDS_LEAST_SQUARES, SECONDS_BAYES, BOOTSTRAPS_A_SECOND = 5, 40, 1000
@@ -73,41 +68,6 @@ class Config:
         positive(self, "aspect_pair", "flop_budgets")
         at_least(self, 0, "aspect_ratio")
         require(len(self.aspect_pair) == 2, "aspect_pair", self.aspect_pair, "must be two aspect ratios above zero")
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Fitted:
-    """What a configuration asks for: least squares always, a bootstrap and a posterior where it does."""
-
-    split: Split
-    question: Question
-    method: Method
-    least_squares: LeastSquaresFit
-    bootstrap: Posterior | None
-    posterior: Posterior | None
-    certificate: ShortCertificate | None
-
-    @property
-    def point(self) -> LeastSquaresFit | None:
-        """The fit by least squares; None where it is no more than the start of a posterior."""
-        return None if self.method is Method.BAYES else self.least_squares
-
-    @property
-    def draws(self) -> Posterior | None:
-        """Those that intervals are of: the posterior's, else the bootstrap's."""
-        return self.bootstrap if self.posterior is None else self.posterior
-
-    @property
-    def failures(self) -> list[Diagnostic]:
-        """What failed of the fit itself."""
-        from ie_scaling.laws import reading
-
-        failures = self.point.diagnose() if self.point is not None else []
-        if self.posterior is not None:
-            failures += diagnostic.each(Kind.CONVERGENCE, self.posterior.failures, f"bayes {self.posterior.law.name}")
-        if self.certificate is not None:
-            failures += self.certificate.diagnostics
-        return failures + reading.mixed_losses(self.split.problem.rows)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -163,17 +123,17 @@ def preview(_: Config, loaded: Split) -> list[Diagnostic]:
 
 def compute(config: Config, loaded: Split) -> Result:
     """Fit, predict every row, and report."""
-    from ie_scaling.laws.evidence import checklist, goodness
+    from ie_scaling.laws.evidence import checklist, goodness, record
 
     fitted = fit(config, loaded)
     table = goodness.predict_table(loaded.by_name, fitted.point, fitted.draws)
-    record = files.finite(summarize(fitted, table))
+    fit_json = files.finite(record.summarize(fitted, table))
     return Result(
         fitted=fitted,
         predictions=table,
-        record=record,
+        record=fit_json,
         report=checklist.fill(
-            record,
+            fit_json,
             loaded,
             fitted.point,
             fitted.bootstrap,
@@ -193,7 +153,7 @@ def fit(config: Config, split: Split) -> Fitted:
       FloatingPointError: no start of least squares gave a finite objective.
     """
     from ie_scaling.laws.bayes import quantities
-    from ie_scaling.laws.evidence import certificate
+    from ie_scaling.laws.evidence import certificate, record
     from ie_scaling.laws.least_squares import published
 
     problem, bootstrap, posterior = split.problem, None, None
@@ -221,7 +181,7 @@ def fit(config: Config, split: Split) -> Fitted:
         with Progress(label, config.nuts.n_warmup + config.nuts.n_samples, "draw") as progress:
             posterior = bayes.finish(prepared, start, config.seed, progress.advance, question=question)
 
-    return Fitted(
+    return record.Fitted(
         split=split,
         question=question,
         method=Method(config.method),
@@ -232,65 +192,12 @@ def fit(config: Config, split: Split) -> Fitted:
     )
 
 
-def summarize(fitted: Fitted, table: pd.DataFrame) -> FitRecord:
-    """fit.json."""
-    from ie_scaling.laws.evidence import goodness
-    from ie_scaling.tables import run_source
-
-    start, point, draws, failures = fitted.least_squares, fitted.point, fitted.draws, fitted.failures
-    rows, law = fitted.split.problem.rows, fitted.split.problem.law
-    intervals = None if draws is None else draws.summary()
-    if point is not None:
-        params, status, reasons = point.derived, point.status, list(point.reasons)
-    else:
-        params = {name: entry["mean"] for name, entry in (intervals or {}).items()}
-        status, reasons = Status.FAILED_GATE if failures else Status.CONVERGED, diagnostic.lines(failures)
-    return {
-        "law": law.name,
-        "tie": law.tie,
-        "count": law.count,
-        "method": fitted.method,
-        "params": params,
-        "objective": None if point is None else point.objective,
-        "grad_norm": None if point is None else point.grad_norm,
-        "status": status,
-        "reasons": reasons,
-        "n_rows": len(rows),
-        "n_rows_in_table": fitted.split.n_in_table,
-        "warnings": fitted.split.warnings,
-        "remarks": remarks(rows),
-        "metrics": goodness.score(table, "prediction"),
-        "metrics_least_squares": None if point is None else goodness.score(table, "least_squares"),
-        "intervals": intervals,
-        "intervals_from": None if draws is None else draws.method,
-        "gate": None if fitted.posterior is None else _gate(fitted.posterior),
-        "certificate": None if fitted.certificate is None else fitted.certificate.verdict,
-        "reference": dataclasses.asdict(start.reference),
-        "n_starts": start.n_starts,
-        "n_agreeing": start.n_agreeing,
-        "runs_sha256": ",".join(files.sha256(Path(path)) for path in run_source.split_paths(rows.name)),
-        "quantities": goodness.describe_quantities(fitted.question, point, draws),
-    }
-
-
-def remarks(rows: Observations) -> list[str]:
-    """What was assumed of the rows, and which quantities they do not allow for."""
-    import numpy as np
-
-    if not np.isnan(rows.features.n_total).any():
-        return list(rows.remarks)
-    left_out = "n_params_total is unknown, so compute-optimal sizes (C = 6·N_total·D) are left out"
-    return [*rows.remarks, f"{rows.name}: {left_out}"]
-
-
 def diagnose(fitted: Fitted) -> list[Diagnostic]:
     """What was assumed of the rows, what is suspicious in them, and what failed of their fit."""
-    assumed = diagnostic.each(Kind.ASSUMPTION, remarks(fitted.split.problem.rows))
+    from ie_scaling.laws.evidence import record
+
+    assumed = diagnostic.each(Kind.ASSUMPTION, record.remarks(fitted.split.problem.rows))
     return assumed + diagnostic.each(Kind.TABLE, fitted.split.warnings) + fitted.failures
-
-
-def _gate(posterior: Posterior) -> Verdict:
-    return {"passed": not posterior.failures, "failures": list(posterior.failures)}
 
 
 def _details(fitted: Fitted) -> dict[str, Any]:

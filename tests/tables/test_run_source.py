@@ -1,5 +1,7 @@
 """Run tables read: columns mapped, rows filtered, and only then the cells of the chosen rows checked."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -75,3 +77,11 @@ def test_a_bad_frame_is_refused_by_row_and_column(change, words):
     with pytest.raises(InputError, match=words):
         runs = run_source.open_frame(change(frame), "rows")
         runs.judge(runs.filter(""))
+
+
+def test_inputs_are_the_tables_that_a_field_names():
+    assert run_source.inputs("runs", "a.csv, b.csv") == {"runs a.csv": Path("a.csv"), "runs b.csv": Path("b.csv")}
+    assert run_source.inputs("holdout", "held.csv", or_filter=True) == {"holdout held.csv": Path("held.csv")}
+    assert run_source.inputs("holdout", "n_tokens > 1e9", or_filter=True) == {}
+    with pytest.raises(InputError, match=r"runs=.*no usable path"):
+        run_source.inputs("runs", "a\0b.csv")

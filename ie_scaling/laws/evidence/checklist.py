@@ -46,7 +46,7 @@ def fill(
 ) -> dict[str, Any]:
     """Section → item → answer, JSON-ready.
 
-    `record` is fit.json; `point` is least squares where it was asked for. `resample` says what the bootstrap drew,
+    `record` is fit.json; `point` is least squares unless it was only a start. `resample` says what the bootstrap drew,
     `nuts` how a posterior was sampled.
     """
     law = split.problem.law

@@ -1,4 +1,4 @@
-"""How well a fit predicts its rows and held-out ones: predictions with intervals, metrics, and the law's quantities."""
+"""How well a fit predicts its rows and held-out ones, with intervals; metrics, and the quantities of the law."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,11 +1,29 @@
-"""fit.json: what a fit directory says of its fit, and the text of it that a person reads."""
+"""A fit with all that was asked for, what fit.json says of it, and the text of that for a person."""
 
+from __future__ import annotations
+
+import dataclasses
 from collections.abc import Iterator
-from typing import Any, TypedDict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict
+
+import numpy as np
+import pandas as pd
 
 from ie_scaling.inference.draws import DrawSummary, Origin
+from ie_scaling.laws import reading
 from ie_scaling.laws.bayes import quantities
+from ie_scaling.laws.bayes.posterior import Posterior
 from ie_scaling.laws.choices import Method, Status
+from ie_scaling.laws.evidence import goodness
+from ie_scaling.laws.least_squares import LeastSquaresFit
+from ie_scaling.laws.observations import Observations
+from ie_scaling.running import diagnostic, files
+from ie_scaling.running.diagnostic import Diagnostic, Kind
+from ie_scaling.tables import run_source
+
+if TYPE_CHECKING:
+    from ie_scaling.laws.evidence.certificate import ShortCertificate
 
 Metrics = dict[str, dict[str, Any] | None]  # of the rows fitted, held out (None without any) and all
 
@@ -47,6 +65,92 @@ class FitRecord(TypedDict):
     n_agreeing: int
     runs_sha256: str
     quantities: dict[str, dict[str, Any]]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Fitted:
+    """A law fitted: by least squares always, with a bootstrap and a posterior where they are configured."""
+
+    split: reading.Split
+    question: quantities.Question
+    method: Method
+    least_squares: LeastSquaresFit
+    bootstrap: Posterior | None
+    posterior: Posterior | None
+    certificate: ShortCertificate | None
+
+    @property
+    def point(self) -> LeastSquaresFit | None:
+        """The fit by least squares; None where it is no more than the start of a posterior."""
+        return None if self.method is Method.BAYES else self.least_squares
+
+    @property
+    def draws(self) -> Posterior | None:
+        """Those that intervals are of: the posterior's, else the bootstrap's."""
+        return self.bootstrap if self.posterior is None else self.posterior
+
+    @property
+    def failures(self) -> list[Diagnostic]:
+        """What failed of the fit itself."""
+        from ie_scaling.laws import reading
+
+        failures = self.point.diagnose() if self.point is not None else []
+        if self.posterior is not None:
+            failures += diagnostic.each(Kind.CONVERGENCE, self.posterior.failures, f"bayes {self.posterior.law.name}")
+        if self.certificate is not None:
+            failures += self.certificate.diagnostics
+        return failures + reading.mixed_losses(self.split.problem.rows)
+
+
+def summarize(fitted: Fitted, table: pd.DataFrame) -> FitRecord:
+    """fit.json."""
+
+    start, point, draws, failures = fitted.least_squares, fitted.point, fitted.draws, fitted.failures
+    rows, law = fitted.split.problem.rows, fitted.split.problem.law
+    intervals = None if draws is None else draws.summary()
+    if point is not None:
+        params, status, reasons = point.derived, point.status, list(point.reasons)
+    else:
+        params = {name: entry["mean"] for name, entry in (intervals or {}).items()}
+        status, reasons = Status.FAILED_GATE if failures else Status.CONVERGED, diagnostic.lines(failures)
+    return {
+        "law": law.name,
+        "tie": law.tie,
+        "count": law.count,
+        "method": fitted.method,
+        "params": params,
+        "objective": None if point is None else point.objective,
+        "grad_norm": None if point is None else point.grad_norm,
+        "status": status,
+        "reasons": reasons,
+        "n_rows": len(rows),
+        "n_rows_in_table": fitted.split.n_in_table,
+        "warnings": fitted.split.warnings,
+        "remarks": remarks(rows),
+        "metrics": goodness.score(table, "prediction"),
+        "metrics_least_squares": None if point is None else goodness.score(table, "least_squares"),
+        "intervals": intervals,
+        "intervals_from": None if draws is None else draws.method,
+        "gate": None if fitted.posterior is None else _gate(fitted.posterior),
+        "certificate": None if fitted.certificate is None else fitted.certificate.verdict,
+        "reference": dataclasses.asdict(start.reference),
+        "n_starts": start.n_starts,
+        "n_agreeing": start.n_agreeing,
+        "runs_sha256": ",".join(files.sha256(Path(path)) for path in run_source.split_paths(rows.name)),
+        "quantities": goodness.describe_quantities(fitted.question, point, draws),
+    }
+
+
+def remarks(rows: Observations) -> list[str]:
+    """What was assumed of the rows, and which quantities they do not allow for."""
+    if not np.isnan(rows.features.n_total).any():
+        return list(rows.remarks)
+    left_out = "n_params_total is unknown, so compute-optimal sizes (C = 6·N_total·D) are left out"
+    return [*rows.remarks, f"{rows.name}: {left_out}"]
+
+
+def _gate(posterior: Posterior) -> Verdict:
+    return {"passed": not posterior.failures, "failures": list(posterior.failures)}
 
 
 def to_text(record: FitRecord) -> str:
