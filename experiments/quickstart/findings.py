@@ -2,13 +2,14 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import TypedDict
 
 import numpy as np
 import pandas as pd
 
 from experiments.quickstart.config import Config
 from ie_scaling.architecture import Architecture
+from ie_scaling.corpus.manifest import Manifest
 from ie_scaling.laws.bayes import posterior as posterior_lib
 from ie_scaling.laws.evidence.record import FitRecord
 from ie_scaling.laws.level import Level
@@ -23,7 +24,7 @@ class Findings:
     """Everything the stages left on disk, read once."""
 
     config: Config
-    manifest: dict[str, Any]
+    manifest: Manifest
     runs: pd.DataFrame
     latency: pd.DataFrame
     fits: dict[str, FitRecord]

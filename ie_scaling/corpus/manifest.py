@@ -6,7 +6,7 @@ import re
 import reprlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NotRequired, TypedDict, cast
 
 from ie_scaling.corpus.splits import SPLITS
 from ie_scaling.errors import InputError
@@ -18,7 +18,52 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _WAY_ON = "put the right file back, or prepare the corpus anew"
 
 
-def load(directory: Path | str, splits: Sequence[str] = SPLITS) -> dict[str, Any]:
+class Shard(TypedDict):
+    """A file of token ids: its path in the corpus, length, largest id and hash."""
+
+    file: str
+    n_tokens: int
+    max_id: int
+    sha256: str
+
+
+class UnitSplit(TypedDict):
+    """What one unit of work put into a split."""
+
+    n_documents: int
+    n_bytes: int
+    shards: list[Shard]
+
+
+class Split(UnitSplit):
+    """What a split holds; `unigram_entropy` in nats per token."""
+
+    n_tokens: int
+    bytes_per_token: float
+    unigram_entropy: float
+
+
+class Manifest(TypedDict):
+    """manifest.json; what is not required is what training has no need of, and `load` does not check."""
+
+    tokenizer_sha256: str
+    vocab_size: int
+    end_of_text_id: int
+    splits: dict[str, Split]
+    warnings: list[str]
+    text: NotRequired[str]
+    text_sha256: NotRequired[str]
+    tokenizer: NotRequired[str]
+    end_of_text: NotRequired[str]
+    n_skipped: NotRequired[int]
+    skipped: NotRequired[dict[str, int]]
+    n_replaced_characters: NotRequired[int]
+    files: NotRequired[dict[str, Any]]
+    text_files: NotRequired[dict[str, Any]]
+    block: NotRequired[int]
+
+
+def load(directory: Path | str, splits: Sequence[str] = SPLITS) -> Manifest:
     """The manifest of the corpus in `directory`, with what it says of these splits checked.
 
     Raises:
@@ -39,10 +84,10 @@ def load(directory: Path | str, splits: Sequence[str] = SPLITS) -> dict[str, Any
     _require(listed, path, "warnings: is no list of sentences", warnings)
     if SEAL in manifest and manifest != seal(manifest):
         raise InputError(f"{path}: is not what was written (its own SHA-256 is another); {_WAY_ON}")
-    return {"warnings": []} | manifest
+    return cast(Manifest, {"warnings": []} | manifest)
 
 
-def load_sealed(directory: Path | str) -> dict[str, Any]:
+def load_sealed(directory: Path | str) -> Manifest:
     """The manifest with all that preparing writes: it must carry its own hash.
 
     Raises:
@@ -54,10 +99,10 @@ def load_sealed(directory: Path | str) -> dict[str, Any]:
     return manifest
 
 
-def seal(manifest: Mapping[str, Any]) -> dict[str, Any]:
+def seal(manifest: Mapping[str, Any]) -> Manifest:
     """The manifest with the SHA-256 of all its other fields."""
     fields = {name: value for name, value in manifest.items() if name != SEAL}
-    return fields | {SEAL: hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()}
+    return cast(Manifest, fields | {SEAL: hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()})
 
 
 def identity(directory: Path | str) -> str:

@@ -21,7 +21,8 @@ from ie_scaling.corpus import (
 from ie_scaling.corpus import tokenizer as tokenizer_lib
 from ie_scaling.corpus.config import NOT_IDENTITY, CorpusConfig
 from ie_scaling.corpus.documents import Unit
-from ie_scaling.corpus.manifest import MANIFEST
+from ie_scaling.corpus.manifest import MANIFEST, Manifest, Split
+from ie_scaling.corpus.records import UnitResult
 from ie_scaling.corpus.splits import SPLITS
 from ie_scaling.errors import InputError
 from ie_scaling.running import config as config_lib
@@ -34,7 +35,7 @@ TRAINED_BYTES = 10_000_000  # up to this, `check` trains a byte-pair tokenizer
 SHORT = 12  # hexadecimal digits of a hash that a message shows
 
 
-def prepare(config: CorpusConfig) -> dict[str, Any]:
+def prepare(config: CorpusConfig) -> Manifest:
     """Make the corpus in config.directory unless it is there already; returns its manifest.
 
     Writes tokenizer.json, shards/ (flat token ids, documents closed by the end token) and manifest.json (counts,
@@ -83,7 +84,7 @@ def check(config: CorpusConfig) -> list[str]:
     return warnings
 
 
-def describe(of: Mapping[str, Any]) -> str:
+def describe(of: Manifest) -> str:
     """A line for people: how much text, what was left out of it, and the entropy a model has to beat."""
     train, validation = (of["splits"][split] for split in SPLITS)
     n_tokens = f"{train['n_tokens']:,} train and {validation['n_tokens']:,} validation tokens"
@@ -143,7 +144,7 @@ def _is_done(config: CorpusConfig) -> bool:
     return True
 
 
-def _require_same_text(config: CorpusConfig, earlier: Mapping[str, Any]) -> None:
+def _require_same_text(config: CorpusConfig, earlier: Manifest) -> None:
     """The text is read only where names, sizes or times of its files are not what they were; it may be gone."""
     if not sources.is_there(config.text):
         return
@@ -190,17 +191,18 @@ def _write(config: CorpusConfig, text_sources: sources.Sources, units: Sequence[
             counts[split] = counts.get(split, 0) + result.counts[split]
         encoded[index] = shards.Encoded(result.record, {})
     of_units = [encoded[index].record for index in range(len(units))]
-    value = _manifest(config, of_units, counts, directory)
-    value["files"], value["text_files"], value["block"] = text_sources.describe(), stamps, units[0].block
-    value["warnings"] = [*warnings, *_replaced(value)]
-    files.write_json(directory / MANIFEST, manifest.seal(value))
+    fields = _describe_units(config, of_units, counts, directory)
+    fields |= {"files": text_sources.describe(), "text_files": stamps, "block": units[0].block}
+    value = manifest.seal(fields | {"warnings": [*warnings, *_replaced(fields)]})
+    files.write_json(directory / MANIFEST, value)
     diagnostic.write(directory, diagnostic.each(Kind.CORPUS, value["warnings"]))
     _tidy(directory, value)
 
 
-def _manifest(
-    config: CorpusConfig, of_units: Sequence[Mapping[str, Any]], counts: Mapping[str, np.ndarray], directory: Path
+def _describe_units(
+    config: CorpusConfig, of_units: Sequence[UnitResult], counts: Mapping[str, np.ndarray], directory: Path
 ) -> dict[str, Any]:
+    """The fields of a Manifest that the encoded units and the tokenizer give."""
     tokenizer = tokenizer_lib.load(directory / shards.TOKENIZER, config.end_of_text)
     notes = sum((Counter(record["notes"]) for record in of_units), Counter())
     skipped = {"invalid UTF-8": notes["invalid UTF-8 skipped"], "null": notes["null skipped"]}
@@ -219,7 +221,7 @@ def _manifest(
     }
 
 
-def _split(split: str, of_units: Sequence[Mapping[str, Any]], counts: np.ndarray) -> dict[str, Any]:
+def _split(split: str, of_units: Sequence[UnitResult], counts: np.ndarray) -> Split:
     parts = [record["splits"][split] for record in of_units]
     n_bytes, n_tokens = sum(part["n_bytes"] for part in parts), int(counts.sum())
     return {
@@ -241,7 +243,7 @@ def _replaced(of: Mapping[str, Any]) -> list[str]:
     return [f"text={of['text']!r}: {share} were no UTF-8 and are U+FFFD now (invalid_utf8 says what is done)"]
 
 
-def _tidy(directory: Path, of: Mapping[str, Any]) -> None:
+def _tidy(directory: Path, of: Manifest) -> None:
     """Take away what served the work only, and what a broken-off start has left."""
     records.remove(directory, {shard["file"] for split in SPLITS for shard in of["splits"][split]["shards"]})
     made_tokenizer.forget(directory)

@@ -8,10 +8,10 @@ import glob
 import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from ie_scaling.corpus import manifest as manifest_lib
-from ie_scaling.corpus.manifest import MANIFEST
+from ie_scaling.corpus.manifest import MANIFEST, Manifest, UnitSplit
 from ie_scaling.corpus.splits import SPLITS
 from ie_scaling.errors import InputError
 from ie_scaling.running import files
@@ -20,6 +20,14 @@ FOLDER = "shards"
 FORMAT = "ie_scaling corpus unit"
 _SHARD = re.compile(r"shards/(train|validation)-\d{5}-\d{3,}\.npy")
 _RECORD = re.compile(r"\d{5,}\.json")
+
+
+class UnitResult(TypedDict):
+    """What became of a unit: counts of what was left out or replaced, its text's hash, and its part of each split."""
+
+    notes: dict[str, int]
+    text_sha256: str
+    splits: dict[str, UnitSplit]
 
 
 class UnitRecord:
@@ -33,7 +41,7 @@ class UnitRecord:
         """
         self._directory, self._path, self._key = directory, _path(directory, index), key
         self._files: list[str] = []
-        self.result: dict[str, Any] | None = None
+        self.result: UnitResult | None = None
         if self._path.exists() or self._path.is_symlink():
             record = _read(self._path)
             if record is None:
@@ -61,7 +69,7 @@ class UnitRecord:
             self._write()
         return path
 
-    def finish(self, result: dict[str, Any]) -> None:
+    def finish(self, result: UnitResult) -> None:
         """Record what became of the unit."""
         self.result = result
         self._write()
@@ -88,7 +96,7 @@ def check(directory: Path, n_units: int) -> None:
             raise foreign(path)
 
 
-def own_manifest(directory: Path) -> dict[str, Any] | None:
+def own_manifest(directory: Path) -> Manifest | None:
     """The manifest that a start wrote which was broken off before DONE; None where there is none, or another file."""
     try:
         manifest = manifest_lib.load(directory)

@@ -2,13 +2,12 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ie_scaling.corpus import kinds
+from ie_scaling.corpus.manifest import Manifest
 from ie_scaling.errors import InputError
 from ie_scaling.running.progress import Progress
 
@@ -82,7 +81,7 @@ class ShardFile:
         return InputError(f"{self.path}: {reason}; {_WAY_ON}")
 
 
-def of_split(directory: Path, manifest: Mapping[str, Any], split: str) -> list[ShardFile]:
+def of_split(directory: Path, manifest: Manifest, split: str) -> list[ShardFile]:
     """The shards of a split as a checked manifest lists them."""
     return [
         ShardFile(

@@ -5,7 +5,6 @@ import functools
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import tokenizers
@@ -14,7 +13,8 @@ from ie_scaling.corpus import documents
 from ie_scaling.corpus import tokenizer as tokenizer_lib
 from ie_scaling.corpus.config import CorpusConfig
 from ie_scaling.corpus.documents import Unit
-from ie_scaling.corpus.records import FOLDER, UnitRecord
+from ie_scaling.corpus.manifest import Shard, UnitSplit
+from ie_scaling.corpus.records import FOLDER, UnitRecord, UnitResult
 from ie_scaling.corpus.splits import SPLITS
 from ie_scaling.corpus.utf8 import Notes
 from ie_scaling.running import files
@@ -31,7 +31,7 @@ Tick = Callable[[int], None]
 class Encoded:
     """What became of a unit: its record for the manifest, and how often each token occurs in each split."""
 
-    record: dict[str, Any]
+    record: UnitResult
     counts: dict[str, np.ndarray]
 
 
@@ -62,8 +62,9 @@ def encode_unit(
         if tick:
             tick(sum(len(text.encode()) for _, text in batch))
     splits_of = {split: writers[split].finish() for split in SPLITS}
-    record.finish({"notes": dict(notes), "text_sha256": digest.hexdigest(), "splits": splits_of})
-    return Encoded(record.result or {}, {split: writers[split].counts for split in SPLITS})
+    result: UnitResult = {"notes": dict(notes), "text_sha256": digest.hexdigest(), "splits": splits_of}
+    record.finish(result)
+    return Encoded(result, {split: writers[split].counts for split in SPLITS})
 
 
 def text_sha256(units: Iterable[Unit], config: CorpusConfig) -> str:
@@ -83,7 +84,7 @@ class _Writer:
         self._unit_record, self._stem, self._shard_bytes = unit_record, stem, shard_bytes
         self._pending: list[np.ndarray] = []
         self._pending_bytes = 0
-        self._record: dict[str, Any] = {"n_documents": 0, "n_bytes": 0, "shards": []}
+        self._record: UnitSplit = {"n_documents": 0, "n_bytes": 0, "shards": []}
         self.counts = np.zeros(vocab_size, np.int64)
 
     def add(self, ids: np.ndarray, n_bytes: int) -> None:
@@ -94,7 +95,7 @@ class _Writer:
         if self._pending_bytes >= self._shard_bytes:
             self._flush()
 
-    def finish(self) -> dict[str, Any]:
+    def finish(self) -> UnitSplit:
         self._flush()
         return self._record
 
@@ -108,8 +109,8 @@ class _Writer:
         path = self._unit_record.claim(name)
         with files.replacing(path) as temporary, temporary.open("wb") as stream:
             np.save(stream, ids)
-        shard = {"file": name, "n_tokens": len(ids), "max_id": int(ids.max())}
-        self._record["shards"].append(shard | {"sha256": files.sha256(path)})
+        shard: Shard = {"file": name, "n_tokens": len(ids), "max_id": int(ids.max()), "sha256": files.sha256(path)}
+        self._record["shards"].append(shard)
 
 
 def _digest_of(unit: Unit, config: CorpusConfig) -> str:
@@ -142,7 +143,7 @@ def _batches(stream: Iterator[tuple[str, str]]) -> Iterator[list[tuple[str, str]
         yield batch
 
 
-def _are_whole(record: dict[str, Any], directory: Path) -> bool:
+def _are_whole(record: UnitResult, directory: Path) -> bool:
     """Whether the shards that an earlier start recorded are what it wrote."""
     shards = [shard for split in SPLITS for shard in record["splits"][split]["shards"]]
     paths = [(directory / shard["file"], shard["sha256"]) for shard in shards]
@@ -155,7 +156,7 @@ def _count_into(counts: np.ndarray, ids: np.ndarray) -> None:
         counts += np.bincount(ids[start : start + COUNT_BLOCK], minlength=len(counts))
 
 
-def _counts_of(record: dict[str, Any], split: str, directory: Path, vocab_size: int) -> np.ndarray:
+def _counts_of(record: UnitResult, split: str, directory: Path, vocab_size: int) -> np.ndarray:
     """The token counts of shards that are there already."""
     counts = np.zeros(vocab_size, np.int64)
     for shard in record["splits"][split]["shards"]:

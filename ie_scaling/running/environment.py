@@ -7,7 +7,7 @@ import platform
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 PACKAGES = ("ie_scaling", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpyro", "numpy", "scipy")
 PACKAGES += ("pandas", "arviz", "tokenizers")
@@ -23,8 +23,24 @@ def versions() -> dict[str, str]:
     return versions
 
 
-def describe() -> dict[str, Any]:
-    """Versions, processor, devices, XLA flags and git revision, JSON-ready."""
+class Environment(TypedDict):
+    """environment.json: versions, processor, devices, XLA flags and git revision."""
+
+    python: str
+    platform: str
+    machine: str
+    processor: str
+    cpu_count: int | None
+    packages: dict[str, str]
+    backend: str
+    devices: list[str]
+    process_count: int
+    XLA_FLAGS: str
+    git_revision: str
+
+
+def describe() -> Environment:
+    """That of this process."""
     import jax  # here, so that what needs no device stays free of JAX
 
     return {

@@ -27,7 +27,7 @@ in bfloat16, which a CPU computes in float32, 0.65 to 1.22. Not compared on an a
 import dataclasses
 import math
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypedDict
 
 import jax
 import pandas as pd
@@ -91,26 +91,44 @@ def peak_flops_per_s(runtime: RuntimeConfig) -> float | None:
     return None if match is None else match[1].flops_per_s * runtime.mesh.n_devices
 
 
-def price(config: TrainConfig) -> dict[str, Any]:
-    """Cost of one run, JSON-ready: counts, FLOPs, bytes on each device, hours, and whether it fits.
+class Price(TypedDict):
+    """Counts, FLOPs, bytes on each device, and hours.
 
     `hours` are at `runtime.price.mfu` of the mesh's peak, or at CPU_FLOPS_PER_S where the device is unknown; then
     `device` is "", and `memory_bytes` and `fits` are None.
     """
+
+    run_id: str
+    n_params_total: int
+    n_params_non_embedding: int
+    n_tokens: int
+    n_steps: int
+    training_flops: float
+    parameter_bytes: int
+    moment_bytes: int
+    gradient_bytes: int
+    gathered_bytes: int
+    activation_bytes: int
+    device_bytes: int
+    device: str
+    n_devices: int
+    memory_bytes: float | None
+    fits: bool | None
+    mfu: float
+    hours: float
+
+
+def price(config: TrainConfig) -> Price:
+    """Cost of one run, and whether it fits."""
     a, runtime = config.architecture, config.runtime
     flops = accounting.training_flops(a, config.n_trained_tokens, config.recipe.sequence_length)
     match = find_device(runtime.price.device)
     name, memory = ("", None) if match is None else (match[0], match[1].memory_bytes)
     peak = peak_flops_per_s(runtime)
-    parameters = parameter_bytes(a, runtime.mesh)
-    parts = {
-        "parameter_bytes": parameters,
-        "moment_bytes": 2 * parameters,
-        "gradient_bytes": parameters * (2 if runtime.accumulation > 1 else 1),
-        "gathered_bytes": gathered_bytes(a, config.recipe.dtype, runtime.mesh),
-        "activation_bytes": activation_bytes(config),
-    }
-    total = sum(parts.values())
+    parameters, activations = parameter_bytes(a, runtime.mesh), activation_bytes(config)
+    gradients = parameters * (2 if runtime.accumulation > 1 else 1)
+    gathered = gathered_bytes(a, config.recipe.dtype, runtime.mesh)
+    total = 3 * parameters + gradients + gathered + activations
     return {
         "run_id": config.run_id,
         "n_params_total": accounting.count_parameters(a),
@@ -118,7 +136,11 @@ def price(config: TrainConfig) -> dict[str, Any]:
         "n_tokens": config.n_trained_tokens,
         "n_steps": config.n_steps,
         "training_flops": flops,
-        **parts,
+        "parameter_bytes": parameters,
+        "moment_bytes": 2 * parameters,
+        "gradient_bytes": gradients,
+        "gathered_bytes": gathered,
+        "activation_bytes": activations,
         "device_bytes": total,
         "device": name,
         "n_devices": runtime.mesh.n_devices,
@@ -166,9 +188,10 @@ def _width(dtype: str) -> int:
     return {"float32": 4, "bfloat16": 2}[dtype]
 
 
-def describe(price: dict[str, Any]) -> str:
+def describe(price: Price) -> str:
     """Three lines a person can read: how large, does it fit, how long."""
-    sizes = {name: size(value) for name, value in price.items() if name.endswith("_bytes") and value is not None}
+    amounts: dict[str, Any] = {name: value for name, value in price.items() if name.endswith("_bytes")}
+    sizes = {name: size(value) for name, value in amounts.items() if value is not None}
     lines = [
         f"{price['n_params_total']:,} parameters ({price['n_params_non_embedding']:,} non-embedding), "
         f"{price['n_tokens']:,} tokens in {price['n_steps']:,} steps, {price['training_flops']:.3g} FLOPs",

@@ -33,7 +33,7 @@ def config(tmp_path):
     )
 
 
-def break_off(config, monkeypatch, at="_manifest"):
+def break_off(config, monkeypatch, at="_describe_units"):
     """A start that is broken off at a function of `prepare`."""
 
     def interrupted(*_):
@@ -67,7 +67,7 @@ def test_files_of_the_user_s_in_shards_outlive_success_and_failure(config, monke
         path.parent.mkdir(exist_ok=True)
         path.write_text("the user's own")
     with monkeypatch.context() as patch:
-        patch.setattr(prepare, "_manifest", lambda *_: (_ for _ in ()).throw(InputError("late")))
+        patch.setattr(prepare, "_describe_units", lambda *_: (_ for _ in ()).throw(InputError("late")))
         with pytest.raises(InputError, match="late"):
             prepare.prepare(config)
     assert all(path.read_text() == "the user's own" for path in mine)

@@ -136,7 +136,7 @@ def test_a_unit_whose_files_changed_meanwhile_is_encoded_anew(config, tmp_path, 
     folder = write_documents(tmp_path, "folder", TEXTS)
     config = dataclasses.replace(config, text=str(folder), tokenizer="byte", shard_bytes=300)
     with monkeypatch.context() as patch:
-        patch.setattr(prepare, "_manifest", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(prepare, "_describe_units", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             prepare.prepare(config)
     (folder / "0000.txt").write_text("another beginning")
