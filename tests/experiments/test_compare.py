@@ -28,20 +28,19 @@ def test_a_contest_end_to_end(tmp_path):
         n_resamples=100,
         nuts=NutsConfig(n_warmup=100, n_samples=100, max_samples=100),
     )
-    loaded = compare.load(config)
-    compare.resume(config, loaded, tmp_path / "out")
-    scores = pd.read_csv(tmp_path / "out" / "contest.csv")
+    out = tmp_path / "out"
+    runner.run(compare, config, out)
+    scores = pd.read_csv(out / "contest.csv")
     stacked = scores[scores["entry"] == "bayes stacked"]
     assert (stacked["crps"] < 0.03).all()
     assert stacked["coverage90"].between(0.5, 1).all()
-    text = (tmp_path / "out" / "contest.md").read_text()
-    (tmp_path / "out" / "contest.md").unlink()
-    parts = [path.stat().st_mtime_ns for path in sorted((tmp_path / "out" / "parts").rglob("*.json"))]
-    runner.run(compare, config, tmp_path / "whole")
-    compare.resume(config, loaded, tmp_path / "out")  # from its parts
-    assert [path.stat().st_mtime_ns for path in sorted((tmp_path / "out" / "parts").rglob("*.json"))] == parts
-    assert (tmp_path / "out" / "contest.md").read_text() == text
-    assert (tmp_path / "whole" / "figures" / "contest.png").is_file()
+    assert (out / "figures" / "contest.png").is_file()
+    text, parts = (out / "contest.md").read_text(), sorted((out / "parts").rglob("*.json"))
+    assert [path.stem for path in parts] == ["model0", "model1", "size"]
+    written = [path.stat().st_mtime_ns for path in parts]
+    compare.resume(config, compare.load(config), out)
+    assert [path.stat().st_mtime_ns for path in parts] == written  # read, not contested again
+    assert (out / "contest.md").read_text() == text
 
 
 @pytest.mark.parametrize(
