@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ie_scaling.inference.draws import DrawSummary
-    from ie_scaling.latency_law.goodness import PriorCheck, Score
+    from ie_scaling.latency_law.goodness import PriorCheck, TimeScore
     from ie_scaling.latency_law.posterior import LatencyPosterior
     from ie_scaling.latency_law.proxy import Proxy
     from ie_scaling.latency_law.timed_rows import TimedRows
@@ -55,7 +55,7 @@ class ProxyReport(TypedDict):
     """The proxy's weights by metric, and its scores by split and metric."""
 
     weights: dict[str, dict[str, Any] | None]
-    metrics: dict[str, dict[str, Score] | None]
+    metrics: dict[str, dict[str, TimeScore] | None]
 
 
 class GateReport(TypedDict):
@@ -73,7 +73,7 @@ class Report(TypedDict):
     devices: list[dict[str, Any]]
     sessions: tuple[str, ...]
     params: dict[str, dict[str, DrawSummary]]
-    metrics: dict[str, dict[str, Score] | None]
+    metrics: dict[str, dict[str, TimeScore] | None]
     proxy: ProxyReport
     gate: GateReport
     prior_predictive: dict[str, PriorCheck]
@@ -131,7 +131,7 @@ def preview(_: Config, loaded: Inputs) -> list[Diagnostic]:
 def compute(config: Config, loaded: Inputs) -> Result:
     """Fit as configured, and score the law and the proxy on every row."""
     from ie_scaling.latency_law import goodness, proxy
-    from ie_scaling.latency_law.config import Form
+    from ie_scaling.latency_law.config import RooflineForm
     from ie_scaling.latency_law.posterior import fit_rows
     from ie_scaling.running.config import to_plain
     from ie_scaling.running.progress import say
@@ -159,7 +159,7 @@ def compute(config: Config, loaded: Inputs) -> Result:
             "metrics": {split: goodness.score(table, split, "_proxy") for split in ("fit", "holdout")},
         },
         "gate": {"passed": not gate_failures, "failures": list(gate_failures)},
-        "prior_predictive": goodness.check_prior(loaded.rows, Form(config.form), config.seed),
+        "prior_predictive": goodness.check_prior(loaded.rows, RooflineForm(config.form), config.seed),
         "tables_sha256": ",".join(files.sha256(Path(path)) for path in run_source.split_paths(config.tables)),
     }
     return Result(

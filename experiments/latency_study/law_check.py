@@ -13,6 +13,7 @@ from experiments.latency_study.findings import LABELS
 from experiments.latency_study.timings import QUANTILES, Timings
 from experiments.latency_study.verdicts import Coverage, Finding, Verdict
 from ie_scaling import accounting
+from ie_scaling.inference import scoring
 from ie_scaling.latency_law import posterior as latency_law
 from ie_scaling.latency_law import table as law_table
 from ie_scaling.latency_law import timed_rows
@@ -23,7 +24,6 @@ from ie_scaling.running.diagnostic import Diagnostic, Kind
 from ie_scaling.tables import cells, shape_table
 
 PREDICTED = ("tpot_s", "ttft_s", "e2e_s")
-COVERAGE = (0.80, 0.97)
 MOST_TPOT_ERROR = 0.10
 
 
@@ -116,8 +116,8 @@ def diagnose(predictions: pd.DataFrame) -> list[Diagnostic]:
     for metric, rows in predictions.groupby("metric", sort=False):
         share, error = rows["inside"].mean(), rows["error"].abs().median()
         about = f"of {LABELS[str(metric)]} on {len(rows)} held-out cases"
-        if not COVERAGE[0] <= share <= COVERAGE[1]:
-            wanted = " to ".join(f"{bound:.0%}" for bound in COVERAGE)
+        if not scoring.COVERAGE_90[0] <= share <= scoring.COVERAGE_90[1]:
+            wanted = " to ".join(f"{bound:.0%}" for bound in scoring.COVERAGE_90)
             messages.append(f"coverage of 90 % intervals {about} is {share:.0%}, not {wanted}")
         if metric == "tpot_s" and error > MOST_TPOT_ERROR:
             messages.append(f"median absolute error {about} is {error:.1%}, not at most {MOST_TPOT_ERROR:.0%}")

@@ -8,7 +8,7 @@ from ie_scaling.running.config import one_of, seeded
 from ie_scaling.workload import LENGTHS, Workload
 
 
-class Form(enum.StrEnum):
+class RooflineForm(enum.StrEnum):
     """What the roofline of a decode step is over.
 
     `serial` has one over the weights and, after it, one over the cache; `joint` a single one over all bytes and all
@@ -33,7 +33,7 @@ class LatencyLawConfig:
     nuts: NutsConfig = NutsConfig(n_warmup=500, n_samples=500, target_accept=0.98)
 
     def __post_init__(self) -> None:
-        one_of(self, "form", Form)
+        one_of(self, "form", RooflineForm)
         seeded(self)
 
 

@@ -9,7 +9,7 @@ For a case on device k with its parameters ( ‖a, b‖ is the p-norm of two tim
                                          + ‖(1 + κ·b)·unembedding bytes/bandwidth, its FLOPs/rate‖
 
 where b = 1 − 1/batch, `heads` are a layer's KV heads over all requests, and `head tokens` its query heads times the
-tokens of all prompts. Form `joint` has one norm in TPOT, of all bytes and of all FLOPs.
+tokens of all prompts. The form `joint` has one norm in TPOT, of all bytes and of all FLOPs.
 
 Bandwidths and rates are efficiencies times the device's measured ceilings. The bandwidth follows the ceiling at the
 working set to the power `size_trust`; the matrix rate grows with the rows multiplied at once to the power `batch_gain`
@@ -44,7 +44,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ie_scaling.latency_law.config import Form
+from ie_scaling.latency_law.config import RooflineForm
 from ie_scaling.latency_law.features import CaseFeatures
 
 # Layers for which overheads are stated: data determine their total and ε_step's share, not ε_step and ε_layer.
@@ -160,7 +160,7 @@ def derived(v: Mapping[str, np.ndarray], row_balance_K: np.ndarray) -> dict[str,
     return values | {"batch_layer_overhead_s": v["batch_overhead_s"] / TYPICAL_DEPTH}
 
 
-def log_step_s(z: Mapping[str, Any], f: CaseFeatures, form: Form | str, xp: ModuleType = np) -> Any:
+def log_step_s(z: Mapping[str, Any], f: CaseFeatures, form: RooflineForm | str, xp: ModuleType = np) -> Any:
     """ln seconds of a decode step; free coordinates and features broadcast against each other."""
     log_bandwidth, sharpness = _log_bandwidth(z, f, xp), 1 + xp.exp(z["log_sharpness_minus_1"])
     weights, matrix = _few_rows(z, f, f.weight_bytes, f.matrix_flops, log_bandwidth, xp)
@@ -169,7 +169,7 @@ def log_step_s(z: Mapping[str, Any], f: CaseFeatures, form: Form | str, xp: Modu
     overhead = _overhead(z["log_overhead_s"], z["logit_fixed_share"], f, xp)
     overhead = overhead + xp.exp(z["log_batch_overhead_s"]) * (1 - 1 / f.batch) * f.n_layers / TYPICAL_DEPTH
     overhead = overhead + xp.exp(z["log_head_overhead_s"]) * f.kv_heads * f.n_layers
-    if form == Form.JOINT:
+    if form == RooflineForm.JOINT:
         moved, computed = xp.logaddexp(weights, cache), xp.logaddexp(matrix, attention)
         return xp.log(overhead + xp.exp(log_norm(moved, computed, sharpness, xp)))
     parts = log_norm(weights, matrix, sharpness, xp), log_norm(cache, attention, sharpness, xp)

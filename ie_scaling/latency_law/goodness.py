@@ -9,7 +9,7 @@ from scipy import stats
 
 from ie_scaling.inference.draws import INTERVAL_QUANTILES
 from ie_scaling.latency_law import formula
-from ie_scaling.latency_law.config import Form
+from ie_scaling.latency_law.config import RooflineForm
 from ie_scaling.latency_law.posterior import LatencyPosterior
 from ie_scaling.latency_law.proxy import Proxy
 from ie_scaling.latency_law.timed_rows import TimedRows
@@ -28,7 +28,7 @@ CASE_COLUMNS += ("batch", "prompt_tokens", "new_tokens", "session")
 N_PRIOR_DRAWS = 2000
 
 
-class Score(TypedDict):
+class TimeScore(TypedDict):
     """How predicted times of one metric compare with measured ones; None where that is not defined."""
 
     n: int
@@ -91,7 +91,7 @@ def _predict(posterior: LatencyPosterior, rows: TimedRows, sessions: list[str], 
     return pd.concat(parts).sort_index()
 
 
-def score(table: pd.DataFrame, split: str, tail: str = "_predicted") -> dict[str, Score] | None:
+def score(table: pd.DataFrame, split: str, tail: str = "_predicted") -> dict[str, TimeScore] | None:
     """For each of TIMES: n, median absolute relative error, R² of the logs, Spearman, coverage; None without rows."""
     rows = table[table["split"] == split]
     if rows.empty:
@@ -106,7 +106,7 @@ def score(table: pd.DataFrame, split: str, tail: str = "_predicted") -> dict[str
     return scores
 
 
-def _score(measured: np.ndarray, predicted: np.ndarray) -> Score:
+def _score(measured: np.ndarray, predicted: np.ndarray) -> TimeScore:
     if not len(measured):
         return {"n": 0, "median_abs_relative_error": None, "r2_log": None, "spearman": None}
     logs = np.log(measured)
@@ -120,7 +120,7 @@ def _score(measured: np.ndarray, predicted: np.ndarray) -> Score:
     }
 
 
-def check_prior(rows: TimedRows, form: Form, seed: int) -> dict[str, PriorCheck]:
+def check_prior(rows: TimedRows, form: RooflineForm, seed: int) -> dict[str, PriorCheck]:
     """The prior predictive of ttft_s and tpot_s of the rows, without misfit and noise, against what was measured."""
     rng = np.random.default_rng(seed)
     x_PWK = formula.draw_prior(rng, N_PRIOR_DRAWS, len(rows.devices))

@@ -27,7 +27,7 @@ import numpyro.distributions as dist
 from scipy.sparse import csgraph
 
 from ie_scaling.latency_law import formula, misfit
-from ie_scaling.latency_law.config import Form
+from ie_scaling.latency_law.config import RooflineForm
 from ie_scaling.latency_law.timed_rows import TimedRows
 
 ATANH_RHO = (0.0, 0.5)
@@ -46,7 +46,7 @@ class LatencyProblem:
     """
 
     rows: TimedRows
-    form: Form
+    form: RooflineForm
     log_times_M: np.ndarray
     measured_M: np.ndarray
     blocks: tuple[np.ndarray, ...]
@@ -61,7 +61,7 @@ class LatencyProblem:
         return len(self.rows.sessions) > 1
 
 
-def pose(rows: TimedRows, form: Form | str) -> LatencyProblem:
+def pose(rows: TimedRows, form: RooflineForm | str) -> LatencyProblem:
     """A form of the law posed on rows."""
     log_times = np.log(np.concatenate([rows.ttft_s_R, rows.tpot_s_R]))
     measured_M = np.flatnonzero(np.isfinite(log_times))
@@ -74,7 +74,7 @@ def pose(rows: TimedRows, form: Form | str) -> LatencyProblem:
     blocks = tuple(np.flatnonzero(block_M == block) for block in np.unique(block_M))
     return LatencyProblem(
         rows=rows,
-        form=Form(form),
+        form=RooflineForm(form),
         log_times_M=log_times[measured_M],
         measured_M=measured_M,
         blocks=blocks,

@@ -22,7 +22,7 @@ from ie_scaling.errors import InputError
 from ie_scaling.inference import diagnostics
 from ie_scaling.inference.draws import Draws, DrawSummary, interval, summarize
 from ie_scaling.latency_law import formula, posterior_file, predictive, sampling
-from ie_scaling.latency_law.config import Form, LatencyLawConfig
+from ie_scaling.latency_law.config import LatencyLawConfig, RooflineForm
 from ie_scaling.latency_law.features import FittedDevice, features_of, index_of
 from ie_scaling.latency_law.fitted_cases import FittedCases
 from ie_scaling.latency_law.misfit import Misfit, sizes_of
@@ -88,7 +88,7 @@ class LatencyPosterior(Draws):
       log_density_CSR: ln density of each row's times given all other rows; None of a file without it.
     """
 
-    form: Form
+    form: RooflineForm
     devices: tuple[FittedDevice, ...]
     sessions: tuple[str, ...]
     effects_CS2N: np.ndarray
@@ -203,7 +203,7 @@ def fit_rows(rows: TimedRows, config: LatencyLawConfig) -> LatencyPosterior:
         samples = sampling.sample(rows, config, progress.advance)
     gate = diagnostics.check(sampling.monitored(samples.sites), samples.stats, nuts)
     return LatencyPosterior(
-        form=Form(config.form),
+        form=RooflineForm(config.form),
         devices=rows.devices,
         sessions=rows.sessions,
         draws=sampling.draws_of(rows, samples),

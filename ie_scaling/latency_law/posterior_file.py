@@ -18,7 +18,7 @@ import xarray as xr
 from ie_scaling.errors import InputError
 from ie_scaling.inference import draws_file
 from ie_scaling.inference.draws_file import PER_DRAW
-from ie_scaling.latency_law.config import Form
+from ie_scaling.latency_law.config import RooflineForm
 from ie_scaling.latency_law.features import RANGES, FittedDevice
 from ie_scaling.latency_law.fitted_cases import FittedCases
 from ie_scaling.latency_law.formula import PARAMETERS
@@ -88,8 +88,8 @@ def read(path: Path) -> dict[str, Any]:
     if data.attrs.get("kind") != KIND:
         raise InputError(f"{path}: is not the posterior of a {KIND}")
     form = draws_file.word(path, data, "form")
-    if form not in [*Form]:
-        raise InputError(f"{path}: attribute form={form!r} must be one of {', '.join(Form)}")
+    if form not in [*RooflineForm]:
+        raise InputError(f"{path}: attribute form={form!r} must be one of {', '.join(RooflineForm)}")
     devices = tuple(_device(path, fields) for fields in draws_file.items(path, data, "devices", dict))
     sessions = tuple(draws_file.items(path, data, "sessions", str))
     if len(set(sessions)) < len(sessions) or ("u" in data and draws_file.labels(path, data, "session") != sessions):
@@ -97,7 +97,7 @@ def read(path: Path) -> dict[str, Any]:
     draws = _draws(path, data, len(devices))
     constant = groups.get("constant_data", xr.Dataset())
     return {
-        "form": Form(form),
+        "form": RooflineForm(form),
         "devices": devices,
         "sessions": sessions,
         "draws": draws,

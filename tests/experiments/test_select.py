@@ -12,7 +12,7 @@ from ie_scaling.architecture import Architecture
 from ie_scaling.errors import InputError
 from ie_scaling.latency_law import formula
 from ie_scaling.latency_law import posterior as latency_law
-from ie_scaling.latency_law.config import Form, RequestConfig
+from ie_scaling.latency_law.config import RequestConfig, RooflineForm
 from ie_scaling.latency_law.features import FittedDevice
 from ie_scaling.latency_law.misfit import Misfit
 from ie_scaling.laws import forms
@@ -78,7 +78,7 @@ def law(tmp_path):
     draws = {name: values[..., None] for name, values in formula.constrain(free_PCS).items()}
     draws |= {"noise_correlation": np.zeros((2, 300))}
     latency_law.LatencyPosterior(
-        form=Form.SERIAL,
+        form=RooflineForm.SERIAL,
         devices=(device,),
         sessions=("",),
         draws=draws,

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ie_scaling.latency_law import formula
-from ie_scaling.latency_law.config import Form
+from ie_scaling.latency_law.config import RooflineForm
 from ie_scaling.latency_law.features import RANGES, FittedDevice
 from ie_scaling.latency_law.fitted_cases import FittedCases
 from ie_scaling.latency_law.misfit import Misfit
@@ -38,7 +38,7 @@ def make() -> LatencyPosterior:
     draws |= {"noise_correlation": np.full(SHAPE, 0.3), "device_spread": np.full(SHAPE, 0.5)}
     draws |= {"session_spread": np.full(SHAPE, 0.05)}
     return LatencyPosterior(
-        form=Form.SERIAL,
+        form=RooflineForm.SERIAL,
         devices=(device,),
         sessions=("a", "b"),
         draws=draws,

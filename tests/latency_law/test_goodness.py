@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from ie_scaling.latency_law import goodness, timed_rows
-from ie_scaling.latency_law.config import Form
+from ie_scaling.latency_law.config import RooflineForm
 from ie_scaling.latency_law.table import add_columns
 from ie_scaling.tables.latency_metric import TIMES
 from tests.latency_law import simulated, small_posterior
@@ -69,6 +69,6 @@ def test_a_row_a_case_with_each_split(rows):
 
 
 def test_priors_allow_for_times_like_those_simulated(rows):
-    checks = goodness.check_prior(timed_rows.rows_of(rows), Form.SERIAL, 0)
+    checks = goodness.check_prior(timed_rows.rows_of(rows), RooflineForm.SERIAL, 0)
     assert set(checks) == {"ttft_s", "tpot_s"}
     assert all(check["share_inside_90"] > 0.8 and check["median_width_factor"] > 3 for check in checks.values())
