@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pandas as pd
 
-from ie_scaling.api.display import INTERVAL, Shown, Summary
+from ie_scaling.api.display import INTERVAL, Shown, ShownSummary
 from ie_scaling.architecture import Architecture
 from ie_scaling.latency_law.posterior import LatencyPosterior
 from ie_scaling.search import selection
@@ -30,7 +30,7 @@ class LatencyFit(Shown):
         summary = self.posterior.summary()
         return pd.DataFrame({(device, name): row for device, rows in summary.items() for name, row in rows.items()}).T
 
-    def describe(self) -> Summary:
+    def describe(self) -> ShownSummary:
         """Parameters with 90 % intervals, devices, the convergence gate and warnings."""
         devices = ", ".join(device.name for device in self.posterior.devices)
         sessions = len(self.posterior.sessions)
@@ -40,7 +40,7 @@ class LatencyFit(Shown):
             f"{self.posterior.n_draws:,} draws; convergence gate {gate}",
         )
         table = self.parameters[list(INTERVAL)].rename(columns=INTERVAL)
-        return Summary(f"Latency law ({self.posterior.form})", lines, table, self.warnings)
+        return ShownSummary(f"Latency law ({self.posterior.form})", lines, table, self.warnings)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -64,9 +64,9 @@ class Decision(Shown):
         """Failed diagnostics of the posterior, of the latencies, and of their use for these candidates."""
         return tuple(self.facts["failures"])
 
-    def describe(self) -> Summary:
+    def describe(self) -> ShownSummary:
         """The recommendation, the feasible candidates by expected regret, and warnings."""
         columns = ["loss_mean", "loss_lo90", "loss_hi90", "p_best", "expected_regret", "latency_mean", "p_feasible"]
         feasible = self.table[self.table["expected_regret"].notna()].sort_values("expected_regret", kind="stable")
         lines = (selection.describe(cast(SelectionAnswer, self.facts)),)
-        return Summary(f"Decision: {self.recommended}", lines, feasible[columns].head(10), self.warnings)
+        return ShownSummary(f"Decision: {self.recommended}", lines, feasible[columns].head(10), self.warnings)

@@ -17,7 +17,7 @@ from ie_scaling.api import rows as row_lib
 from ie_scaling.api.answers import Decision, LatencyFit
 from ie_scaling.api.loss_fits import PointFit, PosteriorFit
 from ie_scaling.api.rows import Table
-from ie_scaling.api.shapes import NamedShapes, Shape
+from ie_scaling.api.shapes import NamedShapes, ShapeLike
 from ie_scaling.architecture import Architecture
 from ie_scaling.errors import InputError
 from ie_scaling.latency_law import predict
@@ -84,7 +84,7 @@ def fit(
 
 def rank(
     posterior: Fit | Sequence[Fit],
-    shapes: Shape | Iterable[Shape] = (),
+    shapes: ShapeLike | Iterable[ShapeLike] = (),
     n_tokens: float = 3e10,
     *,
     grid: Mapping[str, Any] | None = None,
@@ -131,7 +131,7 @@ def rank(
 def select(
     posterior: Fit,
     latency: Table | LatencyFit | LatencyPosterior,
-    candidates: Shape | Iterable[Shape] = (),
+    candidates: ShapeLike | Iterable[ShapeLike] = (),
     *,
     n_tokens: float,
     where: str = "",
@@ -192,7 +192,7 @@ class LatencyQuestion(RequestConfig):
 
 def predict_latency(
     latency: LatencyFit | LatencyPosterior | str | Path,
-    shapes: Shape | Iterable[Shape],
+    shapes: ShapeLike | Iterable[ShapeLike],
     *,
     workload: str = "short",
     batch: int = 1,

@@ -9,7 +9,7 @@ INTERVAL = {"mean": "mean", "lo90": "90 % from", "hi90": "to"}  # columns of a s
 
 
 @dataclasses.dataclass(frozen=True)
-class Summary:
+class ShownSummary:
     """What a person reads of a result: a title, lines about it, a table of numbers, and what is warned of."""
 
     title: str
@@ -42,7 +42,7 @@ class Summary:
 class Shown:
     """A result that shows a summary of itself instead of its arrays."""
 
-    def describe(self) -> Summary:
+    def describe(self) -> ShownSummary:
         """What a person reads of it."""
         raise NotImplementedError
 

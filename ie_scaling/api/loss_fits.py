@@ -10,9 +10,9 @@ import pandas as pd
 import xarray as xr
 
 from ie_scaling.api import fields
-from ie_scaling.api.display import INTERVAL, Shown, Summary
+from ie_scaling.api.display import INTERVAL, Shown, ShownSummary
 from ie_scaling.api.recorded_fit import RecordedFit
-from ie_scaling.api.shapes import NamedShapes, Shape, tokens_of
+from ie_scaling.api.shapes import NamedShapes, ShapeLike, tokens_of
 from ie_scaling.errors import InputError
 from ie_scaling.inference.draws import Origin
 from ie_scaling.laws.bayes.posterior import Posterior
@@ -57,7 +57,7 @@ class PointFit(Shown):
         """Rows that were fitted."""
         return self.fitted.n_rows
 
-    def predict(self, shapes: Shape | Iterable[Shape], n_tokens: float | Sequence[float]) -> xr.DataArray:
+    def predict(self, shapes: ShapeLike | Iterable[ShapeLike], n_tokens: float | Sequence[float]) -> xr.DataArray:
         """Losses of shapes trained on `n_tokens` tokens (one number, or one each), in nats per token, by shape.
 
         Example: `point.predict(["pythia-160m", "pythia-410m"], n_tokens=30e9).sel(shape="pythia-160m")`
@@ -69,14 +69,14 @@ class PointFit(Shown):
         features = _features(self.fitted.law, named, n_tokens)
         return _losses(np.exp(self.fitted.predict(features)), ("shape",), named, features)
 
-    def describe(self) -> Summary:
+    def describe(self) -> ShownSummary:
         """Parameters, status and warnings."""
         fitted = self.fitted
         fit = f"status {fitted.status}, objective {fitted.objective:.6g}, gradient {fitted.grad_norm:.1g}"
         n_models = fitted.problem.n_models if isinstance(fitted, LeastSquaresFit) else None
         lines = (*_about(fitted.law), _about_rows(self.n_rows, n_models, self.source), fit)
         table = pd.DataFrame({"least squares": self.params})
-        return Summary(f"Least squares of law {fitted.law.name}", lines, table, self.warnings)
+        return ShownSummary(f"Least squares of law {fitted.law.name}", lines, table, self.warnings)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -118,7 +118,11 @@ class PosteriorFit(Shown):
         return xr.Dataset({name: (("chain", "draw"), values) for name, values in every.items()})
 
     def losses(
-        self, shapes: Shape | Iterable[Shape], n_tokens: float | Sequence[float], level: str = "shape", seed: int = 0
+        self,
+        shapes: ShapeLike | Iterable[ShapeLike],
+        n_tokens: float | Sequence[float],
+        level: str = "shape",
+        seed: int = 0,
     ) -> xr.DataArray:
         """Paired draws of the losses of shapes trained on `n_tokens` tokens, nats per token, (draw, shape).
 
@@ -149,7 +153,7 @@ class PosteriorFit(Shown):
         """Write the netCDF file that ArviZ and `ies.load` read: draws, rows, `warnings`; not `point`, `bootstrap`."""
         self.posterior.save(Path(path))
 
-    def describe(self) -> Summary:
+    def describe(self) -> ShownSummary:
         """Parameters with 90 % intervals, the convergence gate and warnings."""
         posterior, table = self.posterior, self.parameters
         table = table[list(INTERVAL)].rename(columns=INTERVAL)
@@ -163,7 +167,7 @@ class PosteriorFit(Shown):
             _about_rows(self._n_rows, len(posterior.model_ids), self.source),
             f"{n_chains} × {n_draws:,} draws; {gate} {'FAILED' if posterior.failures else 'passed'}",
         )
-        return Summary(f"{kind} of law {posterior.law.name}", lines, table, self.warnings)
+        return ShownSummary(f"{kind} of law {posterior.law.name}", lines, table, self.warnings)
 
     @property
     def _n_rows(self) -> int | None:
@@ -175,7 +179,7 @@ def _features(law: Law, named: NamedShapes, n_tokens: float | Sequence[float]) -
     """What the law reads of the shapes.
 
     Raises:
-      InputError: no shapes, no numbers of tokens, or something that shapes do not say.
+      InputError: no shapes, no numbers of tokens, or a feature that shapes do not have.
     """
     if not named.architectures:
         raise InputError("shapes: none; name at least one")

@@ -11,7 +11,7 @@ from ie_scaling.errors import InputError, short
 from ie_scaling.search.config import MOST_TOKENS
 from ie_scaling.shapes import lookup
 
-Shape = str | Path | Architecture
+ShapeLike = str | Path | Architecture
 NUMBERS = (int, float, np.integer, np.floating)
 
 
@@ -24,7 +24,7 @@ class NamedShapes:
     notes: tuple[str, ...]
 
     @classmethod
-    def of(cls, shapes: Shape | Iterable[Shape], field: str = "shapes") -> "NamedShapes":
+    def of(cls, shapes: ShapeLike | Iterable[ShapeLike], field: str = "shapes") -> "NamedShapes":
         """One shape or several.
 
         Raises:

@@ -17,7 +17,7 @@ FAR = 300.0  # in ln seconds: a ratio that is as good as zero or infinite
 
 
 class Latency(Protocol):
-    """What a decision asks of the latencies of A candidates."""
+    """Latencies of A candidates, as a decision needs them."""
 
     @property
     def median_A(self) -> np.ndarray:

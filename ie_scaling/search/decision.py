@@ -69,7 +69,7 @@ def decide(
         }
     )
     of_feasible_WA = loss_WA[:, feasible_A]
-    among = ranking.Summary.of(of_feasible_WA, top_k)
+    among = ranking.RankSummary.of(of_feasible_WA, top_k)
     regret = Regret.of(of_feasible_WA, mean_WA[:, feasible_A], of_feasible_WA.min(axis=1))
     columns = {
         "p_best": among.rank_probability_AK[:, 0],

@@ -106,7 +106,7 @@ def rank(
     return Ranking(table=_tabulate(config, summary, listed, own, of_few), answer=answer, laws=laws, diagnostics=failed)
 
 
-def _list(summary: ranking.Summary, losses_of: Predictive | Mixture, space: Space, n_listed: int) -> _Listed:
+def _list(summary: ranking.RankSummary, losses_of: Predictive | Mixture, space: Space, n_listed: int) -> _Listed:
     """The candidates of least expected regret, the one to be chosen first."""
     every_W = np.arange(summary.n_draws)
     index_A = np.argsort(summary.expected_regret_A, kind="stable")[:n_listed]
@@ -119,7 +119,7 @@ def _list(summary: ranking.Summary, losses_of: Predictive | Mixture, space: Spac
 
 def _tabulate(
     config: RankingConfig,
-    summary: ranking.Summary,
+    summary: ranking.RankSummary,
     listed: _Listed,
     identities: list[Identity],
     of_few: dict[str, np.ndarray],

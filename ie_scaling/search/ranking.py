@@ -10,8 +10,8 @@ one joint draw, as `Posterior.losses(architectures, n_tokens)` gives it, and doe
   expected_rank(loss_WA)                     -> (A,)     from 1
   expected_regret(loss_WA)                   -> (A,)     E[L_i − min_j L_j] in nats
   expected_regret_percent(loss_WA)           -> (A,)     the same, in per cent of the best
-  Summary                                                all but `pairwise`, over batches of draws: memory of one batch
-  stream(losses_of, n_draws, …)              Summary     the same for more losses than memory holds
+  RankSummary                                            all but `pairwise`, over batches of draws: memory of one batch
+  stream(losses_of, n_draws, …) -> RankSummary           the same for more losses than memory holds
 
 Tokens that would buy a regret back: `Posterior.token_equivalent`.
 """
@@ -33,7 +33,7 @@ BLOCK_LOSSES = 1 << 21  # losses of one block of draws: 16 MB
 
 def rank_probabilities(loss_WA: np.ndarray, max_rank: int | None = None) -> np.ndarray:
     """P(rank = k + 1) of each architecture, (A, K); K = A unless `max_rank` cuts it. Equal losses share their ranks."""
-    return Summary.of(loss_WA, max_rank).rank_probability_AK
+    return RankSummary.of(loss_WA, max_rank).rank_probability_AK
 
 
 def p_best(loss_WA: np.ndarray) -> np.ndarray:
@@ -56,7 +56,7 @@ def pairwise(loss_WA: np.ndarray) -> np.ndarray:
 
 def expected_rank(loss_WA: np.ndarray) -> np.ndarray:
     """Mean rank, from 1, (A,)."""
-    return Summary.of(loss_WA, 1).expected_rank_A
+    return RankSummary.of(loss_WA, 1).expected_rank_A
 
 
 def expected_regret(loss_WA: np.ndarray) -> np.ndarray:
@@ -70,7 +70,7 @@ def expected_regret_percent(loss_WA: np.ndarray) -> np.ndarray:
 
 
 @dataclasses.dataclass
-class Summary:
+class RankSummary:
     """Running sums over batches of draws; `add` each batch, then read the properties.
 
     Candidates of equal loss in a draw share its ranks equally. Beyond SORTED candidates a draw is not sorted whole: the
@@ -88,7 +88,7 @@ class Summary:
         self._rank_A, self._regret_A, self._ratio_A, self._loss_A = np.zeros((4, self.n_architectures))
 
     @classmethod
-    def of(cls, loss_WA: np.ndarray, max_rank: int | None = None) -> "Summary":
+    def of(cls, loss_WA: np.ndarray, max_rank: int | None = None) -> "RankSummary":
         """The summary of one array of draws."""
         n_architectures = loss_WA.shape[1]
         summary = cls(n_architectures, min(max_rank or n_architectures, n_architectures))
@@ -146,7 +146,7 @@ class Summary:
             )
             self._count_AK[order[first:last], position] += 1 / (last - first)
 
-    def merge(self, other: "Summary") -> None:
+    def merge(self, other: "RankSummary") -> None:
         """Count another summary's draws too."""
         self.n_draws += other.n_draws
         for name in ("_count_AK", "_rank_A", "_regret_A", "_ratio_A", "_loss_A"):
@@ -194,7 +194,7 @@ def stream(
     n_architectures: int,
     max_rank: int,
     on_progress: Callable[[int], None] = lambda done: None,
-) -> Summary:
+) -> RankSummary:
     """The summary of more losses than memory holds, a block of draws at a time on every core.
 
     Args:
@@ -211,8 +211,8 @@ def stream(
     n_workers = min(os.cpu_count() or 1, len(blocks))
     lock, best_W = threading.Lock(), np.empty(n_draws)
 
-    def work(mine: list[np.ndarray]) -> Summary:
-        summary = Summary(n_architectures, min(max_rank, n_architectures))
+    def work(mine: list[np.ndarray]) -> RankSummary:
+        summary = RankSummary(n_architectures, min(max_rank, n_architectures))
         for draws in mine:
             best_W[draws] = summary.add(losses_of(draws))
             with lock:

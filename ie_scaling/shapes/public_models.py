@@ -24,7 +24,7 @@ SOURCES = {
 
 
 @dataclasses.dataclass(frozen=True)
-class Family:
+class ModelFamily:
     """Models of one name that differ alike. `checked` are keys of SOURCES, `organization` is that on the Hub."""
 
     name: str
@@ -41,7 +41,7 @@ class PublicModel:
     where none was found. Where an MLP has two matrices, the shape has the SwiGLU of as many parameters.
     """
 
-    family: Family
+    family: ModelFamily
     name: str
     shape: str
     n_params: int | None
@@ -60,43 +60,43 @@ _AROUND = (hf.SCALED_EMBEDDINGS, hf.NORMS_AROUND)
 _LOCAL = (*_AROUND, hf.LOCAL_ROTARY, _GEGLU)
 _LIT, _MLC, _BOTH = ("litgpt",), ("mlc",), ("litgpt", "mlc")
 
-_FALCON = Family("Falcon", "tiiuae", ("litgpt", "transformers"), (hf.LAYER_NORM, hf.PARALLEL, _GELU))
-_GEMMA = Family("Gemma", "google", _BOTH, (hf.SCALED_EMBEDDINGS, _GEGLU))
-_GEMMA_2 = Family("Gemma", "google", _BOTH, (*_AROUND, _GEGLU, hf.sliding_window(4096, some=True), hf.SOFTCAPS))
-_GEMMA_3 = Family("Gemma", "google", ("tunix", *_BOTH), (*_LOCAL, hf.sliding_window(512, some=True)))
-_GEMMA_3_VISION = Family(
+_FALCON = ModelFamily("Falcon", "tiiuae", ("litgpt", "transformers"), (hf.LAYER_NORM, hf.PARALLEL, _GELU))
+_GEMMA = ModelFamily("Gemma", "google", _BOTH, (hf.SCALED_EMBEDDINGS, _GEGLU))
+_GEMMA_2 = ModelFamily("Gemma", "google", _BOTH, (*_AROUND, _GEGLU, hf.sliding_window(4096, some=True), hf.SOFTCAPS))
+_GEMMA_3 = ModelFamily("Gemma", "google", ("tunix", *_BOTH), (*_LOCAL, hf.sliding_window(512, some=True)))
+_GEMMA_3_VISION = ModelFamily(
     "Gemma",
     "google",
     ("tunix", "litgpt", "transformers"),
     (*_LOCAL, hf.RESCALED_ROTARY, hf.sliding_window(1024, some=True), "a vision encoder, left out"),
 )
-_GPT_2 = Family("GPT-2", "openai-community", ("mlc", "nanogpt"), (*_GPT_LIKE, _GELU))
-_GRANITE = Family("Granite", "ibm-granite", ("executorch", "hub"), (hf.SCALES,))
-_LLAMA = Family("Llama", "meta-llama", _BOTH)
-_LLAMA_3_1 = Family("Llama", "meta-llama", _BOTH, (hf.RESCALED_ROTARY,))
-_MINICPM = Family("MiniCPM", "openbmb", ("minicpm", "hub"), (hf.SCALES,))
-_MISTRAL = Family("Mistral", "mistralai", _BOTH)
-_MISTRAL_1 = Family("Mistral", "mistralai", _BOTH, (hf.sliding_window(4096, some=False),))
-_MORPH = Family("Morph", "", ("B25",), (hf.LAYER_NORM,))
-_OLMO = Family("OLMo", "allenai", ("litgpt", "olmo", "hub"), (hf.NO_GAINS,))
-_OLMO_2 = Family("OLMo", "allenai", ("olmo", "litgpt", "hub"), (hf.NORMS_AFTER, hf.WIDE_QK_NORM))
-_OPEN_LLAMA = Family("OpenLLaMA", "openlm-research", _LIT)
-_OPT = Family("OPT", "facebook", ("metaseq", "transformers"), (*_GPT_LIKE, hf.other_mlp(False, "relu")))
-_PANDA = Family("Panda, Surefire", "", ("B25b",), ("vocabulary, tied embeddings and rotary base assumed here",))
-_PHI_1 = Family("Phi", "microsoft", ("litgpt", "mlc"), (*_PARALLEL, hf.partial_rotary(0.5)))
-_PHI_2 = Family("Phi", "microsoft", ("litgpt", "mlc"), (*_PARALLEL, hf.partial_rotary(0.4)))
-_PHI_3 = Family("Phi", "microsoft", ("mlc", "transformers"), (hf.sliding_window(2047, some=False),))
-_PHI_4 = Family("Phi", "microsoft", _BOTH, (hf.partial_rotary(0.75), hf.RESCALED_ROTARY))
-_PYTHIA = Family("Pythia", "EleutherAI", ("litgpt", "hub"), (*_PARALLEL, hf.partial_rotary(0.25)))
-_QWEN_2 = Family("Qwen", "Qwen", _BOTH, (hf.QKV_BIASES,))
-_QWEN_3 = Family("Qwen", "Qwen", _BOTH)
-_SMOLLM = Family("SmolLM", "HuggingFaceTB", _MLC)
-_SMOLLM_2 = Family("SmolLM", "HuggingFaceTB", _BOTH)
-_SMOLLM_3 = Family("SmolLM", "HuggingFaceTB", ("executorch", "transformers"), (hf.NO_ROTARY,))
-_STABLELM = Family("StableLM", "stabilityai", _BOTH, (hf.LAYER_NORM, hf.partial_rotary(0.25)))
-_STABLELM_2 = Family("StableLM", "stabilityai", _MLC, (hf.LAYER_NORM, hf.QKV_BIASES, hf.partial_rotary(0.25)))
-_TINY_LLAMA = Family("TinyLlama", "TinyLlama", _BOTH)
-_YI = Family("Yi", "01-ai", ("internevo", "hub"))
+_GPT_2 = ModelFamily("GPT-2", "openai-community", ("mlc", "nanogpt"), (*_GPT_LIKE, _GELU))
+_GRANITE = ModelFamily("Granite", "ibm-granite", ("executorch", "hub"), (hf.SCALES,))
+_LLAMA = ModelFamily("Llama", "meta-llama", _BOTH)
+_LLAMA_3_1 = ModelFamily("Llama", "meta-llama", _BOTH, (hf.RESCALED_ROTARY,))
+_MINICPM = ModelFamily("MiniCPM", "openbmb", ("minicpm", "hub"), (hf.SCALES,))
+_MISTRAL = ModelFamily("Mistral", "mistralai", _BOTH)
+_MISTRAL_1 = ModelFamily("Mistral", "mistralai", _BOTH, (hf.sliding_window(4096, some=False),))
+_MORPH = ModelFamily("Morph", "", ("B25",), (hf.LAYER_NORM,))
+_OLMO = ModelFamily("OLMo", "allenai", ("litgpt", "olmo", "hub"), (hf.NO_GAINS,))
+_OLMO_2 = ModelFamily("OLMo", "allenai", ("olmo", "litgpt", "hub"), (hf.NORMS_AFTER, hf.WIDE_QK_NORM))
+_OPEN_LLAMA = ModelFamily("OpenLLaMA", "openlm-research", _LIT)
+_OPT = ModelFamily("OPT", "facebook", ("metaseq", "transformers"), (*_GPT_LIKE, hf.other_mlp(False, "relu")))
+_PANDA = ModelFamily("Panda, Surefire", "", ("B25b",), ("vocabulary, tied embeddings and rotary base assumed here",))
+_PHI_1 = ModelFamily("Phi", "microsoft", ("litgpt", "mlc"), (*_PARALLEL, hf.partial_rotary(0.5)))
+_PHI_2 = ModelFamily("Phi", "microsoft", ("litgpt", "mlc"), (*_PARALLEL, hf.partial_rotary(0.4)))
+_PHI_3 = ModelFamily("Phi", "microsoft", ("mlc", "transformers"), (hf.sliding_window(2047, some=False),))
+_PHI_4 = ModelFamily("Phi", "microsoft", _BOTH, (hf.partial_rotary(0.75), hf.RESCALED_ROTARY))
+_PYTHIA = ModelFamily("Pythia", "EleutherAI", ("litgpt", "hub"), (*_PARALLEL, hf.partial_rotary(0.25)))
+_QWEN_2 = ModelFamily("Qwen", "Qwen", _BOTH, (hf.QKV_BIASES,))
+_QWEN_3 = ModelFamily("Qwen", "Qwen", _BOTH)
+_SMOLLM = ModelFamily("SmolLM", "HuggingFaceTB", _MLC)
+_SMOLLM_2 = ModelFamily("SmolLM", "HuggingFaceTB", _BOTH)
+_SMOLLM_3 = ModelFamily("SmolLM", "HuggingFaceTB", ("executorch", "transformers"), (hf.NO_ROTARY,))
+_STABLELM = ModelFamily("StableLM", "stabilityai", _BOTH, (hf.LAYER_NORM, hf.partial_rotary(0.25)))
+_STABLELM_2 = ModelFamily("StableLM", "stabilityai", _MLC, (hf.LAYER_NORM, hf.QKV_BIASES, hf.partial_rotary(0.25)))
+_TINY_LLAMA = ModelFamily("TinyLlama", "TinyLlama", _BOTH)
+_YI = ModelFamily("Yi", "01-ai", ("internevo", "hub"))
 
 # By family, as on the page. gemma-3-4b: 4,300,079,472 with its vision encoder's 419,816,304, which gives it 64 rows of
 # vocabulary more than litgpt has; falcon-7b: 7,217,189,760 with its tied matrix twice. panda-3b-circ is the paper's

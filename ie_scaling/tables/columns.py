@@ -47,14 +47,14 @@ UNITS |= {
 
 
 @dataclasses.dataclass(frozen=True)
-class Source:
+class ColumnSource:
     """The column of a user's table that a column of the run table is read from, and its factor."""
 
     column: str
     scale: float = 1.0
 
 
-ColumnMap = dict[str, tuple[Source, ...]]  # by our name; of several sources the first that the table has counts
+ColumnMap = dict[str, tuple[ColumnSource, ...]]  # by our name; of several sources the first that the table has counts
 
 
 def canonical(value: str | Mapping[str, Any]) -> str:
@@ -88,7 +88,7 @@ def _parse(entries: dict[str, Any]) -> ColumnMap:
 
 def resolve(
     columns: ColumnMap, header: Sequence[str], path: object, optional: Collection[str] = ()
-) -> dict[str, Source]:
+) -> dict[str, ColumnSource]:
     """The one source of each mapped column in a table with this header.
 
     A column that is `optional`, as another table has its source, may have the run table's own name here.
@@ -139,7 +139,7 @@ def _plain(column: str) -> tuple[str, float]:
     return (whole if whole in known or len(last) < 4 else last), factor
 
 
-def scaled(source: Source, factor: float = 1.0) -> str:
+def scaled(source: ColumnSource, factor: float = 1.0) -> str:
     """A source, `factor` times as large, in the short form that a map may hold."""
     return f"{source.scale * factor:g} * {source.column}".replace("e+0", "e").replace("e+", "e")
 
@@ -206,14 +206,14 @@ def _check_name(name: Any, source: Any) -> None:
     raise InputError(f"columns: {short(name)!r} is no column of the run table{hint}; known are {listed(NAMES, 40)}")
 
 
-def _sources(name: str, value: Any) -> tuple[Source, ...]:
+def _sources(name: str, value: Any) -> tuple[ColumnSource, ...]:
     """What an entry may mean: a column of that very name, or FACTOR * COLUMN."""
     if isinstance(value, str) and value.strip():
-        sources = [Source(value.strip())]
+        sources = [ColumnSource(value.strip())]
         if match := SHORT_FORM.fullmatch(value):
-            sources.append(Source(match[2], _scale(name, match[1])))
+            sources.append(ColumnSource(match[2], _scale(name, match[1])))
     elif isinstance(value, dict) and {"column"} <= set(value) <= {"column", "scale"} and _is_name(value["column"]):
-        sources = [Source(value["column"].strip(), _scale(name, value.get("scale", 1.0)))]
+        sources = [ColumnSource(value["column"].strip(), _scale(name, value.get("scale", 1.0)))]
     else:
         raise InputError(
             f"columns: {name}={short(repr(value))} must be 'COLUMN', 'FACTOR * COLUMN' or "
@@ -240,7 +240,7 @@ def _scale(name: str, value: Any) -> float:
 
 def _check_shared(columns: ColumnMap) -> None:
     """Two numbers of one column and one factor are the same number twice: refused as a slip."""
-    seen: dict[Source, str] = {}
+    seen: dict[ColumnSource, str] = {}
     for name in (name for name in columns if name in NUMBER_COLUMNS):
         if (other := seen.setdefault(columns[name][-1], name)) != name:
             raise InputError(f"columns: {other} and {name} are both read from {columns[name][-1].column!r}")

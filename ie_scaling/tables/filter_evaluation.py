@@ -10,7 +10,7 @@ import pandas as pd
 
 from ie_scaling.tables import filter_values as compute
 from ie_scaling.tables import numbers
-from ie_scaling.tables.filter_methods import METHODS, NEEDED, TEXT_METHODS, Method
+from ie_scaling.tables.filter_methods import METHODS, NEEDED, TEXT_METHODS, FilterMethod
 from ie_scaling.tables.filter_syntax import NotAllowed, not_allowed, parse
 from ie_scaling.tables.filter_values import Column, Value
 
@@ -177,7 +177,7 @@ class _Evaluation:
             raise not_allowed(_name_of(node))
         return method.apply(self.value(owner.value if is_of_text else owner), **self._arguments(node, method))
 
-    def _arguments(self, node: ast.Call, method: Method, n_before: int = 0) -> dict[str, Any]:
+    def _arguments(self, node: ast.Call, method: FilterMethod, n_before: int = 0) -> dict[str, Any]:
         """A call's arguments by name, after the first n_before."""
         names = list(method.arguments)
         given: dict[Any, ast.AST] = dict(zip(names[: method.n_positional], node.args[n_before:], strict=False))

@@ -15,7 +15,7 @@ _BOUNDS = {"both": (">=", "<="), "left": (">=", "<"), "right": (">", "<="), "nei
 
 
 @dataclasses.dataclass(frozen=True)
-class Method:
+class FilterMethod:
     """What a method does with its value and arguments.
 
     Attributes:
@@ -29,7 +29,7 @@ class Method:
 
 
 def between(value: Value, left: Value, right: Value, inclusive: str) -> Value:
-    """Whether it lies within bounds, which are included as said."""
+    """Whether it lies within bounds, both, one or neither of them included."""
     if not isinstance(inclusive, str) or inclusive not in _BOUNDS:
         raise NotAllowed(f"inclusive must be one of {', '.join(_BOUNDS)}")
     above, below = _BOUNDS[inclusive]
@@ -76,18 +76,18 @@ def _texts(pat: Any) -> tuple[str, ...]:
 
 
 METHODS = {
-    "abs": Method(lambda value: np.abs(compute.as_numbers(value))),
-    "isna": Method(is_missing),
-    "isnull": Method(is_missing),
-    "notna": Method(lambda value: ~is_missing(value)),
-    "notnull": Method(lambda value: ~is_missing(value)),
-    "between": Method(between, {"left": NEEDED, "right": NEEDED, "inclusive": "both"}, 3),
-    "isin": Method(is_in, {"values": NEEDED}),
+    "abs": FilterMethod(lambda value: np.abs(compute.as_numbers(value))),
+    "isna": FilterMethod(is_missing),
+    "isnull": FilterMethod(is_missing),
+    "notna": FilterMethod(lambda value: ~is_missing(value)),
+    "notnull": FilterMethod(lambda value: ~is_missing(value)),
+    "between": FilterMethod(between, {"left": NEEDED, "right": NEEDED, "inclusive": "both"}, 3),
+    "isin": FilterMethod(is_in, {"values": NEEDED}),
 }
 TEXT_METHODS = {
-    "contains": Method(contains, {"pat": NEEDED, "case": True, "na": False, "regex": True}, 2),
-    "startswith": Method(starts, {"pat": NEEDED}),
-    "endswith": Method(ends, {"pat": NEEDED}),
-    "lower": Method(lambda value: compute.each_text(value, str.lower, object)),
-    "upper": Method(lambda value: compute.each_text(value, str.upper, object)),
+    "contains": FilterMethod(contains, {"pat": NEEDED, "case": True, "na": False, "regex": True}, 2),
+    "startswith": FilterMethod(starts, {"pat": NEEDED}),
+    "endswith": FilterMethod(ends, {"pat": NEEDED}),
+    "lower": FilterMethod(lambda value: compute.each_text(value, str.lower, object)),
+    "upper": FilterMethod(lambda value: compute.each_text(value, str.upper, object)),
 }

@@ -11,7 +11,7 @@ import pandas as pd
 from ie_scaling.errors import InputError
 from ie_scaling.tables import cells, columns, derivations, suspicious_rows
 from ie_scaling.tables import numbers as number_cells
-from ie_scaling.tables.columns import NUMBER_COLUMNS, POSITIVE_RUN_COLUMNS, TEXT_COLUMNS, Source
+from ie_scaling.tables.columns import NUMBER_COLUMNS, POSITIVE_RUN_COLUMNS, TEXT_COLUMNS, ColumnSource
 from ie_scaling.tables.derivations import Derivation
 
 NO_NUMBER = ("nan", "none", "null", "na", "n/a", "<na>", "inf", "+inf", "-inf", "infinity")  # readable as no number
@@ -30,7 +30,7 @@ class MappedTable:
 
     path: Path
     raw: pd.DataFrame
-    sources: Mapping[str, Source]
+    sources: Mapping[str, ColumnSource]
     mapped: frozenset[str]
     numbers: pd.DataFrame
     derived: tuple[Derivation, ...]
@@ -58,7 +58,7 @@ class MappedTable:
         """
         header = [str(name) for name in raw.columns]
         mapped = columns.resolve(chosen, header, path, optional)
-        sources = {name: Source(name) for name in columns.NAMES if name in header} | mapped
+        sources = {name: ColumnSource(name) for name in columns.NAMES if name in header} | mapped
         numbers = pd.DataFrame(
             {
                 name: number_cells.to_numbers(raw[source.column])[0] * source.scale
@@ -84,9 +84,9 @@ class MappedTable:
         return (*made, *(f"derived {derivation.remark}" for derivation in self.derived))
 
     @property
-    def origins(self) -> dict[str, Source]:
+    def origins(self) -> dict[str, ColumnSource]:
         """The source of each column of numbers; of derived ones none."""
-        return {**self.sources, **{derivation.column: Source("") for derivation in self.derived}}
+        return {**self.sources, **{derivation.column: ColumnSource("") for derivation in self.derived}}
 
     def view(self, start: int = 0) -> pd.DataFrame:
         """The rows as filters see them, nothing judged: cells as they are, but scaled and derived columns as numbers.

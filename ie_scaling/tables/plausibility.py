@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from ie_scaling.tables import columns, suspicious_rows
-from ie_scaling.tables.columns import Source
+from ie_scaling.tables.columns import ColumnSource
 from ie_scaling.tables.derivations import count_by_shape
 
 LEAST_PARAMETERS = 1e4
@@ -21,7 +21,7 @@ TOKENS_PER_PARAMETER = 50.0  # the middle of what is trained
 WORDS = {1e3: "thousands", 1e6: "millions", 1e9: "billions", 1e12: "trillions"}
 
 
-def warnings_of(frame: pd.DataFrame, path: object, sources: Mapping[str, Source]) -> list[str]:
+def warnings_of(frame: pd.DataFrame, path: object, sources: Mapping[str, ColumnSource]) -> list[str]:
     """A line for each column of these checked rows (index 0 is row 1) that is hardly what its name says."""
     warnings, unit = [], 1.0
     for column, matrices in (("n_params_total", (1, 2)), ("n_params_non_embedding", (0,))):
@@ -46,8 +46,8 @@ def _is_confirmed(frame: pd.DataFrame) -> bool:
     return bool(_by_steps(frame).mean() > 0.5)
 
 
-def _small(example: str, column: str, sources: Mapping[str, Source], rule: str, unit: float, mixed: bool) -> str:
-    source = sources.get(column, Source(column))
+def _small(example: str, column: str, sources: Mapping[str, ColumnSource], rule: str, unit: float, mixed: bool) -> str:
+    source = sources.get(column, ColumnSource(column))
     text = f"{example}: {rule}; looks like {WORDS[unit]}"
     if mixed:
         return f"{text}, but other rows do not: write all rows in one unit"

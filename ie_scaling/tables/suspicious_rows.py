@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from ie_scaling.tables import columns, numbers
-from ie_scaling.tables.columns import Source
+from ie_scaling.tables.columns import ColumnSource
 
 STATES = ("state", "status")  # columns that say how a run ended
 UNFINISHED = re.compile(
@@ -24,7 +24,7 @@ FEWEST_TOKENS, MOST_TOKENS = 0.5, 1e5  # per parameter, of the middle row
 LEAST_PER_LAYER, MOST_PER_LAYER = 2.0, 100.0  # parameters over d_model², about 12 in a transformer
 
 
-def warnings_of_cells(raw: pd.DataFrame, sources: Mapping[str, Source], path: object) -> list[str]:
+def warnings_of_cells(raw: pd.DataFrame, sources: Mapping[str, ColumnSource], path: object) -> list[str]:
     """What the cells of the chosen rows say of them, as they were read (index 0 is row 1)."""
     return [
         *_unfinished(raw, path),
@@ -101,7 +101,7 @@ def _unfinished(raw: pd.DataFrame, path: object) -> list[str]:
     return warnings
 
 
-def _summaries(raw: pd.DataFrame, sources: Mapping[str, Source], path: object) -> list[str]:
+def _summaries(raw: pd.DataFrame, sources: Mapping[str, ColumnSource], path: object) -> list[str]:
     names = [sources[name].column for name in ("run_id", "model_id") if name in sources]
     for column in dict.fromkeys([*names, raw.columns[0]]):
         summary = raw[column].map(lambda cell: SUMMARIES.fullmatch(str(cell).strip(" :")) is not None)
@@ -120,7 +120,7 @@ def _comments(raw: pd.DataFrame, path: object) -> list[str]:
     return [f"{path}: {_rows(commented)} begins with #: read as a run; delete the line if it is a comment"]
 
 
-def _twice(raw: pd.DataFrame, sources: Mapping[str, Source], path: object) -> list[str]:
+def _twice(raw: pd.DataFrame, sources: Mapping[str, ColumnSource], path: object) -> list[str]:
     """Rows equal in every cell, of a table whose runs have no names."""
     same = raw.map(str).duplicated()
     if "run_id" in sources or not same.any():

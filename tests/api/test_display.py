@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from ie_scaling.api.display import Shown, Summary
+from ie_scaling.api.display import Shown, ShownSummary
 
 
 class Result(Shown):
@@ -10,7 +10,7 @@ class Result(Shown):
 
     def describe(self):
         table = pd.DataFrame({"mean": [1.23456789, 1e-9]}, index=["<E>", "omega"])
-        return Summary("Title <b>", ("a line & more",), table, ("<script>",))
+        return ShownSummary("Title <b>", ("a line & more",), table, ("<script>",))
 
 
 def test_a_summary_is_short_text_with_the_warnings_last():

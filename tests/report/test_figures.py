@@ -20,7 +20,7 @@ def drawn(figure):
 
 
 def test_ranks_beyond_the_columns_are_a_last_column_and_rows_are_in_order_of_expected_rank():
-    summary = ranking.Summary.of(LOSS_WA, 3)
+    summary = ranking.RankSummary.of(LOSS_WA, 3)
     figure = figures.rank_heatmap(NAMES, summary.rank_probability_AK, "", summary.expected_rank_A)
     cells, labels, columns = drawn(figure)
     order_A = np.argsort(ranking.expected_rank(LOSS_WA))

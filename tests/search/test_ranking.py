@@ -34,7 +34,7 @@ def test_probabilities_are_doubly_stochastic():
 
 
 def test_batches_equal_the_whole():
-    summary = ranking.Summary(5, 3)
+    summary = ranking.RankSummary(5, 3)
     for batch in np.array_split(LOSS_WA, 7):
         summary.add(batch)
     np.testing.assert_allclose(summary.rank_probability_AK, ranking.rank_probabilities(LOSS_WA, 3))
@@ -44,9 +44,9 @@ def test_batches_equal_the_whole():
 
 def test_many_candidates_are_ranked_by_histogram(monkeypatch):
     loss_WA = 3 + np.random.default_rng(2).gamma(2.0, 0.01, size=(40, 3000))
-    exact = ranking.Summary.of(loss_WA, 5)
+    exact = ranking.RankSummary.of(loss_WA, 5)
     monkeypatch.setattr(ranking, "SORTED", 10)
-    ours = ranking.Summary.of(loss_WA, 5)
+    ours = ranking.RankSummary.of(loss_WA, 5)
     np.testing.assert_array_equal(ours.rank_probability_AK, exact.rank_probability_AK)
     np.testing.assert_allclose(ours.expected_rank_A, exact.expected_rank_A, atol=0.3)
 

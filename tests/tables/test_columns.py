@@ -6,11 +6,11 @@ from experiments import fit
 from ie_scaling.errors import InputError
 from ie_scaling.running import config as config_lib
 from ie_scaling.tables import columns
-from ie_scaling.tables.columns import Source
+from ie_scaling.tables.columns import ColumnSource
 
 
 def test_a_map_is_read_as_python_as_json_and_as_a_mapping():
-    expected = {"n_params_total": (Source("N"),), "n_tokens": (Source("1e9 * D"), Source("D", 1e9))}
+    expected = {"n_params_total": (ColumnSource("N"),), "n_tokens": (ColumnSource("1e9 * D"), ColumnSource("D", 1e9))}
     for text in (
         "{'n_params_total': 'N', 'n_tokens': '1e9 * D'}",
         '{"n_params_total": "N", "n_tokens": "1e9 * D"}',
@@ -18,14 +18,14 @@ def test_a_map_is_read_as_python_as_json_and_as_a_mapping():
     ):
         assert columns.parse(text) == expected
         assert columns.canonical(text) == '{"n_params_total": "N", "n_tokens": "1e9 * D"}'
-    assert columns.parse("{'loss': {'column': 'L', 'scale': 0.5}}") == {"loss": (Source("L", 0.5),)}
+    assert columns.parse("{'loss': {'column': 'L', 'scale': 0.5}}") == {"loss": (ColumnSource("L", 0.5),)}
     assert columns.canonical(columns.canonical("")) == ""
 
 
 def test_a_column_that_is_named_like_a_product_is_that_column():
     chosen = columns.parse("{'n_tokens': '1e9 * D'}")
-    assert columns.resolve(chosen, ["1e9 * D", "D"], "t.csv") == {"n_tokens": Source("1e9 * D")}
-    assert columns.resolve(chosen, ["D"], "t.csv") == {"n_tokens": Source("D", 1e9)}
+    assert columns.resolve(chosen, ["1e9 * D", "D"], "t.csv") == {"n_tokens": ColumnSource("1e9 * D")}
+    assert columns.resolve(chosen, ["D"], "t.csv") == {"n_tokens": ColumnSource("D", 1e9)}
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_a_bad_map_is_one_line_that_names_the_entry(text, words):
 
 
 def test_two_numbers_of_one_column_and_two_factors_are_meant():
-    assert columns.parse("{'n_params_total': 'N', 'n_tokens': '20 * N'}")["n_tokens"][-1] == Source("N", 20.0)
+    assert columns.parse("{'n_params_total': 'N', 'n_tokens': '20 * N'}")["n_tokens"][-1] == ColumnSource("N", 20.0)
     assert columns.parse("{'run_id': 'name', 'model_id': 'name'}")
 
 
@@ -79,7 +79,7 @@ def test_a_map_onto_a_name_that_the_table_has_is_refused_unless_that_column_move
     with pytest.raises(InputError, match="a column 'loss' of its own beside 'val'"):
         columns.resolve(columns.parse("{'loss': 'val'}"), ["loss", "val"], "t.csv")
     moved = columns.resolve(columns.parse("{'loss': 'val', 'notes': 'loss'}"), ["loss", "val"], "t.csv")
-    assert moved == {"loss": Source("val"), "notes": Source("loss")}
+    assert moved == {"loss": ColumnSource("val"), "notes": ColumnSource("loss")}
 
 
 def test_a_configuration_takes_a_map_as_text_or_as_a_group():
