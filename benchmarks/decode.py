@@ -107,18 +107,12 @@ def measure_ours(a: Architecture, batch: int) -> dict:
     """As `configs/time_decode.py` times."""
     host_memory.keep_freed_blocks()
     from ie_scaling.latency import benchmark
-    from ie_scaling.latency.config import TimeDecodeConfig
+    from ie_scaling.latency.config import TimingConfig
+    from ie_scaling.workload import Case, Workload
 
-    config = TimeDecodeConfig(
-        architectures=(a.name,),
-        batch=(batch,),
-        prompt_tokens=_PROMPT.value,
-        new_tokens=_NEW.value,
-        dtype=_DTYPE.value,
-        repeats=_REPEATS.value,
-        max_repeats=_REPEATS.value,
-    )
-    timed = benchmark.time_cases(config.resolve_cases(_DTYPE.value), config)
+    load = Workload(batch=batch, prompt_tokens=_PROMPT.value, new_tokens=_NEW.value, dtype=_DTYPE.value)
+    config = TimingConfig(repeats=_REPEATS.value, max_repeats=_REPEATS.value)
+    timed = benchmark.time_cases([Case(architecture=a, workload=load)], config)
     (row,), samples = timed.rows, timed.samples
     n_steps = _NEW.value - 1
     return {

@@ -20,7 +20,7 @@ from experiments.latency_study.config import (
     ProportionsConfig,
     RandomConfig,
 )
-from ie_scaling.latency.config import TimeDecodeConfig
+from experiments.time_decode import Config as DecodeConfig
 from ie_scaling.running.config import to_config_dict
 from ie_scaling.workload import LENGTHS
 
@@ -62,5 +62,5 @@ def accelerator() -> Config:
         random=RandomConfig(prompt_tokens=(64, long[0]), new_tokens=(32, long[1]), max_request_s=4.0),
         max_case_gib=32.0,
         assumed=AssumedRatesConfig(bytes_per_s=1e12, flops_per_s=1e14, compile_s=10.0, compile_s_per_layer=0.5),
-        decode=TimeDecodeConfig(dtype="bfloat16", repeats=10, max_repeats=20, max_measure_s=15.0),
+        decode=DecodeConfig(dtype="bfloat16", repeats=10, max_repeats=20, max_measure_s=15.0),
     )

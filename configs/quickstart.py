@@ -9,8 +9,8 @@ nats per token) lie well below the unigram entropy of the text (5.2). Interrupte
 
 from experiments.quickstart import Config
 from experiments.select import Config as SelectConfig
+from experiments.time_decode import Config as DecodeConfig
 from ie_scaling.corpus.config import CorpusConfig
-from ie_scaling.latency.config import TimeDecodeConfig
 from ie_scaling.running.config import to_config_dict
 from ie_scaling.train.config import OptimizerConfig, RecipeConfig
 
@@ -43,9 +43,7 @@ def get_config():
             optimizer=OptimizerConfig(learning_rate=1e-2),
             eval_tokens=32_768,
         ),
-        decode=TimeDecodeConfig(
-            prompt_tokens=32, new_tokens=64, max_repeats=200, max_measure_s=1.0, relative_error=0.1
-        ),
+        decode=DecodeConfig(prompt_tokens=32, new_tokens=64, max_repeats=200, max_measure_s=1.0, relative_error=0.1),
         select=SelectConfig(max_latency_ratio=1.8),
     )
     return to_config_dict(study, "quickstart")

@@ -9,9 +9,9 @@ the same size. Writes latency.csv (a row for each shape and batch size), samples
 diagnostics.json (medians not known well enough, drift).
 """
 
-from ie_scaling.latency.config import TimeDecodeConfig
+from experiments.time_decode import Config
 from ie_scaling.running.config import to_config_dict
 
 
 def get_config():
-    return to_config_dict(TimeDecodeConfig(), "time_decode")
+    return to_config_dict(Config(), "time_decode")

@@ -6,16 +6,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ie_scaling import accounting, workload
-from ie_scaling.latency.config import TimeDecodeConfig
+from ie_scaling.architecture import Architecture
+from ie_scaling.errors import InputError
+from ie_scaling.latency.config import DEFAULT_ARCHITECTURES, TimingConfig
 from ie_scaling.running import diagnostic, files, identity, workdir
+from ie_scaling.running.config import one_of, require
 from ie_scaling.running.diagnostic import Diagnostic, Kind
 from ie_scaling.shapes import lookup
-from ie_scaling.workload import Case
+from ie_scaling.workload import LENGTHS, Case, Workload
 
 if TYPE_CHECKING:
     from ie_scaling.latency.benchmark import Timed
 
-Config = TimeDecodeConfig
 HEADER = (
     f"{'architecture':44} {'size':>8} {'batch':>5} {'TTFT ms':>8} {'TPOT ms':>8} {'p10':>7} {'p90':>7} {'/floor':>6} "
     f"{'tok/s':>7} {'GiB':>5} {'count':>5}"
@@ -23,6 +25,76 @@ HEADER = (
 ASSUMED_BYTES_PER_S = 10e9
 ASSUMED_FLOPS_PER_S = 3e10
 ASSUMED_COMPILE_S_PER_LAYER = 0.25
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config(TimingConfig):
+    """Time decoding of a list of architectures, each at each batch size, side by side, with random weights.
+
+    Each of `architectures` is a shape's name (d512-n8-h8-k2-c64-f1536-v50432), a public model's (llama-3.2-1b) or the
+    path of a Hugging Face config.json. `workload` names the lengths; `prompt_tokens` and `new_tokens` override them.
+    `temperature` 0 is greedy. `cache_room` 0 is as many as the request needs. `dtype` "auto" is float32 on a CPU
+    and bfloat16 on accelerators. `tensor` devices share each request, heads and MLP split between them. Each case is
+    timed `repeats` to `max_repeats` times, until the 95 % interval of the median of e2e_s is within `relative_error`,
+    or until `max_measure_s` a case have passed in all.
+    """
+
+    architectures: tuple[str, ...] = DEFAULT_ARCHITECTURES
+    workload: str = "short"
+    batch: tuple[int, ...] = (1,)
+    prompt_tokens: int | None = None
+    new_tokens: int | None = None
+    dtype: str = "auto"
+    mode: str = "loop"
+    temperature: float = 0.0
+    cache_room: int = 0
+
+    def __post_init__(self) -> None:
+        require(bool(self.architectures), "architectures", self.architectures, "must name at least one architecture")
+        require(bool(self.batch), "batch", self.batch, "must name at least one batch size")
+        one_of(self, "workload", LENGTHS)
+        super().__post_init__()
+        self.resolve_workloads("float32")
+        require(len(set(self.batch)) == len(self.batch), "batch", self.batch, "must not name one twice")
+        names = [a.name for a in self.resolve_architectures()]
+        for spec, name in zip(self.architectures, names, strict=True):
+            require(names.count(name) == 1, "architectures", spec, "is listed twice")
+
+    @property
+    def shape_specs(self) -> tuple[str, ...]:
+        """The shapes as they were named."""
+        return self.architectures
+
+    def resolve_architectures(self) -> tuple[Architecture, ...]:
+        """The architectures, in the order given."""
+        resolved = []
+        for spec in self.architectures:
+            try:
+                resolved.append(lookup.resolve(spec))
+            except InputError as error:
+                raise InputError(f"architectures: {error}") from None
+        return tuple(resolved)
+
+    def resolve_workloads(self, auto_dtype: str) -> tuple[Workload, ...]:
+        """The workload at each batch size, with `auto_dtype` where dtype is "auto"."""
+        prompt_tokens, new_tokens = LENGTHS[self.workload]
+        return tuple(
+            Workload(
+                batch=batch,
+                prompt_tokens=prompt_tokens if self.prompt_tokens is None else self.prompt_tokens,
+                new_tokens=new_tokens if self.new_tokens is None else self.new_tokens,
+                dtype=auto_dtype if self.dtype == "auto" else self.dtype,
+                mode=self.mode,
+                temperature=self.temperature,
+                cache_room=self.cache_room,
+            )
+            for batch in self.batch
+        )
+
+    def resolve_cases(self, auto_dtype: str) -> tuple[Case, ...]:
+        """Every architecture under the workload at every batch size."""
+        loads = self.resolve_workloads(auto_dtype)
+        return tuple(Case(architecture=a, workload=load) for a in self.resolve_architectures() for load in loads)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,8 +12,8 @@ from experiments.latency_study import design, findings, law_check, page
 from experiments.latency_study.config import Config
 from experiments.latency_study.design import HELD_OUT, RANDOM, Sweep
 from experiments.latency_study.timings import Timings
+from experiments.time_decode import Config as DecodeConfig
 from ie_scaling.latency import benchmark
-from ie_scaling.latency.config import TimeDecodeConfig
 from ie_scaling.running import config as config_lib
 from ie_scaling.running import diagnostic, environment, files, workdir
 from ie_scaling.running.diagnostic import Diagnostic, Kind
@@ -60,7 +60,7 @@ def run(config: Config, sweeps: Sequence[Sweep], directory: Path) -> list[Diagno
     return diagnostics
 
 
-def time_sweep(sweep: Sweep, config: TimeDecodeConfig, directory: Path) -> list[Diagnostic]:
+def time_sweep(sweep: Sweep, config: DecodeConfig, directory: Path) -> list[Diagnostic]:
     """Time the cases of one sweep: latency.csv (with columns sweep, series, x) and samples.jsonl."""
 
     def work() -> list[Diagnostic]:

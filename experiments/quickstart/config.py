@@ -4,8 +4,8 @@ import dataclasses
 
 from experiments.fit import Config as FitConfig  # beside the fields `fit` and `select`
 from experiments.select import Config as SelectConfig
+from experiments.time_decode import Config as DecodeConfig
 from ie_scaling.errors import InputError, short
-from ie_scaling.latency.config import TimeDecodeConfig
 from ie_scaling.running.config import require
 from ie_scaling.shapes import lookup
 from ie_scaling.train.config import RecipeConfig, TrainConfig
@@ -33,7 +33,7 @@ class Config:
     n_parallel: int = 1
     recipe: RecipeConfig = RecipeConfig()
     runtime: RuntimeConfig = RuntimeConfig()
-    decode: TimeDecodeConfig = TimeDecodeConfig()
+    decode: DecodeConfig = DecodeConfig()
     fit: FitConfig = FitConfig()
     select: SelectConfig = SelectConfig()
 

@@ -12,7 +12,7 @@ from ie_scaling import workload
 from ie_scaling.errors import InputError
 from ie_scaling.latency import timing
 from ie_scaling.latency.ceilings import Ceilings, Probe, probe_bytes, typical
-from ie_scaling.latency.config import TimeDecodeConfig
+from ie_scaling.latency.config import TimingConfig
 from ie_scaling.model import sharding
 from ie_scaling.model.decoding.engine import Engine, compile_engine
 from ie_scaling.model.decoding.weights import random_weights
@@ -46,10 +46,8 @@ def default_dtype() -> str:
     return "float32" if jax.default_backend() == "cpu" else "bfloat16"
 
 
-def time_cases(cases: Sequence[Case], config: TimeDecodeConfig) -> Timed:
+def time_cases(cases: Sequence[Case], config: TimingConfig) -> Timed:
     """Time these cases, in as few groups as fit memory; all of a group are interleaved.
-
-    Of `config`, only how to measure counts (repeats, limits, warm-up, tensor, seed), not what.
 
     Raises:
       InputError: a case that does not fit, before anything is compiled.
@@ -126,7 +124,7 @@ def available_bytes() -> int:
     return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
-def _time_group(cases: Sequence[Case], config: TimeDecodeConfig, label: str) -> Timed:
+def _time_group(cases: Sequence[Case], config: TimingConfig, label: str) -> Timed:
     engines = _compile(cases, config, label)
     probe = Probe(_working_sets(cases, config.tensor), cases[0].workload.dtype)
     by_round: list[Ceilings] = []
@@ -154,7 +152,7 @@ def _time_group(cases: Sequence[Case], config: TimeDecodeConfig, label: str) -> 
     return Timed(rows, lines, _failures(rows, samples, config, label))
 
 
-def _compile(cases: Sequence[Case], config: TimeDecodeConfig, label: str) -> dict[str, Engine]:
+def _compile(cases: Sequence[Case], config: TimingConfig, label: str) -> dict[str, Engine]:
     mesh = sharding.make_mesh(tensor=config.tensor, devices=jax.devices()[: config.tensor])
     engines, weights = {}, {}
     with Progress(f"compile decode{label}", len(cases), "cases") as progress:
@@ -168,7 +166,7 @@ def _compile(cases: Sequence[Case], config: TimeDecodeConfig, label: str) -> dic
 
 
 def _failures(
-    rows: Sequence[dict[str, Any]], samples: Sequence[timing.Sample], config: TimeDecodeConfig, label: str
+    rows: Sequence[dict[str, Any]], samples: Sequence[timing.Sample], config: TimingConfig, label: str
 ) -> list[str]:
     """Medians that are not known well enough, and drift."""
     failures = [

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from experiments import time_decode
+from ie_scaling.errors import InputError
 from ie_scaling.latency import ceilings
-from ie_scaling.latency.config import TimeDecodeConfig
 from ie_scaling.running import diagnostic, runner
 from ie_scaling.tables import latency_table
 
 SHAPES = ("d16-n1-h2-k1-c8-f24-v32", "d16-n2-h2-k2-c8-f24-v32-tied")
-CONFIG = TimeDecodeConfig(
+CONFIG = time_decode.Config(
     architectures=SHAPES, prompt_tokens=4, new_tokens=5, batch=(2,), repeats=6, max_repeats=7, relative_error=1e9
 )
 
@@ -83,3 +83,34 @@ def test_the_estimate_names_every_shape():
     text = time_decode.estimate(CONFIG, [])
     assert "d16-n1-h2-k1-c8-f24-v32, batch 2: 2,992 parameters" in text
     assert "about" in text.splitlines()[-1]
+
+
+def test_every_architecture_is_timed_at_every_batch_size():
+    config = time_decode.Config(architectures=(SHAPES[0], "gpt2"), batch=(1, 8), prompt_tokens=3, new_tokens=5)
+    cases = config.resolve_cases("bfloat16")
+    assert [(case.architecture.name == SHAPES[0], case.workload.batch) for case in cases] == [
+        (True, 1),
+        (True, 8),
+        (False, 1),
+        (False, 8),
+    ]
+    assert {(case.workload.prompt_tokens, case.workload.new_tokens) for case in cases} == {(3, 5)}
+    assert {case.workload.dtype for case in cases} == {"bfloat16"}
+    assert config.shape_specs == (SHAPES[0], "gpt2")
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"architectures": ()}, "at least one architecture"),
+        ({"architectures": ("gtp2",)}, "architectures: .*unknown architecture"),
+        ({"architectures": (SHAPES[0], SHAPES[0])}, "is listed twice"),
+        ({"batch": ()}, "at least one batch size"),
+        ({"batch": (2, 2)}, "must not name one twice"),
+        ({"workload": "long"}, "workload='long': must be one of"),
+        ({"seed": -1}, "seed=-1"),
+    ],
+)
+def test_what_cannot_be_timed_is_named(fields, words):
+    with pytest.raises(InputError, match=words):
+        time_decode.Config(**fields)

@@ -6,10 +6,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from experiments import time_decode
 from ie_scaling import accounting
 from ie_scaling.architecture import Architecture
 from ie_scaling.errors import InputError
-from ie_scaling.latency.config import TimeDecodeConfig
 from ie_scaling.shapes import lookup
 
 LLAMA = {
@@ -33,7 +33,10 @@ def test_a_config_json_a_public_name_and_a_shape_name_agree(tmp_path):
     path.write_text(json.dumps(LLAMA))
     a = lookup.resolve("Llama-3.2-1B")
     assert lookup.resolve(str(path)) == a == lookup.resolve(a.name)
-    assert TimeDecodeConfig(architectures=(str(path), SMALL)).resolve_architectures() == (a, Architecture.parse(SMALL))
+    assert time_decode.Config(architectures=(str(path), SMALL)).resolve_architectures() == (
+        a,
+        Architecture.parse(SMALL),
+    )
 
 
 @pytest.mark.parametrize("name", lookup.PUBLIC_SHAPES)
@@ -137,15 +140,15 @@ def test_a_file_that_is_no_config(tmp_path):
 )
 def test_a_bad_field_is_one_clear_line(changes, message):
     with pytest.raises(ValueError, match=message) as error:
-        TimeDecodeConfig(**changes)
+        time_decode.Config(**changes)
     assert "\n" not in str(error.value)
 
 
 def test_a_named_workload_gives_the_lengths_and_fields_override_them():
-    loads = TimeDecodeConfig(workload="bian2025b", new_tokens=9, batch=(4, 1)).resolve_workloads("bfloat16")
+    loads = time_decode.Config(workload="bian2025b", new_tokens=9, batch=(4, 1)).resolve_workloads("bfloat16")
     load = loads[0]
     assert (load.prompt_tokens, load.new_tokens, load.batch, load.dtype) == (4096, 9, 4, "bfloat16")
-    assert TimeDecodeConfig(workload="bian2025", dtype="float32").resolve_workloads("bfloat16")[0].dtype == "float32"
+    assert time_decode.Config(workload="bian2025", dtype="float32").resolve_workloads("bfloat16")[0].dtype == "float32"
 
 
 def test_notes_are_a_line_for_each_shape_that_differs_once():

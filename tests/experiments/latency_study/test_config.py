@@ -5,8 +5,8 @@ import dataclasses
 import pytest
 
 from experiments.latency_study.config import Config
+from experiments.time_decode import Config as DecodeConfig
 from ie_scaling.errors import InputError
-from ie_scaling.latency.config import TimeDecodeConfig
 
 
 @pytest.mark.parametrize(
@@ -17,8 +17,8 @@ from ie_scaling.latency.config import TimeDecodeConfig
         ({"depths": (2, 4)}, r"depths=\(2, 4\): must be at least three"),
         ({"batches": (1, 1)}, r"batches=\(1, 1\): must not repeat"),
         ({"aspect_ratios": (9.0, 3.0)}, r"aspect_ratios=\(9.0, 3.0\): must be \(least, most\)"),
-        ({"decode": TimeDecodeConfig(new_tokens=5)}, r"decode.new_tokens=5: is the study's to set"),
-        ({"decode": TimeDecodeConfig(tensor=2)}, r"decode.tensor=2: must be 1 where a law is fitted"),
+        ({"decode": DecodeConfig(new_tokens=5)}, r"decode.new_tokens=5: is the study's to set"),
+        ({"decode": DecodeConfig(tensor=2)}, r"decode.tensor=2: must be 1 where a law is fitted"),
     ],
 )
 def test_a_broken_rule_names_field_value_and_rule(changes, message):

@@ -17,8 +17,8 @@ from experiments.latency_study.config import (
     ProportionsConfig,
     RandomConfig,
 )
+from experiments.time_decode import Config as DecodeConfig
 from ie_scaling.errors import InputError
-from ie_scaling.latency.config import TimeDecodeConfig
 from ie_scaling.running import diagnostic, runner
 from ie_scaling.tables.latency_table import LATENCY_COLUMNS
 
@@ -39,7 +39,7 @@ TINY = Config(
         d_model=16, n_layers=1, prompt_tokens=6, new_tokens=3, batches=(1,), mlp_ratios=(1.0, 3.0)
     ),
     random=RandomConfig(n_training=4, n_held_out=0, prompt_tokens=(2, 6), new_tokens=(2, 4)),
-    decode=TimeDecodeConfig(warmup=1, repeats=6, max_repeats=6, relative_error=1e9),
+    decode=DecodeConfig(warmup=1, repeats=6, max_repeats=6, relative_error=1e9),
     n_resamples=200,
 )
 

@@ -10,11 +10,11 @@ import pytest
 from experiments import fit, quickstart
 from experiments.quickstart import stages
 from experiments.select import Config as SelectConfig
+from experiments.time_decode import Config as DecodeConfig
 from ie_scaling.architecture import Architecture
 from ie_scaling.corpus import prepare
 from ie_scaling.corpus.config import CorpusConfig
 from ie_scaling.errors import InputError
-from ie_scaling.latency.config import TimeDecodeConfig
 from ie_scaling.laws.bayes import posterior
 from ie_scaling.running import config as config_lib
 from ie_scaling.running import diagnostic, runner, workdir
@@ -49,7 +49,7 @@ def config(tmp_path_factory):
             eval_tokens=2048,
             optimizer=OptimizerConfig(learning_rate=0.01),
         ),
-        decode=TimeDecodeConfig(prompt_tokens=4, new_tokens=4, repeats=3, max_repeats=3),
+        decode=DecodeConfig(prompt_tokens=4, new_tokens=4, repeats=3, max_repeats=3),
         fit=fit.Config(method="least_squares", n_bootstrap=100, n_starts=8),
         select=SelectConfig(max_latency_ratio=100.0),
     )
