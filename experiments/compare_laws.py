@@ -180,8 +180,9 @@ def not_converged(table: pd.DataFrame) -> list[Diagnostic]:
 def figures(result: Comparison, directory: Path) -> None:
     """Every law's errors with their intervals."""
     from ie_scaling.report import figures as draw
+    from ie_scaling.report import law_figures
 
-    draw.save(draw.law_contest(result.table), directory / "figures" / "contest.png")
+    draw.save(law_figures.law_contest(result.table), directory / "figures" / "contest.png")
 
 
 def show(directory: Path) -> None:

@@ -217,39 +217,6 @@ def loss_against_latency(table: pd.DataFrame, names: Sequence[str], bound_s: flo
     return figure
 
 
-def law_contest(table: pd.DataFrame) -> Figure:
-    """For each table a row of two panels: mean squared error of every law on models, and on sizes, left out.
-
-    `table` is comparison.csv; 90 % intervals over models, log scale, best extrapolation at the top.
-    """
-    names = list(table["table"].unique())
-    n_laws = max((table["table"] == name).sum() for name in names)
-    figure = Figure(figsize=(10, len(names) * (1.1 + 0.21 * n_laws)), dpi=120, layout="constrained")
-    panels = figure.subplots(len(names), 2, squeeze=False, sharey="row")
-    for row, name in zip(panels, names, strict=True):
-        group = table[table["table"] == name].sort_values("mse_extrapolation")
-        labels = [f"{law} ({tie}), N {count}" for law, tie, count in group[["law", "tie", "count"]].to_numpy()]
-        families = {law: f"C{index % 10}" for index, law in enumerate(dict.fromkeys(table["law"]))}
-        for axes, score in zip(row, ("cross_validation", "extrapolation"), strict=True):
-            axes.spines[["top", "right"]].set_visible(False)
-            axes.grid(alpha=0.25, linewidth=0.6)
-            for position, entry in enumerate(group.to_dict("records")):
-                low, middle, high = (1e4 * entry[f"mse_{score}{tail}"] for tail in ("_lo90", "", "_hi90"))
-                reach = [[max(middle - low, 0)], [max(high - middle, 0)]]
-                axes.errorbar(
-                    [middle], [position], xerr=reach, fmt="o", markersize=4, capsize=2, color=families[entry["law"]]
-                )
-            axes.set_xscale("log")
-            axes.xaxis.set_major_formatter(LogFormatterSciNotation())
-            axes.xaxis.set_minor_formatter(NullFormatter())
-            axes.set_title(f"{name}: {score.replace('_', '-')}", fontsize=9, loc="left")
-        row[0].set_yticks(range(len(labels)), labels, fontsize=7)
-        row[0].invert_yaxis()
-    for axes in panels[-1]:
-        axes.set_xlabel("mean squared error, 1e-4 nats², 90 % over models")
-    return figure
-
-
 def _error_bars(axes: Axes, intervals: Sequence[Interval], y: Sequence[float], color: str, label: str) -> None:
     means = np.array([interval.mean for interval in intervals])
     low = means - [interval.lo90 for interval in intervals]

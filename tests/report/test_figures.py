@@ -4,7 +4,9 @@ import errno
 import tempfile
 
 import numpy as np
+import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
 from ie_scaling.report import figures
 from ie_scaling.search import ranking
@@ -51,3 +53,18 @@ def test_finished_results_are_shown_where_nothing_may_be_written(tmp_path, monke
     monkeypatch.setattr(tempfile, "mkstemp", refuse(errno.ENOSPC))
     with pytest.raises(OSError, match="no"):
         figures.refresh(figures.rank_heatmap(["a", "b"], np.eye(2), ""), tmp_path / "ranks.png")
+
+
+def test_heatmap_puts_the_best_expected_rank_on_top():
+    figure = figures.rank_heatmap(["worse", "better"], np.array([[0.2, 0.8], [0.8, 0.2]]))
+    assert isinstance(figure, Figure)
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["better", "worse"]
+
+
+def test_loss_curves_draw_a_band_for_each_budget():
+    runs = pd.DataFrame({"n_params": [1e6, 2e6, 1e6], "n_tokens": [1e8, 1e8, 2e8], "loss": [3.0, 2.9, 2.8]})
+    x = np.array([1e6, 2e6])
+    bands = [figures.Band(str(k), x, x * 0 + 3 - k, x * 0 + 2.9 - k, x * 0 + 3.1 - k) for k in range(2)]
+    axes = figures.loss_curves(runs, bands, "n_params", "parameters").axes[0]
+    assert len(axes.lines) == 2
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["100M tokens", "200M tokens"]

@@ -1,6 +1,7 @@
 """Figures of laws: a panel for each fit, quantity, check or parameter, and nothing drawn where nothing is known."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from ie_scaling.laws import forms, least_squares
@@ -70,3 +71,16 @@ def test_families_stand_above_what_they_have_in_common():
     assert [axes.get_title() for axes in figure.axes] == ["kappa", "slope_D"]
     assert [axes.get_xscale() for axes in figure.axes] == ["log", "linear"]
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["a", "b", "in common"]
+
+
+def test_the_contest_has_a_panel_for_each_table_and_score():
+    rows = []
+    for table in ("one", "two"):
+        for law, value in (("a", 2e-4), ("b", 1e-4)):
+            row = {"table": table, "law": law, "tie": "free", "count": "total"}
+            for score in ("cross_validation", "extrapolation"):
+                row |= {f"mse_{score}{tail}": value * scale for tail, scale in (("", 1), ("_lo90", 0.5), ("_hi90", 2))}
+            rows.append(row)
+    panels = law_figures.law_contest(pd.DataFrame(rows)).axes
+    assert len(panels) == 4
+    assert [label.get_text() for label in panels[0].get_yticklabels()] == ["b (free), N total", "a (free), N total"]
