@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from ie_scaling.inference.config import NutsConfig
 from ie_scaling.laws import bayes, choices, least_squares
-from ie_scaling.laws.choices import Method, Objective, Resample
-from ie_scaling.running import config as config_lib
+from ie_scaling.laws.choices import FitMethod, Objective, Resample
 from ie_scaling.running import diagnostic, files, workdir
-from ie_scaling.running.config import at_least, positive, require
+from ie_scaling.running.config import at_least, positive, require, to_plain
 from ie_scaling.running.diagnostic import Diagnostic, Kind
 from ie_scaling.running.progress import Progress, say
 
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ie_scaling.laws.evidence.record import FitRecord, Fitted
-    from ie_scaling.laws.reading import Split
+    from ie_scaling.laws.reading import PosedSplit
 
 SECONDS_LEAST_SQUARES, SECONDS_BAYES, BOOTSTRAPS_A_SECOND = 5, 40, 1000
 
@@ -71,7 +70,7 @@ class Config:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Result:
+class FitResult:
     """A fit with its predictions, what fit.json and fit_report say, and the diagnostics with their details."""
 
     fitted: Fitted
@@ -89,7 +88,7 @@ def inputs_of(config: Config) -> workdir.Inputs:
     return run_source.inputs("runs", config.runs) | run_source.inputs("holdout", config.holdout, or_filter=True)
 
 
-def load(config: Config) -> Split:
+def load(config: Config) -> PosedSplit:
     """The law posed on the rows to fit, and the rows only to predict, checked.
 
     Raises:
@@ -110,25 +109,25 @@ def load(config: Config) -> Split:
         where=config.where,
         holdout=config.holdout,
         columns=config.columns,
-        gives_intervals=config.method != Method.LEAST_SQUARES or resamples_models,
+        gives_intervals=config.method != FitMethod.LEAST_SQUARES or resamples_models,
     )
 
 
-def preview(_: Config, loaded: Split) -> list[Diagnostic]:
+def preview(_: Config, loaded: PosedSplit) -> list[Diagnostic]:
     """What is suspicious in the rows, and losses that cannot be compared."""
     from ie_scaling.laws import reading
 
     return diagnostic.each(Kind.TABLE, loaded.warnings) + reading.mixed_losses(loaded.problem.rows)
 
 
-def compute(config: Config, loaded: Split) -> Result:
+def compute(config: Config, loaded: PosedSplit) -> FitResult:
     """Fit, predict every row, and report."""
     from ie_scaling.laws.evidence import checklist, goodness, record
 
     fitted = fit(config, loaded)
     table = goodness.predict_table(loaded.by_name, fitted.point, fitted.draws)
     fit_json = files.finite(record.summarize(fitted, table))
-    return Result(
+    return FitResult(
         fitted=fitted,
         predictions=table,
         record=fit_json,
@@ -146,7 +145,7 @@ def compute(config: Config, loaded: Split) -> Result:
     )
 
 
-def fit(config: Config, split: Split) -> Fitted:
+def fit(config: Config, split: PosedSplit) -> Fitted:
     """Least squares, and from there the bootstrap and the posterior that are configured.
 
     Raises:
@@ -158,7 +157,7 @@ def fit(config: Config, split: Split) -> Fitted:
 
     problem, bootstrap, posterior = split.problem, None, None
     question = quantities.ask(problem, config.aspect_ratio, config.aspect_pair, config.flop_budgets)
-    prepared = None if config.method == Method.LEAST_SQUARES else bayes.prepare(problem, config.nuts)
+    prepared = None if config.method == FitMethod.LEAST_SQUARES else bayes.prepare(problem, config.nuts)
 
     say(f"least squares: {problem.law.name}, {len(problem)} rows, {config.objective}")
     if config.objective == Objective.SQUARED:
@@ -184,7 +183,7 @@ def fit(config: Config, split: Split) -> Fitted:
     return record.Fitted(
         split=split,
         question=question,
-        method=Method(config.method),
+        method=FitMethod(config.method),
         least_squares=point,
         bootstrap=bootstrap,
         posterior=posterior,
@@ -206,13 +205,13 @@ def _details(fitted: Fitted) -> dict[str, Any]:
     details: dict[str, Any] = {"least_squares": {"status": start.status, "reasons": list(start.reasons)}}
     if posterior is not None:
         gate = {"passed": not posterior.failures, "seconds": posterior.seconds}
-        details["bayes"] = gate | config_lib.to_plain(posterior.gate)
+        details["bayes"] = gate | to_plain(posterior.gate)
     if fitted.certificate is not None:
         details["certificate"] = fitted.certificate.verdict
     return details
 
 
-def save(result: Result, directory: Path) -> None:
+def save(result: FitResult, directory: Path) -> None:
     """The draws, predictions.csv, fit.json, fit_report and, of a posterior, certificate.json."""
     from ie_scaling.laws.evidence import checklist
     from ie_scaling.tables import cells
@@ -230,7 +229,7 @@ def save(result: Result, directory: Path) -> None:
     files.write_json(directory / "fit.json", result.record)
 
 
-def figures(result: Result, directory: Path) -> None:
+def figures(result: FitResult, directory: Path) -> None:
     """Of a posterior: what its priors allow, beside the losses."""
     if result.fitted.certificate is None:
         return
@@ -249,13 +248,13 @@ def show(directory: Path) -> None:
     print(f"{directory}: {', '.join(sorted(path.name for path in directory.glob('[a-z]*.*')))}")
 
 
-def estimate(config: Config, loaded: Split) -> str:
+def estimate(config: Config, loaded: PosedSplit) -> str:
     """Rows, law, free parameters and a rough time."""
     problem, law = loaded.problem, loaded.problem.law
     held_out = "none" if loaded.holdout is None else f"{len(loaded.holdout)} rows"
     seconds = (
         SECONDS_LEAST_SQUARES
-        + SECONDS_BAYES * (config.method != Method.LEAST_SQUARES)
+        + SECONDS_BAYES * (config.method != FitMethod.LEAST_SQUARES)
         + config.n_bootstrap // BOOTSTRAPS_A_SECOND
     )
     return (

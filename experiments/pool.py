@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from ie_scaling.errors import InputError
 from ie_scaling.inference.config import NutsConfig
 from ie_scaling.laws import choices
-from ie_scaling.running import config as config_lib
 from ie_scaling.running import diagnostic, files, workdir
-from ie_scaling.running.config import one_of, seeded
+from ie_scaling.running.config import one_of, seeded, to_plain
 from ie_scaling.running.diagnostic import Diagnostic, Kind
 from ie_scaling.running.progress import Progress
 
@@ -58,7 +57,7 @@ class Families:
     rows: dict[str, Observations]
 
 
-class Family(TypedDict):
+class FamilyRecord(TypedDict):
     """One family in pool.json."""
 
     n_rows: int
@@ -66,11 +65,30 @@ class Family(TypedDict):
     intervals: dict[str, DrawSummary]
 
 
+# pool.json; `lambda` is by how many sd of a prior families differ, and no name that a class could have.
+PoolRecord = TypedDict(
+    "PoolRecord",
+    {
+        "law": str,
+        "tie": str,
+        "count": str,
+        "runs": str,
+        "by": str,
+        "warnings": list[str],
+        "failures": list[str],
+        "families": dict[str, FamilyRecord],
+        "common": "dict[str, DrawSummary]",
+        "lambda": "DrawSummary",
+        "gate": dict[str, Any],
+    },
+)
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Pool:
     """What pool.json says, and a posterior of each family."""
 
-    answer: dict[str, Any]
+    answer: PoolRecord
     posteriors: dict[str, Posterior]
     diagnostics: list[Diagnostic]
 
@@ -141,7 +159,7 @@ def compute(config: Config, loaded: Families) -> Pool:
     }
     suspicious = list(dict.fromkeys(warning for rows in families.values() for warning in rows.warnings))
     failed = diagnostic.each(Kind.CONVERGENCE, gate.failures, f"bayes {law.name}")
-    answer = {
+    answer: PoolRecord = {
         "law": law.name,
         "tie": law.tie,
         "count": law.count,
@@ -152,12 +170,12 @@ def compute(config: Config, loaded: Families) -> Pool:
         "families": {name: _describe(families[name], posterior) for name, posterior in posteriors.items()},
         "common": {name: summarize(values) for name, values in pooled.common.items()},
         "lambda": summarize(pooled.spread_CS),
-        "gate": config_lib.to_plain(gate),
+        "gate": to_plain(gate),
     }
     return Pool(answer=answer, posteriors=posteriors, diagnostics=diagnostic.each(Kind.TABLE, suspicious) + failed)
 
 
-def _describe(rows: Observations, posterior: Posterior) -> Family:
+def _describe(rows: Observations, posterior: Posterior) -> FamilyRecord:
     return {"n_rows": len(rows), "n_models": len(rows.model_ids), "intervals": posterior.summary()}
 
 

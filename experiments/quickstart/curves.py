@@ -7,7 +7,7 @@ import numpy as np
 from ie_scaling.architecture import Architecture
 from ie_scaling.laws.bayes.posterior import Posterior
 from ie_scaling.laws.level import Level
-from ie_scaling.laws.proportions import Family
+from ie_scaling.laws.proportions import Proportions
 from ie_scaling.report.figures import Band
 
 
@@ -19,7 +19,7 @@ def bands(
     Members have the proportions of `template` at the posterior's reference aspect ratio, and `n_params` total
     parameters.
     """
-    features = Family.like(template).members(n_params, posterior.reference.R0, n_tokens)
+    features = Proportions.like(template).members(n_params, posterior.reference.R0, n_tokens)
     wider = features.d_model / template.d_model
     attention = dataclasses.replace(template.attention, d_model=features.d_model, n_heads=template.n_heads * wider)
     embedding = dataclasses.replace(template.embedding, d_model=features.d_model)

@@ -10,7 +10,7 @@ from ie_scaling.laws.bayes import fit_failures, quantities
 from ie_scaling.laws.bayes.posterior import Posterior
 from ie_scaling.laws.bayes.quantities import Question
 from ie_scaling.laws.bayes.sampler import Prepared
-from ie_scaling.laws.choices import Method, Objective, Resample
+from ie_scaling.laws.choices import FitMethod, Objective, Resample
 from ie_scaling.laws.evidence import certificate
 from ie_scaling.laws.least_squares import LeastSquaresFit, published
 from ie_scaling.laws.problem import Problem
@@ -51,10 +51,10 @@ def fit(settings: Settings, runs: RunSource, source: str, warned: Sequence[str] 
     """
     problem = _pose(settings, runs, warned)
     rows, mixed, question = problem.rows, reading.mixed_losses(problem.rows), quantities.ask(problem)
-    prepared = None if settings.method == Method.LEAST_SQUARES else bayes.prepare(problem, settings.nuts)
+    prepared = None if settings.method == FitMethod.LEAST_SQUARES else bayes.prepare(problem, settings.nuts)
     fitted = _least_squares(settings, problem)
     point, bootstrap = None, None
-    if settings.method != Method.BAYES:
+    if settings.method != FitMethod.BAYES:
         warnings = (*diagnostic.lines([*fitted.diagnose(), *mixed]), *rows.warnings)
         point = PointFit(fitted=fitted, source=source, warnings=warnings)
     if settings.n_bootstrap:
@@ -75,7 +75,7 @@ def _pose(settings: Settings, runs: RunSource, warned: Sequence[str]) -> Problem
     if settings.objective == Objective.SQUARED:
         published.check(law)
     resamples_models = settings.n_bootstrap > 0 and settings.resample == Resample.MODEL
-    gives_intervals = settings.method != Method.LEAST_SQUARES or resamples_models
+    gives_intervals = settings.method != FitMethod.LEAST_SQUARES or resamples_models
     with shown(False):  # warnings about the rows are in the result
         split = reading.split(runs, law, where=settings.where, gives_intervals=gives_intervals)
     new = [line for line in split.warnings if _words(line) not in map(_words, warned)]

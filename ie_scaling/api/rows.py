@@ -18,7 +18,7 @@ FRAME = "DataFrame"  # what messages call a table that comes from no file
 
 
 def read_runs(path: Table, columns: str | Mapping[str, Any] = "", where: str = "") -> pd.DataFrame:
-    """A run table, checked: a row a trained model or checkpoint; numbers as float64, text "" where blank.
+    """A run table, checked: one row per trained model or checkpoint; numbers as float64, text "" where blank.
 
     Columns are those of docs/run_table.md (n_params_total, n_tokens, loss in nats per token …), others as they are.
     `.attrs` has `remarks`, what was assumed, and `warnings`, what is suspicious.

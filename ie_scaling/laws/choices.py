@@ -10,7 +10,7 @@ COUNTS = ("total", "non_embedding", "effective")  # which N a law uses
 MOST_STARTS, MOST_RESAMPLES = 10_000, 1_000_000
 
 
-class Method(enum.StrEnum):
+class FitMethod(enum.StrEnum):
     """How a law is fitted."""
 
     LEAST_SQUARES = enum.auto()
@@ -49,7 +49,7 @@ def check_fitting(config: Any) -> None:
       InputError: a field that breaks one.
     """
     fix_columns(config)
-    options = {"count": ("", *COUNTS), "method": Method, "objective": Objective, "resample": Resample}
+    options = {"count": ("", *COUNTS), "method": FitMethod, "objective": Objective, "resample": Resample}
     for field, valid in options.items():
         one_of(config, field, valid)
     positive(config, "huber_delta")

@@ -12,7 +12,7 @@ Values = float | np.ndarray
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Family:
+class Proportions:
     """Proportions that members share.
 
     Attributes:
@@ -27,7 +27,7 @@ class Family:
     query_group: float
 
     @classmethod
-    def like(cls, template: Architecture) -> "Family":
+    def like(cls, template: Architecture) -> "Proportions":
         """With the proportions of one architecture."""
         t = template
         return cls(
@@ -38,12 +38,12 @@ class Family:
         )
 
     @classmethod
-    def of(cls, observations: Observations) -> "Family":
+    def of(cls, observations: Observations) -> "Proportions":
         """With the median proportions of a run table; NaN where it does not say."""
         return cls.of_features(observations.features)
 
     @classmethod
-    def of_features(cls, features: Features) -> "Family":
+    def of_features(cls, features: Features) -> "Proportions":
         """With the median proportions of these rows."""
         x = features
         return cls(

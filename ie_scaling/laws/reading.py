@@ -23,7 +23,7 @@ FEW_MODELS = 5  # a spread among fewer says next to nothing
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Split:
+class PosedSplit:
     """A law posed on the rows that are fitted, and the rows that are only predicted (None for none).
 
     `n_in_table` counts the rows of the tables; `where` and `held_out` are the words that chose the rows, `columns` the
@@ -56,7 +56,7 @@ def split(
     holdout: str = "",
     columns: str | Mapping[str, Any] = "",
     gives_intervals: bool = True,
-) -> Split:
+) -> PosedSplit:
     """A law posed on the rows that `where` keeps, and those that `holdout` names: a table, a row filter, or `rest`.
 
     `gives_intervals` says that the spread among models will matter: then few models are warned of.
@@ -78,7 +78,7 @@ def split(
         held_out = _rows_not_fitted(runs, index, holdout)
     if held_out is not None:
         held_out.require(law.needs, law.name)
-    return Split(
+    return PosedSplit(
         problem=pose(law, fitted),
         holdout=held_out,
         n_in_table=len(runs),

@@ -13,7 +13,7 @@ from ie_scaling.laws import forms
 from ie_scaling.laws.law import Support
 from ie_scaling.laws.least_squares.solver import LeastSquaresFit
 from ie_scaling.laws.observations import Observations
-from ie_scaling.laws.proportions import Family
+from ie_scaling.laws.proportions import Proportions
 from ie_scaling.report.figures import COLORS, MARKERS, si
 
 N_CURVE = 120
@@ -21,7 +21,7 @@ N_BUDGETS = 5  # curves of loss against aspect ratio: the budgets with most rows
 
 
 def predicted_against_actual(rows: Observations, fits: Sequence[LeastSquaresFit], fitted_R: np.ndarray) -> Figure:
-    """A panel a fit: predicted against actual loss, fitted and held-out rows in different colors."""
+    """One panel per fit: predicted against actual loss, fitted and held-out rows in different colors."""
     figure = Figure(figsize=(4.2 * len(fits), 4.2), dpi=120, layout="constrained")
     for axes, fit in zip(figure.subplots(1, len(fits), squeeze=False)[0], fits, strict=True):
         prediction_R = np.exp(fit.predict(rows.features))
@@ -42,7 +42,7 @@ def loss_against_aspect_ratio(rows: Observations, fits: Sequence[LeastSquaresFit
     """The most-trained sizes and budgets: losses against d/n, each fit's curve at that N_total and D."""
     figure = Figure(figsize=(7.2, 4.8), dpi=120, layout="constrained")
     axes = figure.subplots()
-    x, family = rows.features, Family.of(rows)
+    x, family = rows.features, Proportions.of(rows)
     groups = rows.frame.groupby([np.round(np.log(x.n_total) * 8), np.round(np.log(x.n_tokens) * 8)]).indices
     chosen = sorted(groups.values(), key=len, reverse=True)[:N_BUDGETS]
     for index, rows_of_group in enumerate(sorted(chosen, key=lambda group: -rows.loss_R[group].mean())):
@@ -82,7 +82,7 @@ def isoloss(rows: Observations, fit: LeastSquaresFit) -> Figure:
     """Contours of the fitted loss over N_total and d/n at the geometric-mean tokens, the trained shapes on it."""
     figure = Figure(figsize=(6.4, 4.6), dpi=120, layout="constrained")
     axes = figure.subplots()
-    x, family = rows.features, Family.of(rows)
+    x, family = rows.features, Proportions.of(rows)
     sizes = np.geomspace(x.n_total.min() / 1.5, x.n_total.max() * 1.5, 80)
     ratios = np.geomspace(x.aspect_ratio.min() / 1.5, x.aspect_ratio.max() * 1.5, 80)
     grid_n, grid_ratio = np.meshgrid(sizes, ratios)
@@ -160,7 +160,7 @@ def calibration(quantities: Mapping[str, Mapping[str, Any]]) -> Figure:
 
 
 def prior_checks(checks: Mapping[str, Any]) -> Figure:
-    """A panel a check: the 90 % interval that the priors alone give, and the posterior's, within it where all is well.
+    """One panel per check: the 90 % interval of the priors alone, and the posterior's, within it where all is well.
 
     `checks` is `prior_predictive` of certificate.json.
     """
@@ -181,7 +181,7 @@ def prior_checks(checks: Mapping[str, Any]) -> Figure:
 
 
 def families(pooled: Mapping[str, Any]) -> Figure:
-    """A panel a shape parameter: its 90 % interval in every family, and what the families have in common.
+    """One panel per shape parameter: its 90 % interval in every family, and what the families have in common.
 
     `pooled` is pool.json.
     """

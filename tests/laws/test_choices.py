@@ -9,7 +9,7 @@ from ie_scaling.laws import choices
 
 
 def test_choices_are_the_texts_of_a_configuration():
-    assert [*choices.Method] == ["least_squares", "bayes", "both"]
+    assert [*choices.FitMethod] == ["least_squares", "bayes", "both"]
     assert [*choices.Objective] == ["huber_log", "squared"]
     assert [*choices.Resample] == ["model", "row"]
 

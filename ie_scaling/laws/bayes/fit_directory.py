@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ie_scaling.errors import InputError
-from ie_scaling.laws.choices import Method
+from ie_scaling.laws.choices import FitMethod
 from ie_scaling.running import files
 
 POSTERIOR, BOOTSTRAP = "posterior.nc", "bootstrap.nc"
@@ -50,6 +50,6 @@ def _config(directory: Path) -> Mapping[str, Any]:
 
 def _promised(config: Mapping[str, Any]) -> str:
     """The file that method and n_bootstrap of a fit promise."""
-    if config.get("method") in (Method.BAYES, Method.BOTH):
+    if config.get("method") in (FitMethod.BAYES, FitMethod.BOTH):
         return POSTERIOR
     return BOOTSTRAP if config.get("n_bootstrap") else ""

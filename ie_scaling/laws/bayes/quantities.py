@@ -9,7 +9,7 @@ from ie_scaling.inference import numerics
 from ie_scaling.laws.least_squares.solver import predict_draws
 from ie_scaling.laws.observations import Features
 from ie_scaling.laws.problem import Problem
-from ie_scaling.laws.proportions import Family
+from ie_scaling.laws.proportions import Proportions
 
 ASPECT_RATIOS = np.geomspace(2, 2048, 512)
 SIZES = np.geomspace(1e-4, 1e4, 1024)  # of √(C/6) parameters
@@ -38,7 +38,7 @@ class Question:
     """
 
     problem: Problem
-    family: Family
+    family: Proportions
     n_total: float
     n_tokens: float
     aspect_ratio: float
@@ -59,7 +59,7 @@ def ask(
     largest = float(np.max(6 * x.n_total * x.n_tokens))
     return Question(
         problem=problem,
-        family=Family.of(problem.rows),
+        family=Proportions.of(problem.rows),
         n_total=reference.N0,
         n_tokens=reference.D0,
         aspect_ratio=aspect_ratio or reference.R0,

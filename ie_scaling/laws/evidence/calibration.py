@@ -21,7 +21,7 @@ from ie_scaling.inference import numerics, nuts
 from ie_scaling.laws.bayes import coordinates, noise, sampler
 from ie_scaling.laws.observations import Features, Observations
 from ie_scaling.laws.problem import Problem
-from ie_scaling.laws.proportions import Family
+from ie_scaling.laws.proportions import Proportions
 
 N_BAND = 4000  # simulated uniform samples behind a band
 CANDIDATE_RATIOS = (0.02, 0.35, 0.65, 0.98)  # quantiles of d/n whose shapes are compared
@@ -43,7 +43,7 @@ def candidates(observations: Observations) -> Features:
     """Four shapes beyond the table, from deep to wide, whose losses and ranks are calibrated too."""
     x = observations.features
     ratios = np.quantile(x.aspect_ratio, CANDIDATE_RATIOS)
-    return Family.of(observations).members(AHEAD * x.n_total.max(), ratios, AHEAD * x.n_tokens.max())
+    return Proportions.of(observations).members(AHEAD * x.n_total.max(), ratios, AHEAD * x.n_tokens.max())
 
 
 def simulate(problem: Problem, n_tables: int, seed: int, prior_scale: float = 1.0) -> Truths:

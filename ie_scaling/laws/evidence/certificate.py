@@ -16,7 +16,7 @@ from ie_scaling.laws import bayes
 from ie_scaling.laws.bayes import leave_out, quantities
 from ie_scaling.laws.bayes.posterior import Posterior
 from ie_scaling.laws.evidence import calibration, cross_validation, prior_checks, sensitivity
-from ie_scaling.laws.evidence.record import Verdict
+from ie_scaling.laws.evidence.record import Judgment
 from ie_scaling.laws.law import Law
 from ie_scaling.laws.problem import Problem, pose
 from ie_scaling.running import diagnostic, environment
@@ -26,14 +26,34 @@ from ie_scaling.running.progress import Progress
 MANY_DIVERGENT = 0.1  # of the simulated tables: ranks that are off may then be the short chains' fault
 
 
+class ShortAnswer(Judgment):
+    """certificate.json of a fit: the verdict, and the three checks it rests on."""
+
+    kind: str
+    models_left_out: dict[str, float]  # coverage50, coverage90, n_models, high_pareto_k
+    prior_predictive: dict[str, Any]  # prior_checks.predict
+    sensitivity: dict[str, sensitivity.Sensitivity]
+
+
+@dataclasses.dataclass(frozen=True)
+class ShortCertificate:
+    """What failed besides convergence, which draws carry themselves, and certificate.json, which has both."""
+
+    diagnostics: list[Diagnostic]
+    answer: ShortAnswer
+
+    @property
+    def verdict(self) -> Judgment:
+        """Whether it passed, and why not."""
+        return {"passed": self.answer["passed"], "failures": self.answer["failures"]}
+
+
 def _improbable(coverage90: float, n_models: int, level: float) -> bool:
     """Whether 90 % would give such a share less often than `level`, were models independent."""
     return stats.binomtest(round(coverage90 * n_models), n_models, 0.9).pvalue < level
 
 
-def judge(
-    law: Law, runs: str, simulated: dict[str, Any], forward: dict[str, Any], own: dict[str, Any]
-) -> dict[str, Any]:
+def judge(law: Law, runs: str, simulated: dict[str, Any], forward: dict[str, Any], own: Judgment) -> dict[str, Any]:
     """The certificate, JSON-ready."""
     failures = [
         f"calibration of {name}: p {entry['p_value']:.4f}"
@@ -84,7 +104,7 @@ def calibrate(
     }
 
 
-def of_all_rows(problem: Problem, seed: int) -> dict[str, Any]:
+def of_all_rows(problem: Problem, seed: int) -> ShortAnswer:
     """The short certificate of the law fitted to all rows."""
     return short(_posterior(problem, seed, f"fit {problem.law.name}", quantities.ask(problem))).answer
 
@@ -94,19 +114,6 @@ def _posterior(problem: Problem, seed: int, label: str, question: quantities.Que
     settings = NutsConfig()
     with Progress(label, settings.n_warmup + settings.n_samples, "draws") as progress:
         return bayes.fit(problem, settings, seed, progress.advance, question=question)
-
-
-@dataclasses.dataclass(frozen=True)
-class ShortCertificate:
-    """What failed besides convergence, which draws carry themselves, and certificate.json, which has both."""
-
-    diagnostics: list[Diagnostic]
-    answer: dict[str, Any]
-
-    @property
-    def verdict(self) -> Verdict:
-        """Whether it passed, and why not."""
-        return {"passed": self.answer["passed"], "failures": self.answer["failures"]}
 
 
 def short(posterior: Posterior) -> ShortCertificate:
@@ -126,12 +133,12 @@ def short(posterior: Posterior) -> ShortCertificate:
     failures += [
         f"sensitivity: {sensitive[name]['verdict']} on {name} (prior {sensitive[name]['prior']:.2f})"
         for name in posterior.quantities
-        if sensitive[name]["verdict"] != "ok"
+        if sensitive[name]["verdict"] is not sensitivity.Influence.DATA
     ]
     allowed = prior_checks.predict(posterior, posterior.seed)
     if outside := 100 * allowed["share_outside"]:
         failures.append(f"priors: {outside:.0f} % of the losses lie outside the 99.8 % they allow")
-    answer = {
+    answer: ShortAnswer = {
         "kind": "short",
         "passed": not (convergence or failures),
         "failures": convergence + failures,

@@ -12,7 +12,7 @@ from ie_scaling.laws.evidence.record import FitRecord
 from ie_scaling.laws.law import Law
 from ie_scaling.laws.least_squares import LeastSquaresFit
 from ie_scaling.laws.observations import Observations
-from ie_scaling.laws.reading import Split
+from ie_scaling.laws.reading import PosedSplit
 from ie_scaling.running import config as config_lib
 from ie_scaling.running import environment, markdown
 
@@ -36,7 +36,7 @@ OBJECTIVES = {
 
 def fill(
     record: FitRecord,
-    split: Split,
+    split: PosedSplit,
     point: LeastSquaresFit | None,
     bootstrap: Posterior | None,
     *,
@@ -110,7 +110,7 @@ def _setup(law: Law, rows: Observations) -> dict[str, Any]:
     }
 
 
-def _data(split: Split, record: FitRecord) -> dict[str, Any]:
+def _data(split: PosedSplit, record: FitRecord) -> dict[str, Any]:
     rows, holdout = split.problem.rows, split.holdout
     frame = rows.frame
     return {

@@ -9,7 +9,7 @@ from ie_scaling.inference.draws import DrawSummary, summarize
 from ie_scaling.laws.bayes import noise
 from ie_scaling.laws.bayes.posterior import Posterior
 from ie_scaling.laws.observations import Features
-from ie_scaling.laws.proportions import Family
+from ie_scaling.laws.proportions import Proportions
 
 TENFOLD = 10.0
 FOURFOLD = 4.0
@@ -51,7 +51,7 @@ def _at_the_middle(features) -> Any:
     """The middle of the rows, then ten times its size, ten times its tokens, and four times its aspect ratio."""
     middle = [np.exp(np.log(x).mean()) for x in (features.n_total, features.aspect_ratio, features.n_tokens)]
     scales = np.array([[1, 1, 1], [TENFOLD, 1, 1], [1, 1, TENFOLD], [1, FOURFOLD, 1]])
-    members = Family.of_features(features).members(*(np.array(middle) * scales).T)
+    members = Proportions.of_features(features).members(*(np.array(middle) * scales).T)
     members = dataclasses.replace(members, loss_optimal=np.full(len(members), np.median(features.loss_optimal)))
     return dataclasses.replace(members, **_without_proportions(features, members, scales[:, 0]))
 

@@ -14,7 +14,7 @@ from ie_scaling.inference.draws import DrawSummary, Origin
 from ie_scaling.laws import reading
 from ie_scaling.laws.bayes import quantities
 from ie_scaling.laws.bayes.posterior import Posterior
-from ie_scaling.laws.choices import Method, Status
+from ie_scaling.laws.choices import FitMethod, Status
 from ie_scaling.laws.evidence import goodness
 from ie_scaling.laws.least_squares import LeastSquaresFit
 from ie_scaling.laws.observations import Observations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 Metrics = dict[str, dict[str, Any] | None]  # of the rows fitted, held out (None without any) and all
 
 
-class Verdict(TypedDict):
+class Judgment(TypedDict):
     """Whether something passed, and why not."""
 
     passed: bool
@@ -58,8 +58,8 @@ class FitRecord(TypedDict):
     metrics_least_squares: Metrics | None
     intervals: dict[str, DrawSummary] | None
     intervals_from: Origin | None
-    gate: Verdict | None
-    certificate: Verdict | None
+    gate: Judgment | None
+    certificate: Judgment | None
     reference: dict[str, float]
     n_starts: int
     n_agreeing: int
@@ -71,9 +71,9 @@ class FitRecord(TypedDict):
 class Fitted:
     """A law fitted: by least squares always, with a bootstrap and a posterior where they are configured."""
 
-    split: reading.Split
+    split: reading.PosedSplit
     question: quantities.Question
-    method: Method
+    method: FitMethod
     least_squares: LeastSquaresFit
     bootstrap: Posterior | None
     posterior: Posterior | None
@@ -82,7 +82,7 @@ class Fitted:
     @property
     def point(self) -> LeastSquaresFit | None:
         """The fit by least squares; None where it is no more than the start of a posterior."""
-        return None if self.method is Method.BAYES else self.least_squares
+        return None if self.method is FitMethod.BAYES else self.least_squares
 
     @property
     def draws(self) -> Posterior | None:
@@ -149,7 +149,7 @@ def remarks(rows: Observations) -> list[str]:
     return [*rows.remarks, f"{rows.name}: {left_out}"]
 
 
-def _gate(posterior: Posterior) -> Verdict:
+def _gate(posterior: Posterior) -> Judgment:
     return {"passed": not posterior.failures, "failures": list(posterior.failures)}
 
 
@@ -175,7 +175,7 @@ def to_text(record: FitRecord) -> str:
 def _parameters(record: FitRecord) -> Iterator[str]:
     """A heading and a line for each parameter: its point estimate, and the interval where there is one."""
     params, intervals = record["params"], record["intervals"] or {}
-    source = "posterior mean" if record["method"] == Method.BAYES else "least squares"
+    source = "posterior mean" if record["method"] == FitMethod.BAYES else "least squares"
     yield f"  {'parameter':12} {source:>15}" + f" {'mean':>12} {'90 % from':>12} {'to':>12}" * bool(intervals)
     for name in [*params, *(name for name in intervals if name not in params)]:
         line = f"  {name:12} " + (f"{params[name]:15.6g}" if name in params else " " * 15)
@@ -205,7 +205,7 @@ def _metrics(metrics: Metrics) -> Iterator[str]:
             yield f"  {split:8} {', '.join(shown)}"
 
 
-def _verdict(name: str, verdict: Verdict | None) -> list[str]:
+def _verdict(name: str, verdict: Judgment | None) -> list[str]:
     if verdict is None:
         return []
     heading = f"  {name}: {'passed' if verdict['passed'] else 'FAILED'}"

@@ -1,12 +1,13 @@
 """How much a posterior owes to its priors: sensitivity to raising prior, or likelihood, to a power.
 
-Power-scaling [KAL] (docs/laws.md): every draw is weighted by prior^(α − 1) for α a little above
-and below 1, weights Pareto-smoothed, and the cumulative Jensen-Shannon distance between the weighted and the plain
-draws of a quantity is taken per doubling of α. Above THRESHOLD the quantity is called sensitive. The prior is that of
+Power-scaling [KAL] (docs/laws.md): every draw is weighted by prior^(α − 1) for α a little above and below 1, weights
+Pareto-smoothed, and the cumulative Jensen-Shannon distance between the weighted and the plain draws of a quantity is
+taken per doubling of α. Above THRESHOLD the quantity is called sensitive. The prior is that of
 the law's parameters and of the noise; a model's effect u belongs to the likelihood. W draws.
 """
 
-from typing import Any
+import enum
+from typing import TypedDict
 
 import numpy as np
 
@@ -18,7 +19,23 @@ THRESHOLD = 0.05
 POWERS = (0.99, 1.01)
 
 
-def of(posterior: Posterior) -> dict[str, dict[str, Any]]:
+class Influence(enum.StrEnum):
+    """What decides a quantity: the data, the prior, or both at odds."""
+
+    DATA = "ok"
+    CONFLICT = "prior and data disagree"
+    PRIOR = "the prior decides"
+
+
+class Sensitivity(TypedDict):
+    """How far a quantity moves per doubling of the power of prior or likelihood, and what follows from that."""
+
+    prior: float
+    likelihood: float
+    verdict: Influence
+
+
+def of(posterior: Posterior) -> dict[str, Sensitivity]:
     """Of every parameter and of every derived quantity: sensitivity to prior and likelihood, and a verdict.
 
     Raises:
@@ -28,14 +45,11 @@ def of(posterior: Posterior) -> dict[str, dict[str, Any]]:
         raise InputError(f"law {posterior.law.name!r}: its file lacks the log prior, fit it again by method bayes")
     log_prior_W = np.sum([*posterior.log_prior.values()], axis=0).reshape(-1)
     log_likelihood_W = posterior.stats["lp"].reshape(-1) - log_prior_W
-    weights = {
-        kind: _weights(log_density_W)
-        for kind, log_density_W in (("prior", log_prior_W), ("likelihood", log_likelihood_W))
-    }
+    by_prior, by_likelihood = _weights(log_prior_W), _weights(log_likelihood_W)
     result = {}
     for name, draws in (posterior.draws | posterior.quantities).items():
-        entry = {kind: sensitivity(draws.reshape(-1), weights_W) for kind, weights_W in weights.items()}
-        result[name] = entry | {"verdict": _verdict(entry["prior"], entry["likelihood"])}
+        prior, likelihood = (sensitivity(draws.reshape(-1), weights) for weights in (by_prior, by_likelihood))
+        result[name] = Sensitivity(prior=prior, likelihood=likelihood, verdict=_verdict(prior, likelihood))
     return result
 
 
@@ -72,7 +86,7 @@ def _weights(log_density_W: np.ndarray) -> list[np.ndarray]:
     return list(np.exp(leave_out.smooth(raw - raw.max(axis=1, keepdims=True))[0]))
 
 
-def _verdict(prior: float, likelihood: float) -> str:
+def _verdict(prior: float, likelihood: float) -> Influence:
     if prior < THRESHOLD:
-        return "ok"
-    return "prior and data disagree" if likelihood >= THRESHOLD else "the prior decides"
+        return Influence.DATA
+    return Influence.CONFLICT if likelihood >= THRESHOLD else Influence.PRIOR

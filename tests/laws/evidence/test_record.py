@@ -56,9 +56,9 @@ def test_a_posterior_has_intervals_quantities_and_verdicts(fit):
         "optimal_loss@1e+18": {"estimate": 2.5} | INTERVAL,
         "optimal_aspect_ratio": {"estimate": None, "note": "none"},
     }
-    failed = record.Verdict(passed=False, failures=["R-hat 1.2 of E"])
+    failed = record.Judgment(passed=False, failures=["R-hat 1.2 of E"])
     fit |= {"intervals": {"E": INTERVAL, "tau": INTERVAL}, "intervals_from": "bayes", "quantities": quantity}
-    fit |= {"gate": failed, "certificate": record.Verdict(passed=True, failures=[]), "objective": None}
+    fit |= {"gate": failed, "certificate": record.Judgment(passed=True, failures=[]), "objective": None}
     lines = record.to_text(fit).splitlines()
     assert lines[2].split() == ["E", "1.9", "1.91", "1.8", "2.1"]
     assert [line.split() for line in lines if line.startswith("  tau")] == [["tau", "1.91", "1.8", "2.1"]]
