@@ -27,7 +27,7 @@ SECONDS_LEAST_SQUARES, SECONDS_BAYES, BOOTSTRAPS_A_SECOND = 5, 40, 1000
 class Config:
     """Fit one law to a run table.
 
-    `runs` is the table (several with commas between them are told apart by their column `source`), `columns` a map from
+    `runs` is the table (several with commas between them are distinguished by column `source`), `columns` a map from
     the run table's column names to the table's own (docs/run_table.md), `where` the rows that are fitted, `holdout` the
     rows that are only predicted (a row filter, the path of another table, or `rest` for every row that is not fitted).
     `count` names which N the law uses; an empty `tie` or `count` means the law's own default. `resample` says what a
