@@ -178,12 +178,6 @@ class Profiler:
             self._open = not self._open
 
 
-def newest_entry(directory: Path) -> dict[str, Any]:
-    """The newest metrics in a run's metrics.jsonl; empty where there are none."""
-    entries = metrics_file.read(directory).entries
-    return entries[-1] if entries else {}
-
-
 def _tensorboard(directory: Path, first_step: int, resources: contextlib.ExitStack) -> Writer:
     import tensorboardX
 

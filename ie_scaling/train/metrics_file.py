@@ -6,7 +6,7 @@ import math
 import shutil
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict, cast
 
 from ie_scaling.errors import InputError
 from ie_scaling.running.progress import say
@@ -14,11 +14,24 @@ from ie_scaling.running.progress import say
 NAME = "metrics.jsonl"
 
 
+class Entry(TypedDict):
+    """A line: nats per token of a step's batch, and what else is measured at it."""
+
+    step: int
+    loss: float
+    n_tokens: NotRequired[int]
+    grad_norm: NotRequired[float]
+    learning_rate: NotRequired[float]
+    memory_bytes: NotRequired[float]
+    tokens_per_s: NotRequired[float]
+    mfu: NotRequired[float]
+
+
 @dataclasses.dataclass(frozen=True)
 class MetricsFile:
     """The entries in ascending steps with the lines they came from, and in words what is wrong with the rest ("")."""
 
-    entries: tuple[dict[str, Any], ...]
+    entries: tuple[Entry, ...]
     lines: tuple[str, ...]
     damage: str
 
@@ -44,7 +57,7 @@ def read(directory: Path) -> MetricsFile:
         raise InputError(f"{path}: must be a file of JSON lines; move it away, and the command goes on")
     lines = path.read_bytes().decode("utf-8", errors="replace").split("\n")
     cut_off = lines.pop().strip("\0 \r")
-    entries: list[tuple[dict[str, Any], str]] = []
+    entries: list[tuple[Entry, str]] = []
     bad = []
     for number, line in enumerate(lines, start=1):
         entry = _entry(line)
@@ -66,7 +79,7 @@ def keep_damaged(directory: Path, damage: str) -> None:
     say(f"{damage}: left out; the file as it was is {aside.name}")
 
 
-def _entry(line: str) -> dict[str, Any] | None:
+def _entry(line: str) -> Entry | None:
     """The metrics in a line, or None where it holds no step from 1 on with a finite loss."""
     try:
         entry = json.loads(line)
@@ -74,7 +87,7 @@ def _entry(line: str) -> dict[str, Any] | None:
         return None
     if not isinstance(entry, dict) or not _is_step(entry.get("step")) or not _is_finite(entry.get("loss")):
         return None
-    return entry if _is_finite(entry.get("grad_norm", 0.0)) else None
+    return cast(Entry, entry) if _is_finite(entry.get("grad_norm", 0.0)) else None
 
 
 def _is_step(value: Any) -> bool:

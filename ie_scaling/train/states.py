@@ -99,7 +99,7 @@ def _logged(plan: TrainConfig, path: Path) -> tuple[int, float | None, str]:
         logged = metrics_file.read(path)
     except InputError as error:
         return 0, None, str(error)
-    entries: tuple[dict[str, Any], ...] = logged.up_to(plan.n_steps).entries
+    entries = logged.up_to(plan.n_steps).entries
     return (entries[-1]["step"], entries[-1]["loss"], logged.damage) if entries else (0, None, logged.damage)
 
 

@@ -9,7 +9,7 @@ import pytest
 import tensorboardX.proto.event_pb2 as event_pb2
 
 from ie_scaling.errors import InputError
-from ie_scaling.train import loop, metrics
+from ie_scaling.train import loop, metrics, metrics_file
 from ie_scaling.train.runtime_config import CheckpointConfig, LogConfig
 
 
@@ -41,7 +41,7 @@ def test_every_step_is_checked_before_it_is_saved(plan, tmp_path):
 def test_a_line_cut_off_is_dropped_and_later_ones_too(plan, tmp_path):
     lines = [json.dumps({"step": step, "loss": 4.0}) for step in (1, 2, 3)]
     (tmp_path / "metrics.jsonl").write_text("\n".join([*lines, '{"step": 4, "lo']))
-    assert metrics.newest_entry(tmp_path)["step"] == 3
+    assert metrics_file.read(tmp_path).entries[-1]["step"] == 3
     with metrics.MetricsLog(tmp_path, plan, 2):
         pass
     assert (tmp_path / "metrics.jsonl").read_text().splitlines() == lines[:2]
