@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 from orbax.checkpoint import v1 as ocp
 
 from ie_scaling.errors import InputError
 from ie_scaling.running.progress import say
-from ie_scaling.train import distributed
+from ie_scaling.train import distributed, fingerprint
 from ie_scaling.train.run_identity import RunIdentity
 from ie_scaling.train.runtime_config import CheckpointConfig
 from ie_scaling.train.step import TrainState
@@ -86,7 +85,7 @@ class Checkpoints:
         global _under_way
         self._check()
         own = {} if self._identity is None else self._identity.metadata
-        metadata = {"fingerprint": fingerprint(state), "step": step, **own}
+        metadata = {"fingerprint": fingerprint.of(state), "step": step, **own}
         with _LOCK:
             if _under_way is not None:
                 with contextlib.suppress(Exception):  # its own run hears of it
@@ -169,7 +168,7 @@ class Checkpoints:
         state = TrainState(**self._orbax.load(step, _as_tree(like)))
         metadata = self._metadata(step)
         expected = metadata["fingerprint"]
-        actual = fingerprint(state)
+        actual = fingerprint.of(state)
         wrong = [name for name, value in expected.items() if actual.get(name) != value]
         if wrong or actual.keys() != expected.keys():
             raise ValueError(f"{wrong[0] if wrong else 'its tree'} is not what was saved")
@@ -233,31 +232,6 @@ def abstract(state_shape: TrainState, shardings: TrainState) -> TrainState:
     return jax.tree.map(
         lambda leaf, placed: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=placed), state_shape, shardings
     )
-
-
-def fingerprint(state: TrainState) -> dict[str, int]:
-    """Tree path -> 32-bit sum over a leaf's words, each hashed with its position: the same on every mesh.
-
-    A truncated or missing chunk, which TensorStore reads as zeros, changes it; so does a flipped bit.
-    """
-    sums = jax.device_get(_word_sums(state))
-    return {jax.tree_util.keystr(path): int(value) for path, value in jax.tree.leaves_with_path(sums)}
-
-
-@jax.jit
-def _word_sums(state: TrainState) -> TrainState:
-    def word_sum(leaf: jax.Array) -> jax.Array:
-        unsigned = {1: jnp.uint8, 2: jnp.uint16, 4: jnp.uint32, 8: jnp.uint64}[leaf.dtype.itemsize]
-        words = jax.lax.bitcast_convert_type(leaf, unsigned).astype(jnp.uint32)
-        index = jnp.zeros(leaf.shape, jnp.uint32)
-        for axis, size in enumerate(leaf.shape):
-            index = index * jnp.uint32(size) + jax.lax.broadcasted_iota(jnp.uint32, leaf.shape, axis)
-        # A plain sum would not do: round numbers end in zeros, and 1024² times one of them is 0 modulo 2³².
-        mixed = (words ^ (index * jnp.uint32(0x9E3779B9))) * jnp.uint32(0x85EBCA6B)
-        mixed = (mixed ^ (mixed >> 16)) * jnp.uint32(0xC2B2AE35)
-        return jnp.sum(mixed ^ (mixed >> 13), dtype=jnp.uint32)
-
-    return jax.tree.map(word_sum, state)
 
 
 def _as_tree(state: TrainState) -> dict[str, Any]:

@@ -123,18 +123,6 @@ def test_none_whole_is_none(tmp_path):
     assert newest(tmp_path / "checkpoints") == (None, None, [])
 
 
-def test_a_fingerprint_does_not_depend_on_the_mesh_but_on_every_word():
-    values = jnp.arange(64.0).reshape(8, 8)
-    mesh = jax.make_mesh((4, 2), ("a", "b"), axis_types=(jax.sharding.AxisType.Auto,) * 2)
-    alone = TrainState({"w": values}, {}, jnp.int32(1))
-    spread = TrainState({"w": jax.device_put(values, jax.NamedSharding(mesh, jax.P("b", "a")))}, {}, jnp.int32(1))
-    assert checkpoint.fingerprint(alone) == checkpoint.fingerprint(spread)
-    swapped = TrainState({"w": values.at[0].set(values[1]).at[1].set(values[0])}, {}, jnp.int32(1))
-    assert checkpoint.fingerprint(alone) != checkpoint.fingerprint(swapped)
-    low = TrainState({"w": values.astype(jnp.bfloat16)}, {}, jnp.int32(1))
-    assert checkpoint.fingerprint(low)
-
-
 def test_a_save_that_cannot_be_written_says_so_and_loses_nothing(tmp_path, monkeypatch):
     save(tmp_path, (3,))
     with (
