@@ -58,15 +58,15 @@ def _prepared(finished: bool) -> Path:
     (root / "text").mkdir()
     for number in range(12):
         (root / "text" / f"{number}.txt").write_text(f"the law of document {number}\n" * 4)
-    whole = prepare._manifest
+    whole = prepare._describe_units
     try:
         if not finished:
-            prepare._manifest = _break_off
+            prepare._describe_units = _break_off
         prepare.prepare(_config(root))
     except KeyboardInterrupt:
         pass
     finally:
-        prepare._manifest = whole
+        prepare._describe_units = whole
     return root
 
 
