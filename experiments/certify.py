@@ -110,7 +110,7 @@ def resume(config: Config, loaded: Problem, directory: Path) -> Certificate:
     from ie_scaling.laws.evidence import certificate
 
     rows, parts = loaded.rows, directory / "parts"
-    schedule = nuts.Schedule(
+    schedule = nuts.ChainSchedule(
         n_warmup=config.n_warmup,
         n_samples=config.n_samples,
         max_samples=config.n_samples,

@@ -81,7 +81,7 @@ class Report(TypedDict):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Result:
+class FittedLatency:
     """The posterior, what it predicts of every row, what latency_fit.json says, and the gate as a detail."""
 
     posterior: LatencyPosterior
@@ -128,7 +128,7 @@ def preview(_: Config, loaded: Inputs) -> list[Diagnostic]:
     return diagnostic.each(Kind.TABLE, loaded.remarks)
 
 
-def compute(config: Config, loaded: Inputs) -> Result:
+def compute(config: Config, loaded: Inputs) -> FittedLatency:
     """Fit as configured, and score the law and the proxy on every row."""
     from ie_scaling.latency_law import goodness, proxy
     from ie_scaling.latency_law.config import RooflineForm
@@ -162,7 +162,7 @@ def compute(config: Config, loaded: Inputs) -> Result:
         "prior_predictive": goodness.check_prior(loaded.rows, RooflineForm(config.form), config.seed),
         "tables_sha256": ",".join(files.sha256(Path(path)) for path in run_source.split_paths(config.tables)),
     }
-    return Result(
+    return FittedLatency(
         posterior=posterior,
         predictions=table,
         fit=fit,
@@ -171,7 +171,7 @@ def compute(config: Config, loaded: Inputs) -> Result:
     )
 
 
-def save(result: Result, directory: Path) -> None:
+def save(result: FittedLatency, directory: Path) -> None:
     """The posterior, predictions.csv and latency_fit.json."""
     from ie_scaling.latency_law.posterior import FILE_NAME
     from ie_scaling.tables import cells
@@ -181,7 +181,7 @@ def save(result: Result, directory: Path) -> None:
     files.write_json(directory / "latency_fit.json", result.fit)
 
 
-def figures(result: Result, directory: Path) -> None:
+def figures(result: FittedLatency, directory: Path) -> None:
     """Predicted against measured."""
     from ie_scaling.report import figures as draw
     from ie_scaling.report import latency_figures

@@ -16,7 +16,7 @@ from ie_scaling.running.progress import Progress
 if TYPE_CHECKING:
     import numpy as np
 
-    from ie_scaling.laws.evidence.reproduction import Tables
+    from ie_scaling.laws.evidence.reproduction import ShippedTables
     from ie_scaling.laws.observations import Observations
 
 FIGURES = ("predicted_against_actual", "loss_against_aspect_ratio", "loss_against_n", "loss_against_flops", "isoloss")
@@ -44,7 +44,7 @@ class Config:
         seeded(self)
 
 
-class Row(TypedDict):
+class ReproducedValue(TypedDict):
     """A published value beside ours: a row of reproduction.csv."""
 
     row: str
@@ -61,37 +61,37 @@ class Row(TypedDict):
 class Reproduction:
     """A row for each published value, and what figures are drawn from."""
 
-    table: list[Row]
+    table: list[ReproducedValue]
     config: Config
-    tables: Tables
+    tables: ShippedTables
     diagnostics: list[Diagnostic]
 
 
 def inputs_of(config: Config) -> workdir.Inputs:
     """The public run tables."""
-    from ie_scaling.laws.evidence.reproduction import Tables
+    from ie_scaling.laws.evidence.reproduction import ShippedTables
 
-    return identity.within("data", config.data, [f"{name}.csv" for name in Tables.NAMES])
+    return identity.within("data", config.data, [f"{name}.csv" for name in ShippedTables.NAMES])
 
 
-def load(config: Config) -> Tables:
+def load(config: Config) -> ShippedTables:
     """The public run tables; the one of every row and figure is read.
 
     Raises:
       InputError: an unknown row or figure, or a table that is missing or damaged.
     """
-    from ie_scaling.laws.evidence.reproduction import Tables
+    from ie_scaling.laws.evidence.reproduction import ShippedTables
 
     chosen(config)
     folder = Path(config.data)
-    if absent := [name for name in Tables.NAMES if not (folder / f"{name}.csv").is_file()]:
+    if absent := [name for name in ShippedTables.NAMES if not (folder / f"{name}.csv").is_file()]:
         raise InputError(f"{folder / absent[0]}.csv: no such file")
-    tables = Tables(folder)
+    tables = ShippedTables(folder)
     tables.read("bian2025")
     return tables
 
 
-def compute(config: Config, loaded: Tables) -> Reproduction:
+def compute(config: Config, loaded: ShippedTables) -> Reproduction:
     """Check every row."""
     rows, _ = chosen(config)
     table = _check(rows, loaded, config)
@@ -140,16 +140,16 @@ def chosen(config: Config) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return rows, config.figures or (FIGURES if every else ())
 
 
-def _check(rows: tuple[str, ...], tables: Tables, config: Config) -> list[Row]:
+def _check(rows: tuple[str, ...], tables: ShippedTables, config: Config) -> list[ReproducedValue]:
     """Each published value of these rows beside ours."""
     from ie_scaling.laws.evidence import reproduction
 
     effort = reproduction.Effort(n_starts=config.n_starts, n_bootstrap=config.n_bootstrap, seed=config.seed)
-    table: list[Row] = []
+    table: list[ReproducedValue] = []
     with Progress("reproduce", len(rows), "rows") as progress:
         for name in rows:
             for check in reproduction.ROWS[name](tables, effort):
-                row: Row = {
+                row: ReproducedValue = {
                     "row": name,
                     "quantity": check.quantity,
                     "printed": check.printed,
@@ -164,7 +164,7 @@ def _check(rows: tuple[str, ...], tables: Tables, config: Config) -> list[Row]:
     return table
 
 
-def _markdown(table: list[Row]) -> str:
+def _markdown(table: list[ReproducedValue]) -> str:
     rows = [
         (
             entry["row"],
@@ -182,7 +182,7 @@ def _markdown(table: list[Row]) -> str:
     return f"{n_passed} of {len(table)} values reproduced.\n\n{markdown.table(header, rows)}"
 
 
-def _draw(names: tuple[str, ...], tables: Tables, config: Config, folder: Path) -> None:
+def _draw(names: tuple[str, ...], tables: ShippedTables, config: Config, folder: Path) -> None:
     """The papers' figures of these names, each a PNG in `folder`."""
     if not names:
         return
@@ -220,7 +220,7 @@ def _flops(rows: Observations) -> np.ndarray:
     return 6 * rows.features.n_total * rows.features.n_tokens
 
 
-def estimate(config: Config, _: Tables) -> str:
+def estimate(config: Config, _: ShippedTables) -> str:
     """Rows, figures and a rough time."""
     rows, drawn = chosen(config)
     return (

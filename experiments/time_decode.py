@@ -98,7 +98,7 @@ class Config(TimingConfig):
 
 
 @dataclasses.dataclass(frozen=True)
-class Result:
+class TimedDecode:
     """Rows of the latency table with raw samples, and the diagnostics."""
 
     timed: "Timed"
@@ -124,7 +124,7 @@ def load(config: Config) -> list[Case]:
     return cases
 
 
-def compute(config: Config, cases: list[Case]) -> Result:
+def compute(config: Config, cases: list[Case]) -> TimedDecode:
     """Compile every case, measure the ceilings, and time all side by side."""
     import pandas as pd
 
@@ -135,10 +135,10 @@ def compute(config: Config, cases: list[Case]) -> Result:
     timed = benchmark.time_cases(cases, config)
     frame = pd.DataFrame(timed.rows).astype(dict.fromkeys(LatencyMetric, float))  # None where there is no time
     remarks = diagnostic.each(Kind.TABLE, latency_checks.remarks(frame, "latency.csv"))
-    return Result(timed, diagnostic.each(Kind.TIMING, timed.failures) + remarks)
+    return TimedDecode(timed, diagnostic.each(Kind.TIMING, timed.failures) + remarks)
 
 
-def save(result: Result, directory: Path) -> None:
+def save(result: TimedDecode, directory: Path) -> None:
     """latency.csv and samples.jsonl."""
     from ie_scaling.tables import cells
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Study:
+class LatencyStudy:
     """Diagnostics of all stages; the results are in the files of each."""
 
     diagnostics: list[Diagnostic]
@@ -32,11 +32,11 @@ def load(config: Config) -> list[Sweep]:
     return stages.checked_sweeps(config)
 
 
-def resume(config: Config, loaded: list[Sweep], directory: Path) -> Study:
+def resume(config: Config, loaded: list[Sweep], directory: Path) -> LatencyStudy:
     """Do the stages that are not done yet, then write latency.csv, summary.json and report.html with its figures."""
     from experiments.latency_study import stages
 
-    return Study(diagnostics=stages.run(config, loaded, directory))
+    return LatencyStudy(diagnostics=stages.run(config, loaded, directory))
 
 
 def show(directory: Path) -> None:

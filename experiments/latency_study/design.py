@@ -44,7 +44,7 @@ class Sweep:
 
 
 @dataclasses.dataclass(frozen=True)
-class Price:
+class SweepPrice:
     """What a sweep costs at the assumed rates: bytes, and seconds at the fewest repeats and at the most."""
 
     largest_bytes: int
@@ -77,8 +77,8 @@ def design(config: Config, dtype: str) -> list[Sweep]:
     return [*sweeps, _random(maker, sweeps)] if config.random.n_held_out else sweeps
 
 
-def price(sweep: Sweep, config: Config) -> Price:
-    """The Price of a sweep."""
+def price(sweep: Sweep, config: Config) -> SweepPrice:
+    """What a sweep costs."""
     sizes = [workload.memory_bytes(case.architecture, case.workload) for case in sweep.cases]
     request_s = sum(request_seconds(case, config.assumed) for case in sweep.cases)
     layers = [case.architecture.n_layers for case in sweep.cases]
@@ -86,7 +86,7 @@ def price(sweep: Sweep, config: Config) -> Price:
     decode = config.decode
     least_s = compile_s + (decode.warmup + decode.repeats) * request_s
     more_s = min((decode.max_repeats - decode.repeats) * request_s, decode.max_measure_s * len(layers))
-    return Price(max(sizes), sum(sizes), least_s, least_s + more_s)
+    return SweepPrice(max(sizes), sum(sizes), least_s, least_s + more_s)
 
 
 def request_seconds(case: Case, assumed: AssumedRatesConfig) -> float:

@@ -35,7 +35,7 @@ class Estimate:
 
 
 @dataclasses.dataclass(frozen=True)
-class Score:
+class PredictionScore:
     """How some predictions fared: coverage with Wilson's interval, median |error| with a bootstrap one over cases."""
 
     n_cases: int
@@ -44,7 +44,7 @@ class Score:
     error: Estimate
 
     @classmethod
-    def of(cls, rows: pd.DataFrame, n_resamples: int, seed: int) -> "Score":
+    def of(cls, rows: pd.DataFrame, n_resamples: int, seed: int) -> "PredictionScore":
         """From the columns `inside` and `error` of predictions."""
         n, inside = len(rows), int(rows["inside"].sum())
         wilson = stats.binomtest(inside, n).proportion_ci(LEVEL, "wilson")

@@ -16,10 +16,10 @@ from experiments.latency_study.verdicts import (
     Advantage,
     Direction,
     Finding,
+    FindingVerdict,
     Linearity,
     Spread,
     Swing,
-    Verdict,
 )
 from ie_scaling.inference import scoring
 from ie_scaling.running.diagnostic import Diagnostic, Kind
@@ -63,11 +63,11 @@ def linearity(sweep: str, series: str, timings: Timings) -> Finding:
     worst = int(np.argmax(abs(off_A)))
     floor_slope = line_through(x_A, timings.values("floor_s"))[0]
     if r2.low >= LINEAR_R2:
-        verdict = Verdict.LINEAR
+        verdict = FindingVerdict.LINEAR
     else:
-        verdict = Verdict.NOT_LINEAR if r2.high < LINEAR_R2 else Verdict.NOT_SETTLED
+        verdict = FindingVerdict.NOT_LINEAR if r2.high < LINEAR_R2 else FindingVerdict.NOT_SETTLED
     short = f"TPOT is {verdict} in depth at {series}"
-    if verdict is Verdict.NOT_SETTLED:
+    if verdict is FindingVerdict.NOT_SETTLED:
         short = f"Whether TPOT is linear in depth at {series} (R² ≥ {LINEAR_R2}) is not settled"
     statement = (
         f"{short}: R² {r2.value:.4f} [{r2.low:.4f}, {r2.high:.4f}]; "
@@ -92,7 +92,7 @@ def spread(sweep: str, series: str, timings: Timings, metric: str) -> Finding:
     short = f"Shapes of {series} differ by {ratio.value:.2f}× [{ratio.low:.2f}, {ratio.high:.2f}] in {LABELS[metric]}"
     statement = f"{short}: slowest d/n = {coordinate(x_A[slow])}, fastest d/n = {coordinate(x_A[fast])}."
     numbers = Spread(ratio, float(x_A[slow]), float(x_A[fast]))
-    return Finding(sweep, series, metric, Verdict.SPREAD, short, statement, numbers)
+    return Finding(sweep, series, metric, FindingVerdict.SPREAD, short, statement, numbers)
 
 
 def direction(sweep: str, series: str, timings: Timings, metric: str) -> Finding:
@@ -112,27 +112,27 @@ def direction(sweep: str, series: str, timings: Timings, metric: str) -> Finding
     short = f"Larger {quantity} {_VERBS[verdict]} {LABELS[metric]} ({series})"
     statement = f"{short}: it {describe_change(whole)} from {quantity} = {coordinate(x_A[0])} to {coordinate(x_A[-1])} "
     statement += f"(Spearman {spearman.show()})" + _asides(verdict, better, worse, x_A)
-    statement += "." if verdict is Verdict.HELPS else f"; best at {quantity} = {coordinate(best)}."
+    statement += "." if verdict is FindingVerdict.HELPS else f"; best at {quantity} = {coordinate(best)}."
     numbers = Direction(x_A.tolist(), whole, spearman, best, _on_axis(better, x_A), _on_axis(worse, x_A))
     return Finding(sweep, series, metric, verdict, short, statement, numbers)
 
 
 _VERBS = {
-    Verdict.HELPS: "helps",
-    Verdict.HELPS_IN_PART: "helps",
-    Verdict.DOES_NOT_HELP: "does not help",
-    Verdict.NO_CLEAR_DIFFERENCE: "makes no clear difference to",
+    FindingVerdict.HELPS: "helps",
+    FindingVerdict.HELPS_IN_PART: "helps",
+    FindingVerdict.DOES_NOT_HELP: "does not help",
+    FindingVerdict.NO_CLEAR_DIFFERENCE: "makes no clear difference to",
 }
 Swings = Mapping[tuple[int, int], Estimate]  # by the indices of the two points
 
 
-def _verdict(side: int, turns: bool) -> Verdict:
+def _verdict(side: int, turns: bool) -> FindingVerdict:
     """`side`: 1 where the whole change is clearly for the better, −1 for the worse, 0 where it is not clear."""
     if side == 0:
-        return Verdict.NO_CLEAR_DIFFERENCE
+        return FindingVerdict.NO_CLEAR_DIFFERENCE
     if side < 0:
-        return Verdict.DOES_NOT_HELP
-    return Verdict.HELPS_IN_PART if turns else Verdict.HELPS
+        return FindingVerdict.DOES_NOT_HELP
+    return FindingVerdict.HELPS_IN_PART if turns else FindingVerdict.HELPS
 
 
 def swings(y_A: np.ndarray, y_WA: np.ndarray, sign: int) -> Swings:
@@ -153,11 +153,11 @@ def _on_axis(swings: Swings, x_A: np.ndarray) -> list[Swing]:
     return [{"from": float(x_A[i]), "to": float(x_A[j]), "ratio": ratio} for (i, j), ratio in swings.items()]
 
 
-def _asides(verdict: Verdict, better: Swings, worse: Swings, x_A: np.ndarray) -> str:
+def _asides(verdict: FindingVerdict, better: Swings, worse: Swings, x_A: np.ndarray) -> str:
     """The clause on the swings against a verdict, or on all of them where nothing is clear; "" for none."""
-    if verdict is Verdict.NO_CLEAR_DIFFERENCE:
+    if verdict is FindingVerdict.NO_CLEAR_DIFFERENCE:
         word, shown = "while", dict(sorted({**better, **worse}.items(), key=lambda item: item[0]))
-    elif verdict is Verdict.DOES_NOT_HELP:
+    elif verdict is FindingVerdict.DOES_NOT_HELP:
         word, shown = "yet", better
     else:
         word, shown = "but", worse
@@ -182,7 +182,7 @@ def advantage(sweep: str, parts: Mapping[str, Timings]) -> Finding:
     ratio_WA = first.medians_WA["tokens_per_s"] / second.medians_WA["tokens_per_s"]
     ratios = [Estimate.of(r, ratio_WA[:, i], len(x_A)) for i, r in enumerate(ratio_A)]
     sides = {ratio.side for ratio in ratios}
-    verdict = Verdict.WIDE if sides == {1} else Verdict.DEEP if sides == {-1} else Verdict.MIXED
+    verdict = FindingVerdict.WIDE if sides == {1} else FindingVerdict.DEEP if sides == {-1} else FindingVerdict.MIXED
     short = f"Tokens/s of {wide} beside {deep}: {_by_side(x_A, ratios)}"
     statement = (
         f"{short}. They are {ratios[0].show()} times as many at batch {coordinate(x_A[0])}, "
@@ -210,7 +210,7 @@ def above_floor(sweep: str, timings: Timings) -> Finding:
     middle = Estimate.of(float(np.median(ratio_A)), np.median(ratio_WA, axis=1))
     short = f"TPOT is {low.show()} to {high.show()} times its floor"
     statement = f"{short}, {middle.show()} times in the median."
-    return Finding(sweep, "", "tpot_s", Verdict.FLOOR, short, statement, AboveFloor(low, high, middle))
+    return Finding(sweep, "", "tpot_s", FindingVerdict.FLOOR, short, statement, AboveFloor(low, high, middle))
 
 
 def too_fast(sweep: str, timings: Timings) -> list[Diagnostic]:

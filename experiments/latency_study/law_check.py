@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from experiments.latency_study.estimates import Score
+from experiments.latency_study.estimates import PredictionScore
 from experiments.latency_study.findings import LABELS
 from experiments.latency_study.timings import QUANTILES, Timings
-from experiments.latency_study.verdicts import Coverage, Finding, Verdict
+from experiments.latency_study.verdicts import Coverage, Finding, FindingVerdict
 from ie_scaling import accounting
 from ie_scaling.inference import scoring
 from ie_scaling.latency_law import posterior as latency_law
@@ -97,15 +97,15 @@ def judge(predictions: pd.DataFrame, n_resamples: int, seed: int) -> list[Findin
     for metric in PREDICTED:
         rows = predictions[predictions["metric"] == metric].sort_values("n_params_total", kind="stable")
         half = len(rows) // 2
-        scores = {"all": Score.of(rows, n_resamples, seed)}
+        scores = {"all": PredictionScore.of(rows, n_resamples, seed)}
         short = f"{LABELS[metric]} of {len(rows)} held-out shapes and workloads: {scores['all'].show()}"
         statement = f"{short}."
         for name, part in (("smaller", rows.iloc[:half]), ("larger", rows.iloc[half:])):
             if len(rows) > 1:
-                scores[name] = Score.of(part, n_resamples, seed)
+                scores[name] = PredictionScore.of(part, n_resamples, seed)
                 span = " to ".join(f"{part['n_params_total'].iloc[end] / 1e6:.3g}M" for end in (0, -1))
                 statement += f" The {name} half, {span} parameters: {scores[name].show()}."
-        verdict = Verdict.NOT_AS_WANTED if diagnose(rows) else Verdict.AS_WANTED
+        verdict = FindingVerdict.NOT_AS_WANTED if diagnose(rows) else FindingVerdict.AS_WANTED
         findings.append(Finding("held_out", "law", metric, verdict, short, statement, Coverage(scores)))
     return findings
 

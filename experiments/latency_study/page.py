@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from experiments.latency_study import findings, law_check, plots
 from experiments.latency_study.config import Config
 from experiments.latency_study.findings import LABELS, LINEAR_R2, METRICS, QUANTITIES
-from experiments.latency_study.plots import Forecast, Measured, Panel
+from experiments.latency_study.plots import LatencyForecast, Measured, Panel
 from experiments.latency_study.timings import Timings
-from experiments.latency_study.verdicts import Coverage, Direction, Finding, Linearity, Spread, Verdict
+from experiments.latency_study.verdicts import Coverage, Direction, Finding, FindingVerdict, Linearity, Spread
 from ie_scaling import accounting
 from ie_scaling.report import page
 from ie_scaling.running import config as config_lib
@@ -42,7 +42,7 @@ PANELS = {
 CAPTION = "Medians with 90 % intervals; dashed: what the bandwidth and FLOP rate measured in the same run allow."
 
 
-class Summary(TypedDict):
+class StudySummary(TypedDict):
     """summary.json."""
 
     device_kind: str
@@ -69,7 +69,7 @@ def write(
     cells.write_table(directory / "latency.csv", table.assign(session=table["sweep"]))
     every = [finding for of_sweep in by_sweep.values() for finding in of_sweep]
     row = table.iloc[0]
-    summary = Summary(
+    summary = StudySummary(
         device_kind=row["device_kind"],
         dtype=row["dtype"],
         mode=row["mode"],
@@ -111,7 +111,7 @@ def headline(table: pd.DataFrame, every: Sequence[Finding]) -> str:
     span = " to ".join(f"{size / 1e6:.3g}M" for size in (min(size_A), max(size_A)))
     sentences = [f"{len(table)} cases of {span} parameters timed on {row['device_kind']} in {row['dtype']}."]
     if lines := [finding for finding in every if isinstance(finding.numbers, Linearity)]:
-        n_linear = sum(finding.verdict is Verdict.LINEAR for finding in lines)
+        n_linear = sum(finding.verdict is FindingVerdict.LINEAR for finding in lines)
         sentences.append(f"TPOT is linear in depth (R² ≥ {LINEAR_R2}) at {n_linear} of {len(lines)} widths.")
     spreads: dict[str, float] = {}
     for finding in every:
@@ -216,6 +216,6 @@ def _bound(metric: str, timings: Timings) -> np.ndarray | None:
     return request_A if metric == "e2e_s" else None
 
 
-def _forecast(metric: str, rows: pd.DataFrame) -> Forecast:
+def _forecast(metric: str, rows: pd.DataFrame) -> LatencyForecast:
     columns = ("measured", "measured_lo90", "measured_hi90", "predicted", "lo90", "hi90")
-    return Forecast(LABELS[metric], *(rows[column].to_numpy(float) for column in columns))
+    return LatencyForecast(LABELS[metric], *(rows[column].to_numpy(float) for column in columns))

@@ -43,7 +43,7 @@ class Panel:
 
 
 @dataclasses.dataclass(frozen=True)
-class Forecast:
+class LatencyForecast:
     """Predictions of one metric with 90 % intervals beside what was measured with its own, [A] each, in seconds."""
 
     label: str
@@ -89,7 +89,7 @@ def _draw(axes: Axes, series: Measured, color: str, marker: str) -> None:
         axes.plot(series.x, series.bound, "--", color=color, linewidth=1)
 
 
-def predicted_against_measured(forecasts: Sequence[Forecast]) -> Figure:
+def predicted_against_measured(forecasts: Sequence[LatencyForecast]) -> Figure:
     """A panel a metric, both axes logarithmic: predictions with 90 % bars, those that miss in another color."""
     figure, all_axes = _figure(len(forecasts))
     for axes, forecast in zip(all_axes, forecasts, strict=True):

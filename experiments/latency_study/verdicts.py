@@ -4,10 +4,10 @@ import dataclasses
 import enum
 from typing import TypedDict
 
-from experiments.latency_study.estimates import Estimate, Score
+from experiments.latency_study.estimates import Estimate, PredictionScore
 
 
-class Verdict(enum.StrEnum):
+class FindingVerdict(enum.StrEnum):
     """What a finding comes to; of which kind it is depends on the function that makes it."""
 
     LINEAR = "linear"
@@ -83,7 +83,7 @@ class AboveFloor:
 class Coverage:
     """Scores of the law's predictions: of `all` held-out cases, and of the `smaller` and `larger` half."""
 
-    scores: dict[str, Score]
+    scores: dict[str, PredictionScore]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,7 +93,7 @@ class Finding:
     sweep: str
     series: str
     metric: str
-    verdict: Verdict
+    verdict: FindingVerdict
     short: str
     statement: str
     numbers: Linearity | Spread | Direction | Advantage | AboveFloor | Coverage

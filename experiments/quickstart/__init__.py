@@ -19,7 +19,7 @@ SHOWN += ("latency_mean", "p_feasible", "recommended")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Study:
+class Quickstart:
     """Diagnostics of all stages; the results are in the files of each."""
 
     diagnostics: list[Diagnostic]
@@ -71,7 +71,7 @@ def preview(_: Config, loaded: sweep.Config) -> list[Diagnostic]:
     return sweep.load(loaded)
 
 
-def resume(config: Config, _: sweep.Config, directory: Path) -> Study:
+def resume(config: Config, _: sweep.Config, directory: Path) -> Quickstart:
     """Do the stages that are not done yet, then write test.csv, summary.json and report.html with its figures.
 
     Raises:
@@ -79,7 +79,7 @@ def resume(config: Config, _: sweep.Config, directory: Path) -> Study:
     """
     from experiments.quickstart import stages
 
-    return Study(diagnostics=stages.run(config, directory))
+    return Quickstart(diagnostics=stages.run(config, directory))
 
 
 def show(directory: Path) -> None:

@@ -22,7 +22,7 @@ from ie_scaling.tables import cells
 CURVE_POINTS = 60
 
 
-class Summary(TypedDict):
+class QuickstartSummary(TypedDict):
     """summary.json; losses in nats per token, `selections` by law."""
 
     recommendation: str
@@ -43,7 +43,7 @@ def write(config: Config, directory: Path, roles: dict[str, str], failures: list
     results = Findings.read(config, directory)
     outcomes = findings.outcomes(results, roles)
     cells.write_table(directory / "test.csv", pd.DataFrame(outcomes))
-    summary = Summary(
+    summary = QuickstartSummary(
         recommendation=selection.describe(results.selections[config.decision_law]),
         unigram_entropy=results.unigram_entropy,
         lowest_loss=float(results.runs["loss"].min()),

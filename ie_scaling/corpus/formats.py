@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ie_scaling.corpus import columns, json_text, kinds, utf8
 from ie_scaling.corpus.config import CorpusConfig
-from ie_scaling.corpus.kinds import Form, Kind, naming
+from ie_scaling.corpus.kinds import FileKind, Form, naming
 from ie_scaling.corpus.utf8 import Notes
 
 EXPANSION = 3  # about how much text a byte of a compressed file holds; for progress and grouping only
@@ -25,7 +25,7 @@ class Piece:
 
     path: str
     name: str
-    kind: Kind
+    kind: FileKind
     start: int
     stop: int
     first: int
@@ -33,13 +33,13 @@ class Piece:
     stamp: int
 
 
-def pieces(path: Path, name: str, kind: Kind, config: CorpusConfig) -> Iterator[Piece]:
+def pieces(path: Path, name: str, kind: FileKind, config: CorpusConfig) -> Iterator[Piece]:
     """The pieces of a file in order, each of about config.shard_bytes of text where the format can be cut."""
     with naming(path, "unreadable file"):
         stat = path.stat()
     if kind.form == Form.PARQUET:
         ranges = columns.row_groups(path, config)
-    elif kind == Kind(Form.JSON_LINES) and stat.st_size > config.shard_bytes:
+    elif kind == FileKind(Form.JSON_LINES) and stat.st_size > config.shard_bytes:
         ranges = _line_ranges(path, stat.st_size, config.shard_bytes)
     else:
         expansion = EXPANSION if kind.compression else 1
@@ -83,7 +83,7 @@ def _read_rows(piece: Piece, config: CorpusConfig, notes: Notes) -> Iterator[tup
             yield from json_text.lines(stream, path, piece.first, n_bytes, config, notes)
 
 
-def _what(kind: Kind) -> str:
+def _what(kind: FileKind) -> str:
     return f"broken {kind.compression} stream" if kind.compression else "unreadable file"
 
 

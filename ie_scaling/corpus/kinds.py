@@ -64,14 +64,14 @@ class Form(enum.StrEnum):
 
 
 @dataclasses.dataclass(frozen=True)
-class Kind:
+class FileKind:
     """The form of a file and how it is compressed: "gzip", "zstd" or None."""
 
     form: Form
     compression: str | None = None
 
 
-def recognize(path: Path) -> Kind:
+def recognize(path: Path) -> FileKind:
     """What the file is.
 
     Raises:
@@ -86,7 +86,7 @@ def recognize(path: Path) -> Kind:
         reason = "its first bytes are not those of one" if head else "the file is empty"
         raise InputError(f"{path}: broken {named} stream ({reason})")
     if compression is None:
-        return Kind(_form(path, head, name))
+        return FileKind(_form(path, head, name))
     inner = stem if named else name
     if not inner.endswith((*JSON_ENDINGS, *TEXT_ENDINGS)):
         rule = "named .json.gz, .jsonl.gz or .txt.gz (or .zst), or decompressed"
@@ -94,7 +94,7 @@ def recognize(path: Path) -> Kind:
     head = _head(path, compression)
     if head.startswith((*COMPRESSIONS, PARQUET, ARROW_FILE, ARROW_STREAM)):
         raise NotText(f"{path}: holds another compressed or binary file; decompress it")
-    return Kind(_form(path, head, inner), compression)
+    return FileKind(_form(path, head, inner), compression)
 
 
 def ending_form(name: str) -> str | None:

@@ -35,7 +35,7 @@ class UnitSplit(TypedDict):
     shards: list[Shard]
 
 
-class Split(UnitSplit):
+class CorpusSplit(UnitSplit):
     """What a split holds; `unigram_entropy` in nats per token."""
 
     n_tokens: int
@@ -49,7 +49,7 @@ class Manifest(TypedDict):
     tokenizer_sha256: str
     vocab_size: int
     end_of_text_id: int
-    splits: dict[str, Split]
+    splits: dict[str, CorpusSplit]
     warnings: list[str]
     text: NotRequired[str]
     text_sha256: NotRequired[str]

@@ -21,7 +21,7 @@ from ie_scaling.corpus import (
 from ie_scaling.corpus import tokenizer as tokenizer_lib
 from ie_scaling.corpus.config import NOT_IDENTITY, CorpusConfig
 from ie_scaling.corpus.documents import Unit
-from ie_scaling.corpus.manifest import MANIFEST, Manifest, Split
+from ie_scaling.corpus.manifest import MANIFEST, CorpusSplit, Manifest
 from ie_scaling.corpus.records import UnitResult
 from ie_scaling.corpus.splits import SPLITS
 from ie_scaling.errors import InputError
@@ -221,7 +221,7 @@ def _describe_units(
     }
 
 
-def _split(split: str, of_units: Sequence[UnitResult], counts: np.ndarray) -> Split:
+def _split(split: str, of_units: Sequence[UnitResult], counts: np.ndarray) -> CorpusSplit:
     parts = [record["splits"][split] for record in of_units]
     n_bytes, n_tokens = sum(part["n_bytes"] for part in parts), int(counts.sum())
     return {

@@ -12,7 +12,7 @@ from typing import Any
 
 from ie_scaling.corpus import kinds, splits
 from ie_scaling.corpus.config import CorpusConfig, InvalidText
-from ie_scaling.corpus.kinds import Form, Kind
+from ie_scaling.corpus.kinds import FileKind, Form
 from ie_scaling.errors import InputError
 
 NOT_LIBRARY = frozenset({"site-packages", "dist-packages", "test", "tests", "idle_test", "__pycache__", "lib2to3"})
@@ -31,7 +31,7 @@ class Source:
 
     path: Path
     name: str
-    kind: Kind
+    kind: FileKind
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +74,9 @@ def find(config: CorpusConfig) -> Sources:
     if config.text == "stdlib":
         root = Path(sysconfig.get_paths()["stdlib"])
         names = [name for name in _walk(root, Path(config.directory), {}, NOT_LIBRARY) if name.endswith(".py")]
-        return Sources(tuple(Source(root / name, name, Kind(Form.TEXT)) for name in sorted(names, key=splits.hash_of)))
+        return Sources(
+            tuple(Source(root / name, name, FileKind(Form.TEXT)) for name in sorted(names, key=splits.hash_of))
+        )
     root = Path(config.text)
     if is_there(config.text) and root.is_dir():
         return _in_folder(root, config)

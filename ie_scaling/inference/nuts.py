@@ -54,7 +54,7 @@ class Target:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Schedule:
+class ChainSchedule:
     """How each chain walks.
 
     Attributes:
@@ -74,7 +74,7 @@ class Schedule:
     thin: int = 1
 
     @classmethod
-    def of(cls, config: NutsConfig) -> "Schedule":
+    def of(cls, config: NutsConfig) -> "ChainSchedule":
         """The schedule of a posterior's chains."""
         return cls(
             n_warmup=config.n_warmup,
@@ -132,7 +132,7 @@ def run(
     groups = range(config.n_chains // width)
     x_GwQ = 0.5 * np.random.default_rng(seed).standard_normal((len(groups), width, len(origin_Q)))
     starts = [(seed, group, x_GwQ[group], frame) for group in groups]
-    return _walk(programs, starts, [frame] * len(groups), Schedule.of(config), enough, on_progress)
+    return _walk(programs, starts, [frame] * len(groups), ChainSchedule.of(config), enough, on_progress)
 
 
 def run_many(
@@ -142,7 +142,7 @@ def run_many(
     scale_CQQ: np.ndarray,
     start_CQ: np.ndarray | None,
     seed: int,
-    schedule: Schedule,
+    schedule: ChainSchedule,
     side_by_side: int,
     on_progress: Callable[[int], None],
 ) -> Sampled:
@@ -176,7 +176,7 @@ def _walk(
     programs: Programs,
     starts: Sequence[tuple],
     frames: Sequence[Any],
-    schedule: Schedule,
+    schedule: ChainSchedule,
     enough: Callable[[Any], bool],
     on_progress: Callable[[int], None],
 ) -> Sampled:
@@ -238,7 +238,7 @@ def _compile_shared(target: Target, config: NutsConfig) -> Programs:
     """The programs of `run`, whose chains share one frame, and begin with keys of the seed and their group's number."""
     width, n = _width(config), target.n_coordinates
     target = dataclasses.replace(target, log_density=jax.jit(target.log_density))  # traced once for all
-    schedule = Schedule.of(config)
+    schedule = ChainSchedule.of(config)
     begin_all, advance = _functions(lambda _: target, schedule, frame_axis=None)
 
     def begin(seed, group, x_wQ, frame):
@@ -273,7 +273,7 @@ def _compile(begin: Callable, advance: Callable, complete: Callable, start: tupl
 
 
 def _functions(
-    target_of: Callable[[Any], Target], schedule: Schedule, frame_axis: int | None
+    target_of: Callable[[Any], Target], schedule: ChainSchedule, frame_axis: int | None
 ) -> tuple[Callable, Callable]:
     """How chains begin and advance; a frame (data, origin, scale) is every chain's own, or shared (axis None)."""
 

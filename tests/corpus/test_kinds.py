@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from ie_scaling.corpus import kinds
-from ie_scaling.corpus.kinds import Form, Kind, NotText
+from ie_scaling.corpus.kinds import FileKind, Form, NotText
 from ie_scaling.errors import InputError
 
 LINES = b'{"text": "a"}\n{"text": "b"}\n'
@@ -35,20 +35,20 @@ def archive():
 
 
 KNOWN = {
-    "a.jsonl": (LINES, Kind(Form.JSON_LINES)),
-    "a.json": (LINES, Kind(Form.JSON_LINES)),
-    "b.json": (b"\xef\xbb\xbf \n" + ARRAY, Kind(Form.JSON_ARRAY)),
-    "b.jsonl": (ARRAY, Kind(Form.JSON_ARRAY)),
-    "A.JSON.GZ": (gzip.compress(LINES, mtime=0), Kind(Form.JSON_LINES, "gzip")),
-    "b.json.gz": (gzip.compress(ARRAY, mtime=0), Kind(Form.JSON_ARRAY, "gzip")),
-    "c.jsonl.zst": (ZSTD, Kind(Form.JSON_LINES, "zstd")),
-    "named_plainly.jsonl": (gzip.compress(LINES, mtime=0), Kind(Form.JSON_LINES, "gzip")),
-    "a.txt.gz": (gzip.compress(b"words", mtime=0), Kind(Form.TEXT, "gzip")),
-    "a.py": (b"x = 1\n", Kind(Form.TEXT)),
-    "empty.txt": (b"", Kind(Form.TEXT)),
-    "no_ending": (b"PAR1 and so on", Kind(Form.PARQUET)),
-    "a.arrow": (arrow(pa.ipc.new_file), Kind(Form.ARROW_FILE)),
-    "b.arrow": (arrow(pa.ipc.new_stream), Kind(Form.ARROW_STREAM)),
+    "a.jsonl": (LINES, FileKind(Form.JSON_LINES)),
+    "a.json": (LINES, FileKind(Form.JSON_LINES)),
+    "b.json": (b"\xef\xbb\xbf \n" + ARRAY, FileKind(Form.JSON_ARRAY)),
+    "b.jsonl": (ARRAY, FileKind(Form.JSON_ARRAY)),
+    "A.JSON.GZ": (gzip.compress(LINES, mtime=0), FileKind(Form.JSON_LINES, "gzip")),
+    "b.json.gz": (gzip.compress(ARRAY, mtime=0), FileKind(Form.JSON_ARRAY, "gzip")),
+    "c.jsonl.zst": (ZSTD, FileKind(Form.JSON_LINES, "zstd")),
+    "named_plainly.jsonl": (gzip.compress(LINES, mtime=0), FileKind(Form.JSON_LINES, "gzip")),
+    "a.txt.gz": (gzip.compress(b"words", mtime=0), FileKind(Form.TEXT, "gzip")),
+    "a.py": (b"x = 1\n", FileKind(Form.TEXT)),
+    "empty.txt": (b"", FileKind(Form.TEXT)),
+    "no_ending": (b"PAR1 and so on", FileKind(Form.PARQUET)),
+    "a.arrow": (arrow(pa.ipc.new_file), FileKind(Form.ARROW_FILE)),
+    "b.arrow": (arrow(pa.ipc.new_stream), FileKind(Form.ARROW_STREAM)),
 }
 
 NO_TEXT = {

@@ -8,7 +8,7 @@ from ie_scaling.inference import nuts
 from ie_scaling.inference.config import NutsConfig
 
 SD = np.array([0.5, 2.0])
-SCHEDULE = nuts.Schedule(n_warmup=200, n_samples=500, max_samples=500, target_accept=0.8, chunk=100, thin=2)
+SCHEDULE = nuts.ChainSchedule(n_warmup=200, n_samples=500, max_samples=500, target_accept=0.8, chunk=100, thin=2)
 
 
 def normal(mean_Q) -> nuts.Target:

@@ -72,7 +72,7 @@ def simulate(problem: Problem, n_tables: int, seed: int, prior_scale: float = 1.
 def fit_all(
     problem: Problem,
     truths: Truths,
-    schedule: nuts.Schedule,
+    schedule: nuts.ChainSchedule,
     seed: int,
     on_progress: Callable[[int], None] = lambda transitions: None,
 ) -> tuple[np.ndarray, np.ndarray]:

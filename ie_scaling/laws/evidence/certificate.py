@@ -87,7 +87,7 @@ def judge(law: Law, runs: str, simulated: dict[str, Any], forward: dict[str, Any
 
 
 def calibrate(
-    problem: Problem, n_tables: int, prior_scale: float, schedule: nuts.Schedule, seed: int
+    problem: Problem, n_tables: int, prior_scale: float, schedule: nuts.ChainSchedule, seed: int
 ) -> dict[str, Any]:
     """Rank histograms of every quantity with their verdicts."""
     truths = calibration.simulate(problem, n_tables, seed, prior_scale)

@@ -32,7 +32,7 @@ class Effort:
 
 
 @dataclasses.dataclass(frozen=True)
-class Tables:
+class ShippedTables:
     """The shipped run tables, read once."""
 
     folder: Path
@@ -45,11 +45,11 @@ class Tables:
         return Observations.from_frame(run_table.read_runs(path, where), str(path))
 
 
-Row = Callable[[Tables, Effort], list[Check]]
+Row = Callable[[ShippedTables, Effort], list[Check]]
 
 
 @functools.cache
-def published_fit(tables: Tables, figure: str, law: Law) -> tuple[LeastSquaresFit, np.ndarray, np.ndarray]:
+def published_fit(tables: ShippedTables, figure: str, law: Law) -> tuple[LeastSquaresFit, np.ndarray, np.ndarray]:
     """A law fitted as published to the rows of a figure of [B25]: the fit, 76 losses, predictions."""
     every = tables.read("bian2025")
     fitted = published.fit(pose(law, tables.read("bian2025", PUBLISHED_FIGURES[figure])))
@@ -64,7 +64,7 @@ GAMMA_FREE = forms.get_law("aspect_ratio", "alpha=beta")
 def _coefficients(law: Law, printed: Mapping[str, str]) -> Row:
     """Coefficients of the Fig 7 fit; A and B are known only to where curve_fit stopped."""
 
-    def row(tables: Tables, effort: Effort) -> list[Check]:
+    def row(tables: ShippedTables, effort: Effort) -> list[Check]:
         stops = published.stopping_points(pose(law, tables.read("bian2025", PUBLISHED_FIGURES["fig7"])))
         return [as_stopped(name, text, [stop.derived[name] for stop in stops]) for name, text in printed.items()]
 
@@ -74,7 +74,7 @@ def _coefficients(law: Law, printed: Mapping[str, str]) -> Row:
 def _metrics(figure: str, law: Law, mse: str, r2: str, spearman: str = "") -> Row:
     """MSE and R² over all 76 rows, the fitted ones included, and Spearman over the four 1B models."""
 
-    def row(tables: Tables, effort: Effort) -> list[Check]:
+    def row(tables: ShippedTables, effort: Effort) -> list[Check]:
         _, loss_R, prediction_R = published_fit(tables, figure, law)
         large_R = tables.read("bian2025").frame["model_id"].str.startswith("1B").to_numpy()
         checks = [
@@ -89,14 +89,14 @@ def _metrics(figure: str, law: Law, mse: str, r2: str, spearman: str = "") -> Ro
     return row
 
 
-def _predictions(tables: Tables, effort: Effort) -> list[Check]:
+def _predictions(tables: ShippedTables, effort: Effort) -> list[Check]:
     _, _, prediction_R = published_fit(tables, "fig7", ASPECT_RATIO)
     models = tables.read("bian2025").frame["model_id"].tolist()
     printed = {"1B_v1": "2.9161", "1B_v3": "2.9352", "1B_v6": "2.9595", "1B_v8": "2.9533"}
     return [check(model, text, prediction_R[models.index(model)]) for model, text in printed.items()]
 
 
-def _extrapolated(tables: Tables, effort: Effort) -> list[Check]:
+def _extrapolated(tables: ShippedTables, effort: Effort) -> list[Check]:
     held_out_R = ~tables.read("bian2025").frame["fit_set"].str.contains("fig7").to_numpy()
     checks = []
     for law, mse, r2 in ((CHINCHILLA, ".00414", ".9843"), (ASPECT_RATIO, ".00065", ".9975")):
@@ -109,19 +109,19 @@ def _extrapolated(tables: Tables, effort: Effort) -> list[Check]:
     return checks
 
 
-def _negative_a(tables: Tables, effort: Effort) -> list[Check]:
+def _negative_a(tables: ShippedTables, effort: Effort) -> list[Check]:
     """D = 20N throughout cannot tell A from B: A comes out negative in both laws."""
     fits = {law.name: published_fit(tables, "fig8", law)[0] for law in (CHINCHILLA, ASPECT_RATIO)}
     return [check(f"{name} A, negative", "0", fit.derived["A"], 0.0, at_most=True) for name, fit in fits.items()]
 
 
 @functools.cache
-def _besiroglu(tables: Tables, n_starts: int) -> LeastSquaresFit:
+def _besiroglu(tables: ShippedTables, n_starts: int) -> LeastSquaresFit:
     rows = tables.read("chinchilla", "fit_set == 'besiroglu240'")
     return solver.fit(pose(forms.get_law("chinchilla"), rows), n_starts=n_starts)
 
 
-def _besiroglu_fit(tables: Tables, effort: Effort) -> list[Check]:
+def _besiroglu_fit(tables: ShippedTables, effort: Effort) -> list[Check]:
     fitted = _besiroglu(tables, effort.n_starts)
     printed = {"A": ("477.84", 0.1), "B": ("2143.9", 0.6), "E": ("1.81724", 5e-5)}
     note = "flat: L-BFGS ends within 5e-9 of this objective anywhere in this range"
@@ -131,7 +131,7 @@ def _besiroglu_fit(tables: Tables, effort: Effort) -> list[Check]:
     return [*checks, check("beta", ".36718", fitted.derived["beta"], 2e-5, note=note)]
 
 
-def _besiroglu_errors(tables: Tables, effort: Effort) -> list[Check]:
+def _besiroglu_errors(tables: ShippedTables, effort: Effort) -> list[Check]:
     fitted = _besiroglu(tables, effort.n_starts)
     z_WP = solver.bootstrap(fitted, effort.n_bootstrap, effort.seed, by="row")
     derived = fitted.law.derived(fitted.law.from_free(z_WP), fitted.reference)
@@ -148,7 +148,7 @@ def _besiroglu_errors(tables: Tables, effort: Effort) -> list[Check]:
 
 
 def _gemstones(name: str, bound: str) -> Row:
-    def row(tables: Tables, effort: Effort) -> list[Check]:
+    def row(tables: ShippedTables, effort: Effort) -> list[Check]:
         rows = tables.read("gemstones_cooldown")
         fitted = solver.fit(pose(forms.get_law(name), rows), huber_delta=1e-4, n_starts=effort.n_starts)
         return [check("objective, δ = 1e-4", bound, fitted.objective, 0.0, at_most=True, note="ours may be lower")]
@@ -156,7 +156,7 @@ def _gemstones(name: str, bound: str) -> Row:
     return row
 
 
-def _gadre(tables: Tables, effort: Effort) -> list[Check]:
+def _gadre(tables: ShippedTables, effort: Effort) -> list[Check]:
     """Five cheap runs on RedPajama, two expensive ones predicted [G24]."""
     where = "loss_split == 'c4_val' and notes.str.contains('train=rpj')"
     rows = tables.read("gadre2024_models", where)
@@ -171,7 +171,7 @@ def _gadre(tables: Tables, effort: Effort) -> list[Check]:
     ]
 
 
-def _printed_optima(tables: Tables, effort: Effort) -> list[Check]:
+def _printed_optima(tables: ShippedTables, effort: Effort) -> list[Check]:
     """Optima of the printed coefficients [B25b], as the law derives them."""
     law = forms.get_law("conditional_published")
     fits = {
@@ -193,7 +193,7 @@ def _printed_optima(tables: Tables, effort: Effort) -> list[Check]:
 def _exploratory(table: str, printed: Mapping[str, tuple[str, str]]) -> Row:
     """Extrapolation to its last digit; cross-validation within its spread over assignments to folds, or better."""
 
-    def row(tables: Tables, effort: Effort) -> list[Check]:
+    def row(tables: ShippedTables, effort: Effort) -> list[Check]:
         rows = tables.read(table)
         splits = cross_validation.split(rows, n_folds=5, n_repeats=20, extrapolate=0.25, seed=effort.seed)
         checks = []

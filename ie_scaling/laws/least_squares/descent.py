@@ -65,22 +65,22 @@ def draw_starts(problem: Problem, n_starts: int, seed: int) -> np.ndarray:
     return center_P + 1.2 * spread_P * noise_ZP
 
 
-def schedule_from_afar(delta: float, n_rows: int) -> newton.Schedule:
+def schedule_from_afar(delta: float, n_rows: int) -> newton.Stages:
     """From afar: a wide δ, a middle one, and δ itself, loosely until the last."""
     wide = max(delta, 0.05)
     return _schedule((wide, np.sqrt(wide * delta), delta), (60, 60, MAX_STEPS), n_rows)
 
 
-def schedule_from_nearby(delta: float, n_rows: int) -> newton.Schedule:
+def schedule_from_nearby(delta: float, n_rows: int) -> newton.Stages:
     """From the minimum of nearly the same rows."""
     wide = max(delta, 0.01)
     return _schedule((wide, np.sqrt(wide * delta), delta), (4, 4, MAX_STEPS // 2), n_rows)
 
 
-def _schedule(delta_S: Sequence[float], max_steps_S: Sequence[int], n_rows: int) -> newton.Schedule:
+def _schedule(delta_S: Sequence[float], max_steps_S: Sequence[int], n_rows: int) -> newton.Stages:
     loose_S = np.array([1e5, 1e5, 1.0])
     tolerance_S = RELATIVE_TOLERANCE * np.array(delta_S) * n_rows * loose_S
-    return newton.Schedule(delta_S=np.array(delta_S), tolerance_S=tolerance_S, max_steps_S=np.array(max_steps_S))
+    return newton.Stages(delta_S=np.array(delta_S), tolerance_S=tolerance_S, max_steps_S=np.array(max_steps_S))
 
 
 def bounds(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
@@ -105,7 +105,7 @@ def minimize(
     weights_of: Callable[[np.ndarray], np.ndarray],
     low_P: np.ndarray,
     high_ZP: np.ndarray,
-    schedule: newton.Schedule,
+    schedule: newton.Stages,
     on_progress: Callable[[int], None] = lambda finished: None,
 ) -> newton.Minima:
     """All problems through as many lanes as the rows leave room for."""

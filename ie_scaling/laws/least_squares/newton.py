@@ -23,7 +23,7 @@ Objective = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]  # of z_P, we
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Schedule:
+class Stages:
     """Stages S: the width δ of each, the gradient norm at which it ends, and its most steps."""
 
     delta_S: Any
@@ -80,7 +80,7 @@ def advance(
     settled_B: jax.Array,
     low_P: jax.Array,
     high_BP: jax.Array,
-    schedule: Schedule,
+    schedule: Stages,
 ) -> tuple[Lanes, jax.Array]:
     """Up to STEPS_A_CALL steps of every lane that is not settled; the lanes and who is settled now. To be jitted."""
 
@@ -97,7 +97,7 @@ def advance(
 
 
 def _step(
-    objective: Objective, lane: Lanes, weight_R: jax.Array, low_P: jax.Array, high_P: jax.Array, schedule: Schedule
+    objective: Objective, lane: Lanes, weight_R: jax.Array, low_P: jax.Array, high_P: jax.Array, schedule: Stages
 ) -> tuple[Lanes, jax.Array]:
     """One step of one lane, and whether it was its last."""
     first = lane.step_B == 0

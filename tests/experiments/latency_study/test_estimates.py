@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.latency_study.estimates import Estimate, Score, coordinate, describe_change, percent
+from experiments.latency_study.estimates import Estimate, PredictionScore, coordinate, describe_change, percent
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_a_ratio_is_on_a_side_where_its_whole_interval_is(low, high, side):
 
 def test_a_score_counts_and_reads_in_percent():
     rows = pd.DataFrame({"inside": [True] * 9 + [False], "error": [0.02] * 9 + [-0.5]})
-    score = Score.of(rows, n_resamples=200, seed=0)
+    score = PredictionScore.of(rows, n_resamples=200, seed=0)
     assert (score.n_cases, score.n_inside, score.coverage.value, score.error.value) == (10, 9, 0.9, 0.02)
     assert score.show().startswith("9 of 10 inside (90 % [")
     assert "median absolute error 2.0 % [" in score.show()

@@ -5,7 +5,7 @@ import pytest
 from matplotlib.container import ErrorbarContainer
 
 from experiments.latency_study import plots
-from experiments.latency_study.plots import Forecast, Measured, Panel
+from experiments.latency_study.plots import LatencyForecast, Measured, Panel
 from ie_scaling.report import figures
 
 
@@ -46,7 +46,7 @@ def test_few_values_are_ticked_as_they_are_and_many_by_powers_of_two():
 
 def test_predictions_that_miss_are_told_apart(tmp_path):
     measured = np.array([1e-3, 1e-2, 1e-1])
-    forecast = Forecast(
+    forecast = LatencyForecast(
         "TPOT", measured, 0.9 * measured, 1.1 * measured, measured, measured * [0.8, 0.8, 1.2], 2 * measured
     )
     figure = plots.predicted_against_measured([forecast, forecast])

@@ -12,7 +12,7 @@ from ie_scaling.laws.problem import pose
 from tests.laws.simulated import simulate
 
 LAW = forms.get_law("chinchilla")
-SCHEDULE = nuts.Schedule(
+SCHEDULE = nuts.ChainSchedule(
     n_warmup=50, n_samples=50, max_samples=50, target_accept=0.9, chunk=50, max_tree_depth=7, thin=5
 )
 PROBLEM = pose(LAW, Observations.from_frame(simulate(LAW, seed=1, tau=0.004, sigma=0.004)))

@@ -17,7 +17,7 @@ from tests.laws.simulated import simulate
 
 LAW = forms.get_law("chinchilla")
 ROWS = Observations.from_frame(simulate(LAW, seed=1, tau=0.004, sigma=0.004))
-SCHEDULE = nuts.Schedule(
+SCHEDULE = nuts.ChainSchedule(
     n_warmup=200, n_samples=300, max_samples=300, target_accept=0.9, chunk=50, max_tree_depth=7, thin=5
 )
 

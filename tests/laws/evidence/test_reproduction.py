@@ -9,7 +9,7 @@ from ie_scaling.laws.least_squares import published
 from ie_scaling.laws.problem import pose
 from tests.laws.simulated import DATA, read
 
-TABLES = reproduction.Tables(DATA)
+TABLES = reproduction.ShippedTables(DATA)
 EFFORT = reproduction.Effort(n_starts=16, n_bootstrap=4000, seed=0)
 SLOW = ("b24_bootstrap", "gemstones_width_depth", "exploratory_bian2025", "exploratory_gemstones")
 

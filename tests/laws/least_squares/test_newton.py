@@ -9,7 +9,7 @@ import pytest
 
 from ie_scaling.laws.least_squares import newton
 
-SCHEDULE = newton.Schedule(
+SCHEDULE = newton.Stages(
     delta_S=np.array([1.0, 0.1]), tolerance_S=np.array([1e-4, 1e-12]), max_steps_S=np.array([5, 200])
 )
 TARGET_ZR = np.random.default_rng(0).normal(size=(23, 2))
