@@ -8,6 +8,7 @@ import pytest
 from ie_scaling.corpus import manifest
 from ie_scaling.errors import InputError
 from ie_scaling.running import files
+from ie_scaling.running.diagnostic import Kind
 from ie_scaling.train import run_identity
 from ie_scaling.train.run_identity import RunIdentity
 
@@ -51,4 +52,5 @@ def test_a_manifest_that_is_none_is_one_line(moved, content):
 def test_warnings_of_the_corpora_come_once(moved):
     own, folder = moved
     change(folder, warnings=["the tokenizer loses text"])
-    assert run_identity.corpus_warnings([own.recipe, own.recipe]) == ["the tokenizer loses text"]
+    (found,) = run_identity.corpus_diagnostics([own.recipe, own.recipe])
+    assert (found.kind, found.message) == (Kind.CORPUS, "the tokenizer loses text")
