@@ -26,6 +26,7 @@ def quickly():
     jax.config.update("jax_disable_most_optimizations", True)
     yield
     jax.config.update("jax_disable_most_optimizations", False)
+    step._build.cache_clear()  # whoever trains the same decoder next shall not find a program of fewer optimizations
 
 
 def batch(number: int) -> np.ndarray:
