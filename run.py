@@ -13,7 +13,7 @@ when started again; training that is sent SIGTERM saves its state first and exit
 """
 # ruff: noqa: E402 (signals are minded before the imports, which take a while)
 
-import _signal as early  # ty: ignore (what `signal` wraps, without the imports of its own)
+import _signal  # ty: ignore (what `signal` wraps, without the imports of its own)
 import atexit
 import os
 
@@ -25,13 +25,13 @@ def _end(number: int, _: object) -> None:
 
 def _ignore() -> None:
     """While Python ends it takes its handlers away: a signal would then hide the exit status of what is done."""
-    early.signal(early.SIGINT, early.SIG_IGN)
-    early.signal(early.SIGTERM, early.SIG_IGN)
+    _signal.signal(_signal.SIGINT, _signal.SIG_IGN)
+    _signal.signal(_signal.SIGTERM, _signal.SIG_IGN)
 
 
 if __name__ == "__main__":
-    early.signal(early.SIGINT, _end)
-    early.signal(early.SIGTERM, _end)
+    _signal.signal(_signal.SIGINT, _end)
+    _signal.signal(_signal.SIGTERM, _end)
     atexit.register(_ignore)  # the first registered, so the last to run
 
 import functools
@@ -43,8 +43,7 @@ from pathlib import Path
 from absl import app, flags, logging
 
 from ie_scaling.errors import InputError
-from ie_scaling.running import command as commands
-from ie_scaling.running import host_memory, overrides, runner, stopping, usage
+from ie_scaling.running import command, host_memory, overrides, runner, stopping, usage
 from ie_scaling.running.stopping import Stopped
 from ie_scaling.shapes import lookup
 
@@ -72,7 +71,7 @@ def main(argv: Sequence[str], texts: Sequence[tuple[str, str]] = ()) -> int:
     except KeyboardInterrupt:
         stopping.leave(signal.SIGINT, "interrupted")
     except Stopped as stopped:
-        stopping.leave(stopped.signal_number or signal.SIGTERM, commands.one_line(stopped))  # JAX takes SIGTERM, too
+        stopping.leave(stopped.signal_number or signal.SIGTERM, command.one_line(stopped))  # JAX takes SIGTERM, too
     except (InputError, FloatingPointError, OSError) as error:
         if _DEBUG.value:
             raise
@@ -85,11 +84,11 @@ def _run(rest: Sequence[str], texts: Sequence[tuple[str, str]]) -> int:
         raise InputError(f"argument {rest[0]!r}: not understood; fields are set as --config.field=value")
     if _CONFIG.value is None:
         raise InputError(f"--config: missing; it must name one of {', '.join(usage.verbs(ROOT / 'configs'))}")
-    command = commands.read(ROOT, _CONFIG.value)
-    config = runner.build(command.verb, command.values, texts)
+    given = command.read(ROOT, _CONFIG.value)
+    config = runner.build(given.verb, given.values, texts)
     host_memory.keep_freed_blocks()
     act = runner.dry_run if _DRY_RUN.value else runner.start
-    warnings = act(command.verb, config, Path(_WORKDIR.value or f"runs/{command.label}"))
+    warnings = act(given.verb, config, Path(_WORKDIR.value or f"runs/{given.label}"))
     named = [text for field, text in texts if field == "architecture"][-1:]  # a config keeps the shape, not its name
     for note in lookup.notes(named or getattr(config, "shape_specs", ())):
         print(f"note: {note}")
@@ -101,9 +100,9 @@ def _run(rest: Sequence[str], texts: Sequence[tuple[str, str]]) -> int:
 def _parse_flags(argv: Sequence[str]) -> list[str]:
     """absl's own parsing, with its errors in one line."""
     try:
-        if len(sys.argv) == 1 or set(argv) & set(commands.HELP):
+        if len(sys.argv) == 1 or set(argv) & set(command.HELP):
             flags.FLAGS.mark_as_parsed()
-            print(commands.describe(ROOT, argv, __doc__))
+            print(command.describe(ROOT, argv, __doc__))
             sys.exit(0)
         return flags.FLAGS(argv)
     except (InputError, flags.Error, OSError) as error:
@@ -114,7 +113,7 @@ def _parse_flags(argv: Sequence[str]) -> list[str]:
 
 
 def _say_error(error: BaseException) -> None:
-    sys.stderr.write(f"error: {commands.one_line(error)}\n")  # in one piece, as other threads may be talking
+    sys.stderr.write(f"error: {command.one_line(error)}\n")  # in one piece, as other threads may be talking
 
 
 if __name__ == "__main__":

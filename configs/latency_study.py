@@ -13,6 +13,7 @@ differ by up to 3.5 times (Bian et al. 2025); larger d, larger r and larger g ra
 Their workloads: batch 1, 128 prompt and 256 new tokens; and 4,096 and 1,024, batch swept. The CPU's are scaled down.
 """
 
+from experiments import time_decode
 from experiments.latency_study.config import (
     AssumedRatesConfig,
     Config,
@@ -20,7 +21,6 @@ from experiments.latency_study.config import (
     ProportionsConfig,
     RandomConfig,
 )
-from experiments.time_decode import Config as DecodeConfig
 from ie_scaling.running.config import to_config_dict
 from ie_scaling.workload import LENGTHS
 
@@ -62,5 +62,5 @@ def accelerator() -> Config:
         random=RandomConfig(prompt_tokens=(64, long[0]), new_tokens=(32, long[1]), max_request_s=4.0),
         max_case_gib=32.0,
         assumed=AssumedRatesConfig(bytes_per_s=1e12, flops_per_s=1e14, compile_s=10.0, compile_s_per_layer=0.5),
-        decode=DecodeConfig(dtype="bfloat16", repeats=10, max_repeats=20, max_measure_s=15.0),
+        decode=time_decode.Config(dtype="bfloat16", repeats=10, max_repeats=20, max_measure_s=15.0),
     )

@@ -7,9 +7,8 @@ Cost: about five minutes. Expect a recommendation among six shapes of about 0.45
 nats per token) lie well below the unigram entropy of the text (5.2). Interrupted, it goes on when started again.
 """
 
+from experiments import select, time_decode
 from experiments.quickstart import Config
-from experiments.select import Config as SelectConfig
-from experiments.time_decode import Config as DecodeConfig
 from ie_scaling.corpus.config import CorpusConfig
 from ie_scaling.running.config import to_config_dict
 from ie_scaling.train.config import OptimizerConfig, RecipeConfig
@@ -43,7 +42,9 @@ def get_config():
             optimizer=OptimizerConfig(learning_rate=1e-2),
             eval_tokens=32_768,
         ),
-        decode=DecodeConfig(prompt_tokens=32, new_tokens=64, max_repeats=200, max_measure_s=1.0, relative_error=0.1),
-        select=SelectConfig(max_latency_ratio=1.8),
+        decode=time_decode.Config(
+            prompt_tokens=32, new_tokens=64, max_repeats=200, max_measure_s=1.0, relative_error=0.1
+        ),
+        select=select.Config(max_latency_ratio=1.8),
     )
     return to_config_dict(study, "quickstart")

@@ -136,11 +136,10 @@ def resume(config: Config, loaded: Problem, directory: Path) -> Certificate:
 
 def figures(result: Certificate, directory: Path) -> None:
     """The ECDFs of the ranks."""
-    from ie_scaling.report import figures as draw
-    from ie_scaling.report import law_figures
+    from ie_scaling.report import figures, law_figures
 
     quantities = result.answer["calibration"]["quantities"]
-    draw.save(law_figures.calibration(quantities), directory / "figures" / "calibration.png")
+    figures.save(law_figures.calibration(quantities), directory / "figures" / "calibration.png")
 
 
 def show(directory: Path) -> None:

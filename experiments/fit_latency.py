@@ -183,12 +183,11 @@ def save(result: FittedLatency, directory: Path) -> None:
 
 def figures(result: FittedLatency, directory: Path) -> None:
     """Predicted against measured."""
-    from ie_scaling.report import figures as draw
-    from ie_scaling.report import latency_figures
+    from ie_scaling.report import figures, latency_figures
 
     table = result.predictions
     labels = {metric: label for metric, label in LABELS.items() if table[metric].notna().any()}
-    draw.save(
+    figures.save(
         latency_figures.predicted_against_measured(table, labels), directory / "figures" / "predicted_measured.png"
     )
 

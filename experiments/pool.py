@@ -189,10 +189,9 @@ def save(result: Pool, directory: Path) -> None:
 
 def figures(result: Pool, directory: Path) -> None:
     """The shape parameters of every family beside what they have in common."""
-    from ie_scaling.report import figures as draw
-    from ie_scaling.report import law_figures
+    from ie_scaling.report import figures, law_figures
 
-    draw.save(law_figures.families(result.answer), directory / "figures" / "families.png")
+    figures.save(law_figures.families(result.answer), directory / "figures" / "families.png")
 
 
 def show(directory: Path) -> None:

@@ -110,14 +110,14 @@ def figures(result: Ranking, directory: Path) -> None:
     """A heatmap of P(rank = k)."""
     import numpy as np
 
-    from ie_scaling.report import figures as draw
+    from ie_scaling.report import figures
 
     answer = result.answer
     ranks = dict(list(answer["rank_probability"].items())[:N_DRAWN])
     title = f"law {answer['law']}, level {answer['level']}, {answer['n_tokens']:.3g} tokens"
     expected_rank_A = result.table["expected_rank"].to_numpy()[: len(ranks)]
-    figure = draw.rank_heatmap(list(ranks), np.array(list(ranks.values())), title, expected_rank_A)
-    draw.save(figure, directory / "figures" / "ranks.png")
+    figure = figures.rank_heatmap(list(ranks), np.array(list(ranks.values())), title, expected_rank_A)
+    figures.save(figure, directory / "figures" / "ranks.png")
 
 
 def show(directory: Path) -> None:

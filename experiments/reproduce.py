@@ -192,8 +192,7 @@ def _draw(names: tuple[str, ...], tables: ShippedTables, config: Config, folder:
     from ie_scaling.laws.evidence import reproduction
     from ie_scaling.laws.least_squares import published, solver
     from ie_scaling.laws.problem import pose
-    from ie_scaling.report import figures as draw
-    from ie_scaling.report import law_figures
+    from ie_scaling.report import figures, law_figures
 
     rows = tables.read("bian2025")
     where = reproduction.PUBLISHED_FIGURES["fig7"]
@@ -213,7 +212,7 @@ def _draw(names: tuple[str, ...], tables: ShippedTables, config: Config, folder:
             figure = law_figures.isoloss(rows, whole)
         else:
             figure = law_figures.loss_against(rows, x[name], labels[name])
-        draw.save(figure, folder / f"{name}.png")
+        figures.save(figure, folder / f"{name}.png")
 
 
 def _flops(rows: Observations) -> np.ndarray:

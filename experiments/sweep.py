@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from ie_scaling.errors import InputError
-from ie_scaling.running import config as config_lib
 from ie_scaling.running import diagnostic, identity, stopping, workdir
+from ie_scaling.running.config import to_plain
 from ie_scaling.running.diagnostic import Diagnostic
 from ie_scaling.running.progress import Progress, say
 from ie_scaling.shapes import lookup
@@ -37,7 +37,7 @@ def run(config: Config, directory: Path) -> list[Diagnostic]:
       FailedRuns: after all others are done.
       Stopped: by a signal.
     """
-    recipes, resolved = [plan.recipe for plan in config.plans], {"experiment": "sweep"} | config_lib.to_plain(config)
+    recipes, resolved = [plan.recipe for plan in config.plans], {"experiment": "sweep"} | to_plain(config)
     if not workdir.is_done(directory, resolved, MAY_CHANGE, inputs_of(config)):
         _prepare(config)
         with workdir.opened(directory, resolved, MAY_CHANGE, inputs_of(config)), stopping.on_signals() as stop:

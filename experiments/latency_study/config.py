@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from experiments.time_decode import Config as DecodeConfig
+from experiments import time_decode
 from ie_scaling.errors import InputError, short
 from ie_scaling.latency_law.config import LatencyLawConfig
 from ie_scaling.running.config import between, one_of, positive, require, seeded, within
@@ -129,7 +129,7 @@ class Config:
     random: RandomConfig = RandomConfig()
     max_case_gib: float = 2.0
     assumed: AssumedRatesConfig = AssumedRatesConfig()
-    decode: DecodeConfig = DecodeConfig(repeats=16, max_repeats=64, max_measure_s=6.0, warmup=1)
+    decode: time_decode.Config = time_decode.Config(repeats=16, max_repeats=64, max_measure_s=6.0, warmup=1)
     law: LatencyLawConfig = dataclasses.field(default_factory=LatencyLawConfig)
     n_resamples: int = 2000
     seed: int = 0
@@ -153,7 +153,7 @@ class Config:
         seeded(self)
         whole = self.decode.tensor == 1 or not self.random.n_held_out
         require(whole, "decode.tensor", self.decode.tensor, "must be 1 where a law is fitted (random.n_held_out)")
-        for field in dataclasses.fields(DecodeConfig):
+        for field in dataclasses.fields(time_decode.Config):
             value = getattr(self.decode, field.name)
             if field.name in SET_BY_STUDY and value != field.default:
                 raise InputError(f"decode.{field.name}={short(value)}: is the study's to set; leave it alone")

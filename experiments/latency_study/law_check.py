@@ -14,12 +14,11 @@ from experiments.latency_study.timings import QUANTILES, Timings
 from experiments.latency_study.verdicts import Coverage, Finding, FindingVerdict
 from ie_scaling import accounting
 from ie_scaling.inference import scoring
-from ie_scaling.latency_law import posterior as latency_law
-from ie_scaling.latency_law import table as law_table
-from ie_scaling.latency_law import timed_rows
+from ie_scaling.latency_law import posterior, timed_rows
 from ie_scaling.latency_law.config import LatencyLawConfig
-from ie_scaling.running import config as config_lib
+from ie_scaling.latency_law.table import add_columns, cases_of
 from ie_scaling.running import diagnostic
+from ie_scaling.running.config import to_plain
 from ie_scaling.running.diagnostic import Diagnostic, Kind
 from ie_scaling.tables import cells, shape_table
 
@@ -32,8 +31,8 @@ def identity(
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """What decides the result of `run`: a configuration, and the content of what is read."""
     table, requested = _tables(fitted, held_out)
-    stored = {"seed": seed, "n_fitted": len(table), "law": config_lib.to_plain(config)}
-    stored |= {"held_out": [case.name for case in law_table.cases_of(requested)]}
+    stored = {"seed": seed, "n_fitted": len(table), "law": to_plain(config)}
+    stored |= {"held_out": [case.name for case in cases_of(requested)]}
     timings = pd.concat([table, requested]).to_csv(index=False)
     return stored, {"timings": hashlib.sha256(timings.encode()).hexdigest()}
 
@@ -47,14 +46,14 @@ def run(
     their session.
     """
     table, requested = _tables(fitted, held_out)
-    posterior = latency_law.fit(table, config)
-    posterior.save(directory / "posterior.nc")
-    rows = timed_rows.rows_of(law_table.add_columns(requested), posterior.devices, posterior.sessions)
+    law = posterior.fit(table, config)
+    law.save(directory / "posterior.nc")
+    rows = timed_rows.rows_of(add_columns(requested), law.devices, law.sessions)
     kind, sessions = str(table["device_kind"].iloc[0]), list(requested["session"])
-    drawn = posterior.predict(rows.cases, kind, seed, sessions=sessions, speeds=rows.speed_2R)
+    drawn = law.predict(rows.cases, kind, seed, sessions=sessions, speeds=rows.speed_2R)
     predictions = compare(held_out, {metric: getattr(drawn, f"{metric}_WA") for metric in PREDICTED})
     cells.write_table(directory / "predictions.csv", predictions)
-    return diagnostic.each(Kind.CONVERGENCE, posterior.failures, "law") + diagnose(predictions)
+    return diagnostic.each(Kind.CONVERGENCE, law.failures, "law") + diagnose(predictions)
 
 
 def _tables(fitted: Sequence[Timings], held_out: Timings) -> tuple[pd.DataFrame, pd.DataFrame]:

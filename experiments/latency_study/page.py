@@ -16,8 +16,8 @@ from experiments.latency_study.timings import Timings
 from experiments.latency_study.verdicts import Coverage, Direction, Finding, FindingVerdict, Linearity, Spread
 from ie_scaling import accounting
 from ie_scaling.report import page
-from ie_scaling.running import config as config_lib
 from ie_scaling.running import diagnostic, files
+from ie_scaling.running.config import to_plain
 from ie_scaling.running.diagnostic import Diagnostic
 from ie_scaling.tables import cells, shape_table
 
@@ -78,7 +78,7 @@ def write(
         findings=every,
         failures=diagnostic.lines(diagnostics),
     )
-    files.write_json(directory / "summary.json", files.finite(config_lib.to_plain(summary)))
+    files.write_json(directory / "summary.json", files.finite(to_plain(summary)))
     sections = [
         page.Section(
             TITLES[name],

@@ -8,14 +8,14 @@ from typing import Any
 
 import pandas as pd
 
+from experiments import time_decode
 from experiments.latency_study import design, findings, law_check, page
 from experiments.latency_study.config import Config
 from experiments.latency_study.design import HELD_OUT, RANDOM, Sweep
 from experiments.latency_study.timings import Timings
-from experiments.time_decode import Config as DecodeConfig
 from ie_scaling.latency import benchmark
-from ie_scaling.running import config as config_lib
 from ie_scaling.running import diagnostic, environment, files, workdir
+from ie_scaling.running.config import to_plain
 from ie_scaling.running.diagnostic import Diagnostic, Kind
 from ie_scaling.running.progress import say
 from ie_scaling.tables import cells, latency_checks
@@ -60,7 +60,7 @@ def run(config: Config, sweeps: Sequence[Sweep], directory: Path) -> list[Diagno
     return diagnostics
 
 
-def time_sweep(sweep: Sweep, config: DecodeConfig, directory: Path) -> list[Diagnostic]:
+def time_sweep(sweep: Sweep, config: time_decode.Config, directory: Path) -> list[Diagnostic]:
     """Time the cases of one sweep: latency.csv (with columns sweep, series, x) and samples.jsonl."""
 
     def work() -> list[Diagnostic]:
@@ -75,7 +75,7 @@ def time_sweep(sweep: Sweep, config: DecodeConfig, directory: Path) -> list[Diag
 
     points = [[point.case.name, point.x, point.series] for point in sweep.points]
     stored = {"sweep": sweep.name, "device_kind": environment.device_kind(), "points": points}
-    return _once(directory, "latency_sweep", stored | {"decode": config_lib.to_plain(config)}, {}, work)
+    return _once(directory, "latency_sweep", stored | {"decode": to_plain(config)}, {}, work)
 
 
 def fit_law(config: Config, timed: Mapping[str, Timings], directory: Path) -> list[Diagnostic]:

@@ -2,9 +2,9 @@
 
 import dataclasses
 
+from experiments import time_decode
 from experiments.fit import Config as FitConfig  # beside the fields `fit` and `select`
 from experiments.select import Config as SelectConfig
-from experiments.time_decode import Config as DecodeConfig
 from ie_scaling.errors import InputError, short
 from ie_scaling.running.config import require
 from ie_scaling.shapes import lookup
@@ -33,7 +33,7 @@ class Config:
     n_parallel: int = 1
     recipe: RecipeConfig = RecipeConfig()
     runtime: RuntimeConfig = RuntimeConfig()
-    decode: DecodeConfig = DecodeConfig()
+    decode: time_decode.Config = time_decode.Config()
     fit: FitConfig = FitConfig()
     select: SelectConfig = SelectConfig()
 

@@ -10,7 +10,7 @@ import pandas as pd
 from experiments.quickstart.config import Config
 from ie_scaling.architecture import Architecture
 from ie_scaling.corpus.manifest import Manifest
-from ie_scaling.laws.bayes import posterior as posterior_lib
+from ie_scaling.laws.bayes.posterior import Posterior, load_fit
 from ie_scaling.laws.evidence.record import FitRecord
 from ie_scaling.laws.level import Level
 from ie_scaling.laws.observations import features_of
@@ -28,7 +28,7 @@ class Findings:
     runs: pd.DataFrame
     latency: pd.DataFrame
     fits: dict[str, FitRecord]
-    posteriors: dict[str, posterior_lib.Posterior]
+    posteriors: dict[str, Posterior]
     candidates: pd.DataFrame
     selections: dict[str, SelectionAnswer]
     tests: pd.DataFrame
@@ -43,7 +43,7 @@ class Findings:
             runs=runs.assign(training_flops=runs["training_flops"].astype(float)),
             latency=latency_table.read_latency(directory / "latency" / "latency.csv"),
             fits={law: files.read_json(directory / "fit" / law / "fit.json") for law in config.laws},
-            posteriors={law: posterior_lib.load_fit(directory / "fit" / law, law) for law in config.laws},
+            posteriors={law: load_fit(directory / "fit" / law, law) for law in config.laws},
             candidates=pd.read_csv(directory / "select" / config.decision_law / "candidates.csv"),
             selections={law: files.read_json(directory / "select" / law / "selection.json") for law in config.laws},
             tests=run_table.read_runs(directory / "test" / "runs.csv"),

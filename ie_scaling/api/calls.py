@@ -13,10 +13,9 @@ from typing import Any
 import pandas as pd
 
 from ie_scaling.api import fields, fits, given
-from ie_scaling.api import rows as row_lib
 from ie_scaling.api.answers import Decision, LatencyFit
 from ie_scaling.api.loss_fits import PointFit, PosteriorFit
-from ie_scaling.api.rows import Table
+from ie_scaling.api.rows import Table, earlier, open_rows
 from ie_scaling.api.shapes import NamedShapes, ShapeLike
 from ie_scaling.architecture import Architecture
 from ie_scaling.errors import InputError
@@ -25,11 +24,11 @@ from ie_scaling.latency_law.config import RequestConfig
 from ie_scaling.latency_law.posterior import LatencyPosterior
 from ie_scaling.laws.bayes.posterior import Posterior
 from ie_scaling.running import diagnostic
-from ie_scaling.running import progress as progress_lib
 from ie_scaling.running.config import seeded
-from ie_scaling.search import candidates as candidates_lib
+from ie_scaling.running.progress import Progress, shown
 from ie_scaling.search import ranked, selection
 from ie_scaling.search.belief import Belief
+from ie_scaling.search.candidates import candidates_of
 from ie_scaling.search.config import GridConfig, RankingConfig, SelectionConfig
 from ie_scaling.search.space import Space
 
@@ -76,9 +75,9 @@ def fit(
     values |= {"columns": fields.column_map(columns), "objective": objective, "huber_delta": huber_delta}
     values |= {"n_starts": n_starts, "n_bootstrap": n_bootstrap, "resample": resample, "seed": seed}
     settings = fields.build(fits.Settings, "fit", values | {"nuts": fields.group("nuts", nuts)})
-    runs = row_lib.open_rows(rows, settings.columns, fields.flag("allow_unfinished", allow_unfinished))
-    with progress_lib.shown(fields.flag("progress", progress)):
-        source, warned = row_lib.earlier(rows, "source", runs.name), row_lib.earlier(rows, "warnings", ())
+    runs = open_rows(rows, settings.columns, fields.flag("allow_unfinished", allow_unfinished))
+    with shown(fields.flag("progress", progress)):
+        source, warned = earlier(rows, "source", runs.name), earlier(rows, "warnings", ())
         return fits.fit(settings, runs, source, warned)
 
 
@@ -117,8 +116,7 @@ def rank(
     chosen = fields.build(GridConfig, "rank.grid", fields.group("grid", grid))
     space = Space.of([shape.name for shape in named.architectures], chosen)
     belief.require(space, config.n_tokens)
-    shown = progress_lib.shown(fields.flag("progress", progress))
-    with shown, progress_lib.Progress("rank", belief.n_draws, "draws") as bar:
+    with shown(fields.flag("progress", progress)), Progress("rank", belief.n_draws, "draws") as bar:
         ranking = ranked.rank(config, belief, space, bar.advance)
     table = given.by_name(ranking.table, named)
     table.attrs = {"answer": ranked.describe(ranking.answer, ranking.table), "notes": list(named.notes)}
@@ -169,7 +167,7 @@ def select(
     values |= {"max_params": max_params, "min_p_feasible": min_p_feasible, "level": level, "top_k": top_k}
     values |= {"latency_metric": latency_metric, "max_latency_s": max_latency_s, "seed": seed}
     config = fields.build(SelectionConfig, "select", values | {"max_latency_ratio": max_latency_ratio})
-    chosen = selection.select(config, own, candidates_lib.of(config, own.n_draws, rows, source))
+    chosen = selection.select(config, own, candidates_of(config, own.n_draws, rows, source))
     name = chosen.answer["recommended"]
     return Decision(
         recommended=named.name_of(name),

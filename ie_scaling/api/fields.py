@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ie_scaling.errors import InputError, short
-from ie_scaling.running import config as config_lib
+from ie_scaling.running import config
 
 T = TypeVar("T")
 
@@ -18,7 +18,7 @@ def build(cls: type[T], call: str, values: Mapping[str, Any]) -> T:
     Raises:
       InputError: an unknown field, a value of the wrong type, or a rule that is broken.
     """
-    return config_lib.build(cls, _plain(values), call)
+    return config.build(cls, _plain(values), call)
 
 
 def _plain(value: Any) -> Any:

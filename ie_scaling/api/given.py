@@ -11,7 +11,7 @@ from ie_scaling.api.loss_fits import PointFit, PosteriorFit
 from ie_scaling.api.rows import FRAME
 from ie_scaling.api.shapes import NamedShapes
 from ie_scaling.errors import InputError, short
-from ie_scaling.latency_law import posterior as latency_law
+from ie_scaling.latency_law import posterior as latency_posterior
 from ie_scaling.latency_law.posterior import LatencyPosterior
 from ie_scaling.laws.bayes import fit_directory, fit_failures
 from ie_scaling.laws.bayes import posterior as posterior_lib
@@ -33,8 +33,8 @@ def load(directory: str | Path, allow_unfinished: bool = False) -> PointFit | Po
             draws = dataclasses.replace(draws, fit_failures=fit_failures.read(path.parent))
         return PosteriorFit(posterior=draws, source=str(path))
     workdir.require_done(path, allow_unfinished)
-    if (path / latency_law.FILE_NAME).is_file():
-        return LatencyFit(posterior=latency_law.load_fit(path), source=str(path))
+    if (path / latency_posterior.FILE_NAME).is_file():
+        return LatencyFit(posterior=latency_posterior.load_fit(path), source=str(path))
     if (path / recorded_fit.FILE_NAME).is_file() and not fit_directory.promises_draws(path):
         return _load_point(path)
     return PosteriorFit(posterior=posterior_lib.load_fit(path), source=str(path))

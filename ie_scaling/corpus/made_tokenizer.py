@@ -9,8 +9,7 @@ from typing import Any
 
 import tokenizers
 
-from ie_scaling.corpus import documents, records, round_trip, shards
-from ie_scaling.corpus import tokenizer as tokenizer_lib
+from ie_scaling.corpus import documents, records, round_trip, shards, tokenizer
 from ie_scaling.corpus.config import CorpusConfig
 from ie_scaling.corpus.documents import Unit
 from ie_scaling.errors import InputError
@@ -29,7 +28,7 @@ def make(config: CorpusConfig, units: Sequence[Unit], directory: Path) -> None:
     if config.tokenizer == "bpe":
         size = f"{config.tokenizer_bytes / 1e6:.1f} MB of text"
         say(f"tokenizer: training {config.vocab_size} byte-pair tokens on at most {size}")
-    write(directory, made_by, tokenizer_lib.make(config, sample(config, units)))
+    write(directory, made_by, tokenizer.make(config, sample(config, units)))
 
 
 def sample(config: CorpusConfig, units: Sequence[Unit]) -> Iterator[str]:
@@ -45,8 +44,8 @@ def sample(config: CorpusConfig, units: Sequence[Unit]) -> Iterator[str]:
 
 def round_trip_of(config: CorpusConfig, units: Sequence[Unit]) -> round_trip.RoundTrip:
     """What a tokenizer that was not made here loses of the text."""
-    tokenizer = tokenizer_lib.load(Path(config.tokenizer), config.end_of_text)
-    return round_trip.measure(tokenizer, sample(config, units))
+    own = tokenizer.load(Path(config.tokenizer), config.end_of_text)
+    return round_trip.measure(own, sample(config, units))
 
 
 def maker(config: CorpusConfig, units: Sequence[Unit]) -> str:
@@ -84,9 +83,9 @@ def reusable(directory: Path, made_by: str) -> bool:
     return record is not None and record["made_by"] == made_by and is_same(path, record["sha256"])
 
 
-def write(directory: Path, made_by: str, tokenizer: tokenizers.Tokenizer) -> None:
+def write(directory: Path, made_by: str, made: tokenizers.Tokenizer) -> None:
     """Write tokenizer.json and before it the record of what made it."""
-    text = tokenizer.to_str()
+    text = made.to_str()
     path = directory / shards.TOKENIZER
     path.unlink(missing_ok=True)  # `reusable` has seen that it is ours
     sha256 = hashlib.sha256(text.encode()).hexdigest()

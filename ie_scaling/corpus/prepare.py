@@ -17,16 +17,16 @@ from ie_scaling.corpus import (
     shard_file,
     shards,
     sources,
+    tokenizer,
 )
-from ie_scaling.corpus import tokenizer as tokenizer_lib
 from ie_scaling.corpus.config import NOT_IDENTITY, CorpusConfig
 from ie_scaling.corpus.documents import Unit
 from ie_scaling.corpus.manifest import MANIFEST, CorpusSplit, Manifest
 from ie_scaling.corpus.records import UnitResult
 from ie_scaling.corpus.splits import SPLITS
 from ie_scaling.errors import InputError
-from ie_scaling.running import config as config_lib
 from ie_scaling.running import diagnostic, files, workdir
+from ie_scaling.running.config import to_plain
 from ie_scaling.running.diagnostic import Kind
 from ie_scaling.running.progress import say
 
@@ -80,7 +80,7 @@ def check(config: CorpusConfig) -> list[str]:
     if config.tokenizer not in ("bpe", "byte"):
         return [*warnings, *made_tokenizer.round_trip_of(config, units).warnings()]
     if config.tokenizer == "bpe" and config.tokenizer_bytes <= TRAINED_BYTES:
-        tokenizer_lib.make(config, made_tokenizer.sample(config, units))
+        tokenizer.make(config, made_tokenizer.sample(config, units))
     return warnings
 
 
@@ -121,7 +121,7 @@ def entropy(counts: np.ndarray) -> float:
 
 
 def _resolved(config: CorpusConfig) -> dict[str, Any]:
-    fields = {name: value for name, value in config_lib.to_plain(config).items() if name not in NOT_IDENTITY}
+    fields = {name: value for name, value in to_plain(config).items() if name not in NOT_IDENTITY}
     return {"experiment": "prepare_data"} | fields
 
 
@@ -167,7 +167,7 @@ def _checked(config: CorpusConfig) -> tuple[sources.Sources, list[Unit]]:
     directory = Path(config.directory)
     workdir.check(directory, _resolved(config), inputs=config.inputs)
     if config.tokenizer not in ("bpe", "byte"):
-        tokenizer_lib.load(Path(config.tokenizer), config.end_of_text)
+        tokenizer.load(Path(config.tokenizer), config.end_of_text)
     text_sources = sources.find(config)
     units = documents.plan(config, text_sources)
     if (directory / "config.json").exists():
@@ -203,16 +203,16 @@ def _describe_units(
     config: CorpusConfig, of_units: Sequence[UnitResult], counts: Mapping[str, np.ndarray], directory: Path
 ) -> dict[str, Any]:
     """The fields of a Manifest that the encoded units and the tokenizer give."""
-    tokenizer = tokenizer_lib.load(directory / shards.TOKENIZER, config.end_of_text)
+    loaded = tokenizer.load(directory / shards.TOKENIZER, config.end_of_text)
     notes = sum((Counter(record["notes"]) for record in of_units), Counter())
     skipped = {"invalid UTF-8": notes["invalid UTF-8 skipped"], "null": notes["null skipped"]}
     return {
         "text": config.text,
         "text_sha256": shards.combined(record["text_sha256"] for record in of_units),
         "tokenizer": config.tokenizer,
-        "vocab_size": tokenizer_lib.vocab_size(tokenizer),
+        "vocab_size": tokenizer.vocab_size(loaded),
         "end_of_text": config.end_of_text,
-        "end_of_text_id": tokenizer.token_to_id(config.end_of_text),
+        "end_of_text_id": loaded.token_to_id(config.end_of_text),
         "tokenizer_sha256": files.sha256(directory / shards.TOKENIZER),
         "n_skipped": sum(skipped.values()),
         "skipped": skipped,

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, TypedDict
 
-from ie_scaling.corpus import manifest as manifest_lib
+from ie_scaling.corpus import manifest
 from ie_scaling.corpus.manifest import MANIFEST, Manifest, UnitSplit
 from ie_scaling.corpus.splits import SPLITS
 from ie_scaling.errors import InputError
@@ -99,16 +99,16 @@ def check(directory: Path, n_units: int) -> None:
 def own_manifest(directory: Path) -> Manifest | None:
     """The manifest that a start wrote which was broken off before DONE; None where there is none, or another file."""
     try:
-        manifest = manifest_lib.load(directory)
+        own = manifest.load(directory)
     except InputError:
         return None
-    shards = [shard["file"] for split in SPLITS for shard in manifest["splits"][split]["shards"]]
-    return manifest if manifest_lib.SEAL in manifest and all(_SHARD.fullmatch(name) for name in shards) else None
+    shards = [shard["file"] for split in SPLITS for shard in own["splits"][split]["shards"]]
+    return own if manifest.SEAL in own and all(_SHARD.fullmatch(name) for name in shards) else None
 
 
 def _listed_by_manifest(directory: Path) -> set[str]:
-    manifest = own_manifest(directory)
-    return {shard["file"] for split in SPLITS for shard in manifest["splits"][split]["shards"]} if manifest else set()
+    own = own_manifest(directory)
+    return {shard["file"] for split in SPLITS for shard in own["splits"][split]["shards"]} if own else set()
 
 
 def remove(directory: Path, but: Collection[str] = ()) -> None:

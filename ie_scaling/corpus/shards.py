@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import tokenizers
 
-from ie_scaling.corpus import documents
-from ie_scaling.corpus import tokenizer as tokenizer_lib
+from ie_scaling.corpus import documents, tokenizer
 from ie_scaling.corpus.config import CorpusConfig
 from ie_scaling.corpus.documents import Unit
 from ie_scaling.corpus.manifest import Shard, UnitSplit
@@ -43,8 +42,8 @@ def encode_unit(
     Memory holds one shard of each split and one batch of documents.
     """
     index, unit = numbered
-    tokenizer = _tokenizer(directory / TOKENIZER, config.end_of_text, tokenizer_sha256)
-    vocab_size = tokenizer_lib.vocab_size(tokenizer)
+    loaded = _tokenizer(directory / TOKENIZER, config.end_of_text, tokenizer_sha256)
+    vocab_size = tokenizer.vocab_size(loaded)
     key = hashlib.sha256(f"{unit!r}{tokenizer_sha256}".encode()).hexdigest()  # a file changed since has another stamp
     record = UnitRecord(directory, index, key)
     if record.result is not None and _are_whole(record.result, directory):
@@ -53,7 +52,7 @@ def encode_unit(
         )
     record.begin()
     writers = {split: _Writer(record, f"{split}-{index:05d}", vocab_size, config.shard_bytes) for split in SPLITS}
-    encode = tokenizer_lib.encoder(tokenizer, config)
+    encode = tokenizer.encoder(loaded, config)
     notes, digest = Notes(), hashlib.sha256()
     stream = _hashed(documents.read(unit, config, notes), digest)
     for batch in _batches(documents.parts(stream, unit, config)):
@@ -166,4 +165,4 @@ def _counts_of(record: UnitResult, split: str, directory: Path, vocab_size: int)
 
 @functools.lru_cache(maxsize=1)
 def _tokenizer(path: Path, end_of_text: str, _sha256: str) -> tokenizers.Tokenizer:
-    return tokenizer_lib.load(path, end_of_text)
+    return tokenizer.load(path, end_of_text)

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ie_scaling.corpus import manifest as manifest_lib
-from ie_scaling.corpus import shard_file
+from ie_scaling.corpus import manifest, shard_file
 from ie_scaling.corpus.shard_file import ShardFile
 from ie_scaling.errors import InputError
 
@@ -40,8 +39,8 @@ class TokenStore:
         Raises:
           InputError: there is no such corpus, or one of its shards is missing or not what was written.
         """
-        directory, manifest = Path(directory), manifest_lib.load(directory, (split,))
-        shards = shard_file.of_split(directory, manifest, split)
+        directory, listed = Path(directory), manifest.load(directory, (split,))
+        shards = shard_file.of_split(directory, listed, split)
         shard_file.verify_all(shards)
         return cls(
             directory=directory,
@@ -49,9 +48,9 @@ class TokenStore:
             shards=tuple((shard.path, shard.sha256) for shard in shards),
             ends=tuple(itertools.accumulate(shard.n_tokens for shard in shards)),
             max_id=max(shard.max_id for shard in shards),
-            vocab_size=manifest["vocab_size"],
-            end_of_text_id=manifest["end_of_text_id"],
-            tokenizer_sha256=manifest["tokenizer_sha256"],
+            vocab_size=listed["vocab_size"],
+            end_of_text_id=listed["end_of_text_id"],
+            tokenizer_sha256=listed["tokenizer_sha256"],
         )
 
     def __len__(self) -> int:

@@ -20,10 +20,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import jax.scipy.linalg as jsl
 import numpy as np
 import numpyro
 import numpyro.distributions as dist
+from jax.scipy.linalg import cho_solve
 from scipy.sparse import csgraph
 
 from ie_scaling.latency_law import formula, misfit
@@ -164,7 +164,7 @@ def _log_normal_backward(saved: tuple[jax.Array, jax.Array], g: jax.Array) -> tu
 def _invert(covariance_MM: jax.Array) -> tuple[jax.Array, jax.Array]:
     """The inverse and ln of the root of the determinant."""
     factor_MM = jnp.linalg.cholesky(covariance_MM)
-    inverse_MM = jsl.cho_solve((factor_MM, True), jnp.eye(len(covariance_MM)))
+    inverse_MM = cho_solve((factor_MM, True), jnp.eye(len(covariance_MM)))
     return inverse_MM, jnp.sum(jnp.log(jnp.diag(factor_MM)))
 
 

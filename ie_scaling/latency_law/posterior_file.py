@@ -23,7 +23,7 @@ from ie_scaling.latency_law.features import RANGES, FittedDevice
 from ie_scaling.latency_law.fitted_cases import FittedCases
 from ie_scaling.latency_law.formula import PARAMETERS
 from ie_scaling.latency_law.misfit import LENGTHS_2I, Misfit
-from ie_scaling.running import config as config_lib
+from ie_scaling.running.config import build
 from ie_scaling.workload import DTYPE_BYTES, DecodeMode
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def read(path: Path) -> dict[str, Any]:
 def _device(path: Path, fields: Mapping[str, Any]) -> FittedDevice:
     """One of the devices, checked."""
     try:
-        device = config_lib.build(FittedDevice, fields, f"{path}: device")
+        device = build(FittedDevice, fields, f"{path}: device")
     except ValueError as error:
         raise InputError(str(error)[:MOST_OF_ERROR]) from None
     by_size = (device.sizes, device.bytes_per_s)

@@ -7,8 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from ie_scaling import accounting
-from ie_scaling import workload as workload_lib
+from ie_scaling import accounting, workload
 from ie_scaling.errors import InputError
 from ie_scaling.running.config import require
 from ie_scaling.tables import (
@@ -71,8 +70,8 @@ def add_columns(frame: pd.DataFrame, path: str = "table") -> pd.DataFrame:
     cases = cases_of(frame, path)
     columns["n_params_total"] = [accounting.count_parameters(case.architecture) for case in cases]
     columns["n_params_non_embedding"] = [accounting.count_non_embedding_parameters(case.architecture) for case in cases]
-    sizes = workload_lib.arrays_of(cases)
-    columns |= {"step_bytes": workload_lib.step_bytes(*sizes), "step_flops": workload_lib.step_flops(*sizes)}
+    sizes = workload.arrays_of(cases)
+    columns |= {"step_bytes": workload.step_bytes(*sizes), "step_flops": workload.step_flops(*sizes)}
     return frame.assign(**columns)
 
 

@@ -4,7 +4,7 @@ import enum
 from typing import Any
 
 from ie_scaling.running.config import one_of, positive, require, seeded, within
-from ie_scaling.tables import columns as table_columns
+from ie_scaling.tables import columns
 
 COUNTS = ("total", "non_embedding", "effective")  # which N a law uses
 MOST_STARTS, MOST_RESAMPLES = 10_000, 1_000_000
@@ -76,4 +76,4 @@ def fix_columns(config: Any) -> None:
     Raises:
       InputError: a map that cannot be, by entry and rule.
     """
-    object.__setattr__(config, "columns", table_columns.canonical(config.columns))
+    object.__setattr__(config, "columns", columns.canonical(config.columns))

@@ -10,8 +10,7 @@ import numpy as np
 from ie_scaling.architecture import Architecture
 from ie_scaling.errors import InputError, short
 from ie_scaling.laws.bayes import leave_out, stacking
-from ie_scaling.laws.bayes import posterior as posterior_lib
-from ie_scaling.laws.bayes.posterior import Posterior
+from ie_scaling.laws.bayes.posterior import Posterior, load_fit
 from ie_scaling.laws.bayes.predictive import Identity, Predictive
 from ie_scaling.laws.observations import Features
 from ie_scaling.running.diagnostic import Diagnostic, Kind
@@ -45,7 +44,7 @@ class Belief:
         names = run_source.split_paths(fits)
         if len({Path(name).resolve() for name in names}) < len(names):
             raise InputError(f"fit={short(fits)}: names a directory twice; each law is stacked once")
-        return cls.of([posterior_lib.load_fit(name) for name in names])
+        return cls.of([load_fit(name) for name in names])
 
     @classmethod
     def of(cls, posteriors: Sequence[Posterior]) -> "Belief":

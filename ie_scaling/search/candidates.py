@@ -11,8 +11,7 @@ import pandas as pd
 from ie_scaling import accounting
 from ie_scaling.architecture import Architecture
 from ie_scaling.errors import InputError, short
-from ie_scaling.latency_law import posterior as latency_posterior
-from ie_scaling.latency_law import predict
+from ie_scaling.latency_law import posterior, predict
 from ie_scaling.latency_law.config import RequestConfig
 from ie_scaling.latency_law.posterior import LatencyPosterior
 from ie_scaling.running import diagnostic
@@ -53,13 +52,16 @@ def read(config: SelectionConfig, n_draws: int, path: str) -> Candidates:
     """The candidates under the latency law of a directory that `configs/fit_latency.py` wrote, or in a latency table.
 
     Raises:
-      InputError: no such law or table, or as `of`.
+      InputError: no such law or table, or as `candidates_of`.
     """
     is_law = Path(path).is_dir()
-    return of(config, n_draws, latency_posterior.load_fit(path) if is_law else latency_table.read_latency(path), path)
+    latency = posterior.load_fit(path) if is_law else latency_table.read_latency(path)
+    return candidates_of(config, n_draws, latency, path)
 
 
-def of(config: SelectionConfig, n_draws: int, latency: pd.DataFrame | LatencyPosterior, name: str) -> Candidates:
+def candidates_of(
+    config: SelectionConfig, n_draws: int, latency: pd.DataFrame | LatencyPosterior, name: str
+) -> Candidates:
     """The candidates, whose loss has n_draws draws, in a latency table or under a law, of this name in messages.
 
     Raises:

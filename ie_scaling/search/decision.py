@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 
 from ie_scaling.search import ranking
-from ie_scaling.search import regret as regret_lib
 from ie_scaling.search.candidate_latency import Bound, Latency
-from ie_scaling.search.regret import Regret
+from ie_scaling.search.regret import Regret, extra_loss, twins_of
 
 
 def p_pareto(log_loss_WA: np.ndarray, latency_WA: np.ndarray) -> np.ndarray:
@@ -114,7 +113,7 @@ def runner_up(table: pd.DataFrame, log_loss_WA: np.ndarray, mean_WA: np.ndarray 
     Twins of the recommended one, of the same mean loss in every draw, are passed over.
     """
     best = int(table.index[table["recommended"]][0])
-    twins_A = regret_lib.twins_of(np.exp(log_loss_WA) if mean_WA is None else mean_WA, best)
+    twins_A = twins_of(np.exp(log_loss_WA) if mean_WA is None else mean_WA, best)
     others = table["expected_regret"][~twins_A].dropna()
     if others.empty:
         return None
@@ -122,7 +121,7 @@ def runner_up(table: pd.DataFrame, log_loss_WA: np.ndarray, mean_WA: np.ndarray 
     extra_W = np.exp(log_loss_WA[:, second]) - np.exp(log_loss_WA[:, best])
     return RunnerUp(
         index=second,
-        extra_loss=regret_lib.extra_loss(extra_W),
+        extra_loss=extra_loss(extra_W),
         p_better_than_recommended=float((extra_W < 0).mean()),
         latency_ratio=float(table.at[second, "latency_mean"] / table.at[best, "latency_mean"]),
     )

@@ -14,10 +14,9 @@ from ie_scaling.laws.observations import Features
 from ie_scaling.running import diagnostic
 from ie_scaling.running.diagnostic import Diagnostic, Kind
 from ie_scaling.search import blind_spots, by_law, ranking
-from ie_scaling.search import regret as regret_lib
 from ie_scaling.search.belief import Belief, Description, Mixture
 from ie_scaling.search.config import RankingConfig
-from ie_scaling.search.regret import Regret
+from ie_scaling.search.regret import Regret, describe_ties, extra_loss, twins_of
 from ie_scaling.search.space import Space
 from ie_scaling.tables import shape_table
 
@@ -94,7 +93,7 @@ def rank(
         **belief.describe(),
         "level": config.level,
         "expected_regret_se": float(np.nan_to_num(listed.regret.se_A[0])),
-        "ties": regret_lib.describe_ties(listed.names, 0, listed.regret.tied_A, listed.mean_WA, "smallest"),
+        "ties": describe_ties(listed.names, 0, listed.regret.tied_A, listed.mean_WA, "smallest"),
         "sizes": space.describe_grid(),
         "warnings": diagnostic.lines(failed),
         "rank_probability": dict(zip(listed.names[: config.n_compared], probability_AK.tolist(), strict=False)),
@@ -165,12 +164,12 @@ def _order(space: Space, regret: Regret) -> np.ndarray:
 
 def _runner_up(names: list[str], loss_WA: np.ndarray, mean_WA: np.ndarray) -> dict[str, str | float]:
     """The next in order that the law can tell from the first, and its loss over the first's; empty without one."""
-    others = np.flatnonzero(~regret_lib.twins_of(mean_WA, 0))
+    others = np.flatnonzero(~twins_of(mean_WA, 0))
     if not len(others):
         return {}
     gap_W = loss_WA[:, others[0]] - loss_WA[:, 0]
     better = {"p_better_than_best": float((gap_W < 0).mean())}
-    return {"architecture": names[others[0]], **regret_lib.extra_loss(gap_W), **better}
+    return {"architecture": names[others[0]], **extra_loss(gap_W), **better}
 
 
 def _at_every_level(

@@ -10,11 +10,11 @@ from ie_scaling.laws.bayes.posterior import Posterior
 from ie_scaling.running import diagnostic
 from ie_scaling.running.diagnostic import Diagnostic
 from ie_scaling.search import decision, ranked
-from ie_scaling.search import regret as regret_lib
 from ie_scaling.search.belief import Belief
 from ie_scaling.search.candidate_latency import Bound
 from ie_scaling.search.candidates import Candidates
 from ie_scaling.search.config import SelectionConfig
+from ie_scaling.search.regret import describe_ties
 from ie_scaling.tables import shape_table
 
 OF_BEST = ("loss_mean", "loss_lo90", "loss_hi90", "p_best", "expected_regret", "expected_regret_se")
@@ -104,7 +104,7 @@ def select(config: SelectionConfig, posterior: Posterior, candidates: Candidates
     answer = _answer(config, candidates, table, posterior.law.name, diagnostic.lines(failed))
     answer["runner_up"] = None if second is None else {"architecture": names[second.index], **second.figures}
     best, tied_A = int(table["recommended"].to_numpy().argmax()), table["tied"].to_numpy(bool)
-    answer["ties"] = regret_lib.describe_ties(names, best, tied_A, mean_WA, "fastest")
+    answer["ties"] = describe_ties(names, best, tied_A, mean_WA, "fastest")
     return Selection(table=table, answer=answer, diagnostics=failed)
 
 

@@ -2,7 +2,26 @@
 
 import dataclasses
 
-from ie_scaling.shapes import dialects as hf
+from ie_scaling.shapes.dialects import (
+    BIASES,
+    LAYER_NORM,
+    LEARNED_POSITIONS,
+    LOCAL_ROTARY,
+    NO_GAINS,
+    NO_ROTARY,
+    NORMS_AFTER,
+    NORMS_AROUND,
+    PARALLEL,
+    QKV_BIASES,
+    RESCALED_ROTARY,
+    SCALED_EMBEDDINGS,
+    SCALES,
+    SOFTCAPS,
+    WIDE_QK_NORM,
+    other_mlp,
+    partial_rotary,
+    sliding_window,
+)
 
 # What `checked` abbreviates. Between them, the sources of a family hold every field of its models.
 SOURCES = {
@@ -52,49 +71,49 @@ class PublicModel:
         return f"{self.family.organization}/{self.name}" if self.name else ""
 
 
-_GELU = hf.other_mlp(False, "gelu")
-_GEGLU = hf.other_mlp(True, "gelu")
-_GPT_LIKE = (hf.LAYER_NORM, hf.LEARNED_POSITIONS, hf.BIASES)
-_PARALLEL = (hf.LAYER_NORM, hf.BIASES, hf.PARALLEL, _GELU)
-_AROUND = (hf.SCALED_EMBEDDINGS, hf.NORMS_AROUND)
-_LOCAL = (*_AROUND, hf.LOCAL_ROTARY, _GEGLU)
+_GELU = other_mlp(False, "gelu")
+_GEGLU = other_mlp(True, "gelu")
+_GPT_LIKE = (LAYER_NORM, LEARNED_POSITIONS, BIASES)
+_PARALLEL = (LAYER_NORM, BIASES, PARALLEL, _GELU)
+_AROUND = (SCALED_EMBEDDINGS, NORMS_AROUND)
+_LOCAL = (*_AROUND, LOCAL_ROTARY, _GEGLU)
 _LIT, _MLC, _BOTH = ("litgpt",), ("mlc",), ("litgpt", "mlc")
 
-_FALCON = ModelFamily("Falcon", "tiiuae", ("litgpt", "transformers"), (hf.LAYER_NORM, hf.PARALLEL, _GELU))
-_GEMMA = ModelFamily("Gemma", "google", _BOTH, (hf.SCALED_EMBEDDINGS, _GEGLU))
-_GEMMA_2 = ModelFamily("Gemma", "google", _BOTH, (*_AROUND, _GEGLU, hf.sliding_window(4096, some=True), hf.SOFTCAPS))
-_GEMMA_3 = ModelFamily("Gemma", "google", ("tunix", *_BOTH), (*_LOCAL, hf.sliding_window(512, some=True)))
+_FALCON = ModelFamily("Falcon", "tiiuae", ("litgpt", "transformers"), (LAYER_NORM, PARALLEL, _GELU))
+_GEMMA = ModelFamily("Gemma", "google", _BOTH, (SCALED_EMBEDDINGS, _GEGLU))
+_GEMMA_2 = ModelFamily("Gemma", "google", _BOTH, (*_AROUND, _GEGLU, sliding_window(4096, some=True), SOFTCAPS))
+_GEMMA_3 = ModelFamily("Gemma", "google", ("tunix", *_BOTH), (*_LOCAL, sliding_window(512, some=True)))
 _GEMMA_3_VISION = ModelFamily(
     "Gemma",
     "google",
     ("tunix", "litgpt", "transformers"),
-    (*_LOCAL, hf.RESCALED_ROTARY, hf.sliding_window(1024, some=True), "a vision encoder, left out"),
+    (*_LOCAL, RESCALED_ROTARY, sliding_window(1024, some=True), "a vision encoder, left out"),
 )
 _GPT_2 = ModelFamily("GPT-2", "openai-community", ("mlc", "nanogpt"), (*_GPT_LIKE, _GELU))
-_GRANITE = ModelFamily("Granite", "ibm-granite", ("executorch", "hub"), (hf.SCALES,))
+_GRANITE = ModelFamily("Granite", "ibm-granite", ("executorch", "hub"), (SCALES,))
 _LLAMA = ModelFamily("Llama", "meta-llama", _BOTH)
-_LLAMA_3_1 = ModelFamily("Llama", "meta-llama", _BOTH, (hf.RESCALED_ROTARY,))
-_MINICPM = ModelFamily("MiniCPM", "openbmb", ("minicpm", "hub"), (hf.SCALES,))
+_LLAMA_3_1 = ModelFamily("Llama", "meta-llama", _BOTH, (RESCALED_ROTARY,))
+_MINICPM = ModelFamily("MiniCPM", "openbmb", ("minicpm", "hub"), (SCALES,))
 _MISTRAL = ModelFamily("Mistral", "mistralai", _BOTH)
-_MISTRAL_1 = ModelFamily("Mistral", "mistralai", _BOTH, (hf.sliding_window(4096, some=False),))
-_MORPH = ModelFamily("Morph", "", ("B25",), (hf.LAYER_NORM,))
-_OLMO = ModelFamily("OLMo", "allenai", ("litgpt", "olmo", "hub"), (hf.NO_GAINS,))
-_OLMO_2 = ModelFamily("OLMo", "allenai", ("olmo", "litgpt", "hub"), (hf.NORMS_AFTER, hf.WIDE_QK_NORM))
+_MISTRAL_1 = ModelFamily("Mistral", "mistralai", _BOTH, (sliding_window(4096, some=False),))
+_MORPH = ModelFamily("Morph", "", ("B25",), (LAYER_NORM,))
+_OLMO = ModelFamily("OLMo", "allenai", ("litgpt", "olmo", "hub"), (NO_GAINS,))
+_OLMO_2 = ModelFamily("OLMo", "allenai", ("olmo", "litgpt", "hub"), (NORMS_AFTER, WIDE_QK_NORM))
 _OPEN_LLAMA = ModelFamily("OpenLLaMA", "openlm-research", _LIT)
-_OPT = ModelFamily("OPT", "facebook", ("metaseq", "transformers"), (*_GPT_LIKE, hf.other_mlp(False, "relu")))
+_OPT = ModelFamily("OPT", "facebook", ("metaseq", "transformers"), (*_GPT_LIKE, other_mlp(False, "relu")))
 _PANDA = ModelFamily("Panda, Surefire", "", ("B25b",), ("vocabulary, tied embeddings and rotary base assumed here",))
-_PHI_1 = ModelFamily("Phi", "microsoft", ("litgpt", "mlc"), (*_PARALLEL, hf.partial_rotary(0.5)))
-_PHI_2 = ModelFamily("Phi", "microsoft", ("litgpt", "mlc"), (*_PARALLEL, hf.partial_rotary(0.4)))
-_PHI_3 = ModelFamily("Phi", "microsoft", ("mlc", "transformers"), (hf.sliding_window(2047, some=False),))
-_PHI_4 = ModelFamily("Phi", "microsoft", _BOTH, (hf.partial_rotary(0.75), hf.RESCALED_ROTARY))
-_PYTHIA = ModelFamily("Pythia", "EleutherAI", ("litgpt", "hub"), (*_PARALLEL, hf.partial_rotary(0.25)))
-_QWEN_2 = ModelFamily("Qwen", "Qwen", _BOTH, (hf.QKV_BIASES,))
+_PHI_1 = ModelFamily("Phi", "microsoft", ("litgpt", "mlc"), (*_PARALLEL, partial_rotary(0.5)))
+_PHI_2 = ModelFamily("Phi", "microsoft", ("litgpt", "mlc"), (*_PARALLEL, partial_rotary(0.4)))
+_PHI_3 = ModelFamily("Phi", "microsoft", ("mlc", "transformers"), (sliding_window(2047, some=False),))
+_PHI_4 = ModelFamily("Phi", "microsoft", _BOTH, (partial_rotary(0.75), RESCALED_ROTARY))
+_PYTHIA = ModelFamily("Pythia", "EleutherAI", ("litgpt", "hub"), (*_PARALLEL, partial_rotary(0.25)))
+_QWEN_2 = ModelFamily("Qwen", "Qwen", _BOTH, (QKV_BIASES,))
 _QWEN_3 = ModelFamily("Qwen", "Qwen", _BOTH)
 _SMOLLM = ModelFamily("SmolLM", "HuggingFaceTB", _MLC)
 _SMOLLM_2 = ModelFamily("SmolLM", "HuggingFaceTB", _BOTH)
-_SMOLLM_3 = ModelFamily("SmolLM", "HuggingFaceTB", ("executorch", "transformers"), (hf.NO_ROTARY,))
-_STABLELM = ModelFamily("StableLM", "stabilityai", _BOTH, (hf.LAYER_NORM, hf.partial_rotary(0.25)))
-_STABLELM_2 = ModelFamily("StableLM", "stabilityai", _MLC, (hf.LAYER_NORM, hf.QKV_BIASES, hf.partial_rotary(0.25)))
+_SMOLLM_3 = ModelFamily("SmolLM", "HuggingFaceTB", ("executorch", "transformers"), (NO_ROTARY,))
+_STABLELM = ModelFamily("StableLM", "stabilityai", _BOTH, (LAYER_NORM, partial_rotary(0.25)))
+_STABLELM_2 = ModelFamily("StableLM", "stabilityai", _MLC, (LAYER_NORM, QKV_BIASES, partial_rotary(0.25)))
 _TINY_LLAMA = ModelFamily("TinyLlama", "TinyLlama", _BOTH)
 _YI = ModelFamily("Yi", "01-ai", ("internevo", "hub"))
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ie_scaling.errors import InputError
-from ie_scaling.shapes import dialects as hf
+from ie_scaling.shapes import dialects
 from ie_scaling.shapes.fields import shown
 
 
@@ -46,7 +46,7 @@ COMPOSITES = {
     "llava_onevision": _Composite("LlavaOnevisionForConditionalGeneration", ("qwen2",)),
 }
 _ALIASES = {"qwen2_vl_text": "qwen2", "qwen2_5_vl_text": "qwen2", "qwen3_vl_text": "qwen3"}
-MODEL_TYPES = (*hf.DIALECTS, *COMPOSITES)
+MODEL_TYPES = (*dialects.DIALECTS, *COMPOSITES)
 
 # A nested config leaves out what equals the defaults of its class in transformers.
 _LLAMA_7B = {"hidden_size": 4096, "num_hidden_layers": 32, "num_attention_heads": 32, "vocab_size": 32000}
@@ -64,8 +64,8 @@ def find(fields: Mapping[str, Any]) -> TextDecoder:
       InputError: a model_type that is not read here, no text_config where there must be one, or one of another kind.
     """
     model_type = fields.get("model_type")
-    if isinstance(model_type, str) and model_type in hf.DIALECTS:
-        return _dense_llama4(TextDecoder(dict(fields), model_type, hf.DIALECTS[model_type].classes))
+    if isinstance(model_type, str) and model_type in dialects.DIALECTS:
+        return _dense_llama4(TextDecoder(dict(fields), model_type, dialects.DIALECTS[model_type].classes))
     if not isinstance(model_type, str) or model_type not in COMPOSITES:
         given = "model_type is missing" if model_type is None else f"model_type={shown(model_type)}"
         raise InputError(f"{given}: must be one of {', '.join(MODEL_TYPES)}")
@@ -94,7 +94,7 @@ def _nested(fields: Mapping[str, Any], model_type: str, composite: _Composite) -
     inner = {name: value for name, value in inner.items() if name != "is_decoder" or value is not False}
     classes = (composite.name, composite.name.replace("ForConditionalGeneration", "TextModel"))
     filled = tuple(f"{name}={value}" for name, value in defaults.items())
-    return TextDecoder(inner, dialect, (*hf.DIALECTS[dialect].classes, *classes), outer, filled, with_inputs=True)
+    return TextDecoder(inner, dialect, (*dialects.DIALECTS[dialect].classes, *classes), outer, filled, with_inputs=True)
 
 
 def _tying(text: Mapping[str, Any], outer: dict[str, Any]) -> dict[str, Any]:

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ie_scaling.tables import filter_values as compute
-from ie_scaling.tables import numbers
+from ie_scaling.tables import filter_values, numbers
 from ie_scaling.tables.filter_methods import METHODS, NEEDED, TEXT_METHODS, FilterMethod
 from ie_scaling.tables.filter_syntax import NotAllowed, not_allowed, parse
 from ie_scaling.tables.filter_values import Column, Value
@@ -63,7 +62,7 @@ def keeps(frame: pd.DataFrame, where: str) -> np.ndarray:
       NotAllowed: what it says is not allowed, or is not true or false for each row.
     """
     tree, backticks = parse(where)
-    mask = compute.as_truth(_Evaluation(frame, backticks).value(tree))
+    mask = filter_values.as_truth(_Evaluation(frame, backticks).value(tree))
     if not isinstance(mask, np.ndarray):
         raise NotAllowed("must be true or false for each row; it is the same for all")
     return mask
@@ -124,13 +123,13 @@ class _Evaluation:
         left = self.value(node.left)
         for op, right_node in zip(node.ops, node.comparators, strict=True):
             if isinstance(op, ast.In | ast.NotIn):
-                is_in = compute.is_in(left, self._list(right_node))
+                is_in = filter_values.is_in(left, self._list(right_node))
                 truth = np.logical_and(truth, is_in if isinstance(op, ast.In) else np.logical_not(is_in))
                 continue
             if type(op) not in _COMPARED:
                 raise not_allowed(_name_of(op))
             right = self.value(right_node)
-            truth = np.logical_and(truth, compute.compare(_COMPARED[type(op)], left, right))
+            truth = np.logical_and(truth, filter_values.compare(_COMPARED[type(op)], left, right))
             left = right
         return _plain(truth)
 
@@ -145,21 +144,21 @@ class _Evaluation:
 
     def _logic(self, node: ast.BoolOp) -> np.ndarray | bool:
         combine = np.logical_and if isinstance(node.op, ast.And) else np.logical_or
-        result: Any = compute.as_truth(self.value(node.values[0]))
+        result: Any = filter_values.as_truth(self.value(node.values[0]))
         for item in node.values[1:]:
-            result = combine(result, compute.as_truth(self.value(item)))
+            result = combine(result, filter_values.as_truth(self.value(item)))
         return _plain(result)
 
     def _unary(self, node: ast.UnaryOp) -> Value:
         operand = self.value(node.operand)
         if isinstance(node.op, ast.Not | ast.Invert):
-            return _plain(np.logical_not(compute.as_truth(operand)))
-        return compute.calculate("*", operand, -1.0 if isinstance(node.op, ast.USub) else 1.0)
+            return _plain(np.logical_not(filter_values.as_truth(operand)))
+        return filter_values.calculate("*", operand, -1.0 if isinstance(node.op, ast.USub) else 1.0)
 
     def _arithmetic(self, node: ast.BinOp) -> np.ndarray | float:
         if type(node.op) not in _CALCULATED:
             raise not_allowed(_name_of(node.op))
-        return compute.calculate(_CALCULATED[type(node.op)], self.value(node.left), self.value(node.right))
+        return filter_values.calculate(_CALCULATED[type(node.op)], self.value(node.left), self.value(node.right))
 
     def _call(self, node: ast.Call) -> Value:
         """abs(x), a method of a column, a method of its text, or a transform of groups."""
@@ -198,7 +197,7 @@ class _Evaluation:
         if node.keywords or len(node.args) != 1 or names not in ([name] for name in TRANSFORMS):
             raise NotAllowed(f".transform() takes one of {', '.join(map(repr, TRANSFORMS))}")
         value, keys = self._grouped(grouped)
-        return compute.best_of_group(value, [self._key(key) for key in keys], str(names[0]))
+        return filter_values.best_of_group(value, [self._key(key) for key in keys], str(names[0]))
 
     def _grouped(self, node: ast.AST) -> tuple[Value, Sequence[ast.AST]]:
         """What is transformed, and the nodes of the columns that make the groups."""

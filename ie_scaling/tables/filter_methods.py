@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ie_scaling.tables import filter_values as compute
+from ie_scaling.tables import filter_values
 from ie_scaling.tables.filter_syntax import NotAllowed
 from ie_scaling.tables.filter_values import Column, Value
 
@@ -33,14 +33,14 @@ def between(value: Value, left: Value, right: Value, inclusive: str) -> Value:
     if not isinstance(inclusive, str) or inclusive not in _BOUNDS:
         raise NotAllowed(f"inclusive must be one of {', '.join(_BOUNDS)}")
     above, below = _BOUNDS[inclusive]
-    return np.logical_and(compute.compare(above, value, left), compute.compare(below, value, right))
+    return np.logical_and(filter_values.compare(above, value, left), filter_values.compare(below, value, right))
 
 
 def is_missing(value: Value) -> np.ndarray:
     """Whether it is blank, or no number among numbers."""
     if isinstance(value, Column):
         return value.is_missing | np.isnan(value.numbers()) if value.is_numeric else value.is_missing
-    cells = compute.per_row(value)
+    cells = filter_values.per_row(value)
     return np.isnan(cells) if cells.dtype.kind == "f" else np.zeros(len(cells), bool)
 
 
@@ -48,24 +48,24 @@ def is_in(value: Value, values: Any) -> Value:
     """Whether it equals one of a list."""
     if not isinstance(values, list):
         raise NotAllowed(".isin() takes a list such as ['a', 'b']")
-    return compute.is_in(value, values)
+    return filter_values.is_in(value, values)
 
 
 def contains(value: Value, pat: Any, case: Any, na: Any, regex: Any) -> Value:
     """Whether the text has a part that matches."""
     if not isinstance(pat, str) or not isinstance(case, bool) or not isinstance(regex, bool) or na is not False:
         raise NotAllowed(".str.contains() takes a text in quotes, and case, regex: True or False, na: False")
-    return compute.contains(value, pat, case, regex)
+    return filter_values.contains(value, pat, case, regex)
 
 
 def starts(value: Value, pat: Any) -> Value:
     """Whether the text begins with this, or with one of these."""
-    return compute.each_text(value, lambda text: text.startswith(_texts(pat)), bool)
+    return filter_values.each_text(value, lambda text: text.startswith(_texts(pat)), bool)
 
 
 def ends(value: Value, pat: Any) -> Value:
     """Whether the text ends with this, or with one of these."""
-    return compute.each_text(value, lambda text: text.endswith(_texts(pat)), bool)
+    return filter_values.each_text(value, lambda text: text.endswith(_texts(pat)), bool)
 
 
 def _texts(pat: Any) -> tuple[str, ...]:
@@ -76,7 +76,7 @@ def _texts(pat: Any) -> tuple[str, ...]:
 
 
 METHODS = {
-    "abs": FilterMethod(lambda value: np.abs(compute.as_numbers(value))),
+    "abs": FilterMethod(lambda value: np.abs(filter_values.as_numbers(value))),
     "isna": FilterMethod(is_missing),
     "isnull": FilterMethod(is_missing),
     "notna": FilterMethod(lambda value: ~is_missing(value)),
@@ -88,6 +88,6 @@ TEXT_METHODS = {
     "contains": FilterMethod(contains, {"pat": NEEDED, "case": True, "na": False, "regex": True}, 2),
     "startswith": FilterMethod(starts, {"pat": NEEDED}),
     "endswith": FilterMethod(ends, {"pat": NEEDED}),
-    "lower": FilterMethod(lambda value: compute.each_text(value, str.lower, object)),
-    "upper": FilterMethod(lambda value: compute.each_text(value, str.upper, object)),
+    "lower": FilterMethod(lambda value: filter_values.each_text(value, str.lower, object)),
+    "upper": FilterMethod(lambda value: filter_values.each_text(value, str.upper, object)),
 }

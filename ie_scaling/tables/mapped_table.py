@@ -10,9 +10,9 @@ import pandas as pd
 
 from ie_scaling.errors import InputError
 from ie_scaling.tables import cells, columns, derivations, suspicious_rows
-from ie_scaling.tables import numbers as number_cells
 from ie_scaling.tables.columns import NUMBER_COLUMNS, POSITIVE_RUN_COLUMNS, TEXT_COLUMNS, ColumnSource
 from ie_scaling.tables.derivations import Derivation
+from ie_scaling.tables.numbers import is_blank, to_numbers
 
 NO_NUMBER = ("nan", "none", "null", "na", "n/a", "<na>", "inf", "+inf", "-inf", "infinity")  # readable as no number
 WHOLE = ("d_model", "n_layers", "n_heads", "n_kv_heads", "vocab_size")
@@ -61,13 +61,13 @@ class MappedTable:
         sources = {name: ColumnSource(name) for name in columns.NAMES if name in header} | mapped
         numbers = pd.DataFrame(
             {
-                name: number_cells.to_numbers(raw[source.column])[0] * source.scale
+                name: to_numbers(raw[source.column])[0] * source.scale
                 for name, source in sources.items()
                 if name in NUMBER_COLUMNS
             },
             index=raw.index,
         )
-        filled = {name for name, source in sources.items() if not number_cells.is_blank(raw[source.column]).all()}
+        filled = {name for name, source in sources.items() if not is_blank(raw[source.column]).all()}
         words = {name: raw[sources[name].column] for name in ("tied_embeddings",) if name in sources}
         derived = derivations.derive(numbers.assign(**words), filled)
         numbers = numbers.assign(**{derivation.column: derivation.values for derivation in derived})
@@ -222,7 +222,7 @@ def _quoted(column: str) -> str:
 
 def _are_numbers_or_unknown(given: pd.Series) -> bool:
     words = given.astype(str).str.strip().str.lower()
-    return bool((number_cells.to_numbers(given)[1] | number_cells.is_blank(given) | words.isin(NO_NUMBER)).all())
+    return bool((to_numbers(given)[1] | is_blank(given) | words.isin(NO_NUMBER)).all())
 
 
 def _runs_of_a_panel(header: list[str]) -> list[str]:

@@ -112,7 +112,7 @@ def test_a_large_unit_is_written_in_several_shards(config, tmp_path):
 def test_an_interrupted_preparation_goes_on_to_the_same_files(config, tmp_path, monkeypatch):
     prepare.prepare(config)
     again = dataclasses.replace(config, directory=str(tmp_path / "again"))
-    encode_unit, encoder = shards.encode_unit, shards.tokenizer_lib.encoder
+    encode_unit, encoder = shards.encode_unit, shards.tokenizer.encoder
 
     def interrupted(numbered, **options):
         if numbered[0] == 4:
@@ -125,7 +125,7 @@ def test_an_interrupted_preparation_goes_on_to_the_same_files(config, tmp_path, 
     monkeypatch.setattr(shards, "encode_unit", encode_unit)
     (tmp_path / "again" / "shards" / ".train-00003-000.npy.1-abcdefgh.tmp").touch()  # what a killed worker leaves
     encoded = []
-    monkeypatch.setattr(shards.tokenizer_lib, "encoder", lambda *of: encoded.append(of) or encoder(*of))
+    monkeypatch.setattr(shards.tokenizer, "encoder", lambda *of: encoded.append(of) or encoder(*of))
     prepare.prepare(again)
     n_units = len(documents.plan(config))
     assert len(encoded) == n_units - 4 > 4

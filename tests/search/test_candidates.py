@@ -24,7 +24,7 @@ def test_timed_candidates_stand_in_their_own_order_with_their_medians():
     assert every.source is LatencySource.TIMED
     names = [a.name for a in every.architectures]
     swapped = tuple(reversed(names[:2]))
-    chosen = candidates.of(SelectionConfig(where=ROWS_40M, candidates=swapped), 10, rows, "mine.csv")
+    chosen = candidates.candidates_of(SelectionConfig(where=ROWS_40M, candidates=swapped), 10, rows, "mine.csv")
     assert tuple(a.name for a in chosen.architectures) == swapped
     np.testing.assert_array_equal(chosen.latency.median_A, every.latency.median_A[[1, 0]])
     assert np.isnan(chosen.space.n_params_A).all()
@@ -33,7 +33,7 @@ def test_timed_candidates_stand_in_their_own_order_with_their_medians():
 def test_a_law_predicts_for_names_and_every_shape_of_a_grid():
     grid = GridConfig(n_params=1e6, d_head=16, vocab_size=512, width_step=32, max_width=512, tolerance=0.1)
     config = SelectionConfig(candidates=NAMES, grid=grid)
-    found = candidates.of(config, 10, small_posterior.make(), "law")
+    found = candidates.candidates_of(config, 10, small_posterior.make(), "law")
     assert found.source is LatencySource.PREDICTED
     assert found.architectures[:2] == [Architecture.parse(name) for name in NAMES]
     assert len(found.architectures) > 3
@@ -43,7 +43,7 @@ def test_a_law_predicts_for_names_and_every_shape_of_a_grid():
 
 def test_only_small_enough_candidates_stay():
     sizes = SelectionConfig(candidates=NAMES, max_params=3e5)
-    kept = candidates.of(sizes, 10, small_posterior.make(), "law").architectures
+    kept = candidates.candidates_of(sizes, 10, small_posterior.make(), "law").architectures
     assert [a.name for a in kept] == [NAMES[0]]
 
 
@@ -58,7 +58,7 @@ def test_only_small_enough_candidates_stay():
 def test_what_a_law_cannot_answer_is_named(changes, words):
     config = SelectionConfig(**({"candidates": NAMES} | changes))
     with pytest.raises(InputError, match=words):
-        candidates.of(config, 10, small_posterior.make(), "law")
+        candidates.candidates_of(config, 10, small_posterior.make(), "law")
 
 
 @pytest.mark.parametrize(
@@ -78,4 +78,4 @@ def test_what_a_table_cannot_answer_is_named(changes, words):
 def test_as_many_candidates_as_memory_holds(monkeypatch):
     monkeypatch.setattr(candidates, "MOST_CELLS", 40)
     with pytest.raises(InputError, match=r"grid: has 2 shapes, more than 1 at 40 draws"):
-        candidates.of(SelectionConfig(candidates=NAMES), 10, small_posterior.make(), "law")
+        candidates.candidates_of(SelectionConfig(candidates=NAMES), 10, small_posterior.make(), "law")

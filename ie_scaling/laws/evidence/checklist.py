@@ -13,8 +13,8 @@ from ie_scaling.laws.law import Law
 from ie_scaling.laws.least_squares import LeastSquaresFit
 from ie_scaling.laws.observations import Observations
 from ie_scaling.laws.reading import PosedSplit
-from ie_scaling.running import config as config_lib
 from ie_scaling.running import environment, markdown
+from ie_scaling.running.config import to_plain
 
 COUNTED = {
     "total": "all parameters, both vocabulary matrices included (one where tied)",
@@ -151,7 +151,7 @@ def _draws(record: FitRecord, bootstrap: Posterior | None, resample: str, nuts: 
     if bootstrap is not None:
         items["bootstrap"] = f"{bootstrap.n_draws} resamples of whole {resample}s"
     if (gate := record["gate"]) is not None:
-        items["sampler"] = f"NUTS, {config_lib.to_plain(nuts)}"
+        items["sampler"] = f"NUTS, {to_plain(nuts)}"
         items["convergence gate"] = "passed" if gate["passed"] else f"FAILED: {gate['failures']}"
     return items
 

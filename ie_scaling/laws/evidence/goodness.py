@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ie_scaling.inference import draws as draws_lib
 from ie_scaling.inference import scoring
-from ie_scaling.inference.draws import Origin
+from ie_scaling.inference.draws import Origin, interval, summarize
 from ie_scaling.laws.bayes import quantities
 from ie_scaling.laws.bayes.posterior import Posterior
 from ie_scaling.laws.least_squares.solver import LeastSquaresFit
@@ -32,7 +31,7 @@ def predict_table(
         if draws is not None:
             names = [rows.model_ids[model] for model in rows.model_R]
             loss_WR = draws.losses(rows.features, level="new_run", seed=draws.seed, model_ids=names).all()
-            low_R, middle_R, high_R = draws_lib.interval(loss_WR, axis=0)
+            low_R, middle_R, high_R = interval(loss_WR, axis=0)
             table = table.assign(lo90=low_R, hi90=high_R)
             if draws.method == Origin.BAYES:
                 table["prediction"] = middle_R
@@ -67,7 +66,7 @@ def describe_quantities(
         for name, value in quantities.compute(question, point).items():
             described[name] = {"estimate": float(value[0])}
     for name, values in (draws.quantities if draws is not None else {}).items():
-        described[name] = {"estimate": None} | described.get(name, {}) | draws_lib.summarize(values)
+        described[name] = {"estimate": None} | described.get(name, {}) | summarize(values)
     if question.problem.law.shape_parts and "optimal_aspect_ratio" not in described and described:
         low, high = quantities.ASPECT_RATIOS[[0, -1]]
         note = f"none from {low:g} to {high:g}: under this fit the loss is least at an end"

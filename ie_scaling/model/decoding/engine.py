@@ -17,7 +17,6 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from ie_scaling import workload as workload_lib
 from ie_scaling.architecture import Architecture
 from ie_scaling.model import layers
 from ie_scaling.model.decoding import kv_cache
@@ -25,7 +24,7 @@ from ie_scaling.model.decoding.kv_cache import KVCache
 from ie_scaling.model.decoding.weights import DecodeWeights, LayerWeights, Matrix, weight_shardings
 from ie_scaling.model.layers import NORM_EPSILON, rms_norm, rotary_table, turn
 from ie_scaling.running.config import require
-from ie_scaling.workload import Workload
+from ie_scaling.workload import DecodeMode, Workload, prefill_block
 
 
 def _normed_linear(x_BTM: jax.Array, w: Matrix) -> jax.Array:
@@ -128,7 +127,7 @@ def prefill(
     table = rotary_table(jnp.arange(T), a.d_head, a.rope_base)
 
     def attend(q_BTHC, k_BTKC, v_BTKC, *_):  # the prompt to itself
-        return layers.attend(q_BTHC, k_BTKC, v_BTKC, None, workload_lib.prefill_block(T))
+        return layers.attend(q_BTHC, k_BTKC, v_BTKC, None, prefill_block(T))
 
     x_BTM, cache = _layers(d, w, token_BT, cache, jnp.zeros((), jnp.int32), table, attend)
     return _choose(d, w, x_BTM, key, cache.length), cache
@@ -214,7 +213,7 @@ class Engine:
         """The other new_tokens − 1 tokens: (T,B) in loop mode, a list of T arrays (B,) in step mode; and the cache."""
         if self.compiled_decode is None:
             return [], cache
-        if self.workload.mode == workload_lib.DecodeMode.LOOP:
+        if self.workload.mode == DecodeMode.LOOP:
             return self.compiled_decode(self.weights, token_B, cache, key)
         tokens = []
         for _ in range(self.workload.new_tokens - 1):
@@ -258,7 +257,7 @@ def compile_engine(a: Architecture, workload: Workload, weights: DecodeWeights, 
     compiled_prefill = compiled(functools.partial(prefill, decoder), prompt_BT)
     decode = (
         functools.partial(loop, decoder, n_steps)
-        if workload.mode == workload_lib.DecodeMode.LOOP
+        if workload.mode == DecodeMode.LOOP
         else functools.partial(step, decoder)
     )
     compiled_decode = compiled(decode, token_B) if n_steps else None
