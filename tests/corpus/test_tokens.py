@@ -33,7 +33,7 @@ def test_reads_beyond_the_ends_are_refused(store_of, span):
 
 
 def test_shards_are_read_only(store_of):
-    with pytest.raises(InputError, match="read-only"):
+    with pytest.raises(ValueError, match="read-only"):
         store_of(TOKENS).read(0, 3)[0] = 1
 
 
