@@ -67,7 +67,7 @@ class Config:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Comparison:
+class ContestScores:
     """A row for each table, way of leaving out, and entry."""
 
     scores: pd.DataFrame
@@ -105,7 +105,7 @@ def load(config: Config) -> list[Table]:
     )
 
 
-def resume(config: Config, loaded: list[Table], directory: Path) -> Comparison:
+def resume(config: Config, loaded: list[Table], directory: Path) -> ContestScores:
     """Contest on every split that parts/ does not hold yet; contest.csv and .md."""
     from ie_scaling.laws import reading
     from ie_scaling.laws.evidence import contest_report, contest_scores
@@ -118,7 +118,7 @@ def resume(config: Config, loaded: list[Table], directory: Path) -> Comparison:
     cells.write_table(directory / "contest.csv", scores)
     files.write_text(directory / "contest.md", contest_report.to_markdown(scores, entrants.entries))
     diagnostics = reading.diagnose(table.rows for table in loaded) + failed_gates(scores)
-    return Comparison(scores=scores, diagnostics=diagnostics)
+    return ContestScores(scores=scores, diagnostics=diagnostics)
 
 
 def _contest(config: Config) -> Contest:
@@ -160,7 +160,7 @@ def failed_gates(scores: pd.DataFrame) -> list[Diagnostic]:
     ]
 
 
-def figures(result: Comparison, directory: Path) -> None:
+def figures(result: ContestScores, directory: Path) -> None:
     """Every entry's scores."""
     from ie_scaling.report import figures as draw
     from ie_scaling.report import law_figures

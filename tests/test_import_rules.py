@@ -1,6 +1,8 @@
-"""The import table of the project, held by walking the syntax trees: one way, siblings apart, configs free of JAX."""
+"""Rules of the house, held by walking the syntax trees: who imports whom, names of classes, a test for each module."""
 
 import ast
+import collections
+import graphlib
 from pathlib import Path
 
 import pytest
@@ -35,6 +37,12 @@ TABLE = {
 FORBIDDEN_PACKAGES = {part: {"flax", "grain", "orbax"} for part in ("inference", "laws", "latency_law", "search")}
 STUDIES = ("quickstart", "latency_study")  # verbs that run other verbs, folders of experiments/
 JAX_PACKAGES = {"jax", "jaxlib", "flax", "optax", "orbax", "grain", "numpyro", "arviz"}
+MOST_ROOMS = 12  # of laws/ that the rest of the project sees, a module or a package each
+# Modules without a test file by their path, and why.
+UNTESTED = {
+    "experiments/latency_study/verdicts.py": "types alone, which test_findings and test_law_check build and compare",
+    "experiments/quickstart/page.py": "needs every stage of a study: test_stages reads its page, summary and figures",
+}
 
 
 def imports(path, top_level_only=False):
@@ -109,3 +117,50 @@ def test_configs_import_no_jax(path):
             assert name.split(".")[0] not in JAX_PACKAGES, f"{current.relative_to(ROOT)} imports {name}"
             packages = [name.rsplit(".", depth)[0] for depth in range(name.count(".") + 1)]
             waiting += [source for module in packages if (source := source_of(module)) and source not in seen]
+
+
+def test_no_class_name_stands_twice():
+    """A verb's `Config` aside: the verb's name stands before it."""
+    places = collections.defaultdict(list)
+    for path in [
+        *(path for folder in (PACKAGE, "experiments", "configs") for path in files_under(folder)),
+        ROOT / "run.py",
+    ]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef) and node.name != "Config":
+                places[node.name].append(f"{path.relative_to(ROOT)}:{node.lineno}")
+    assert not {name: where for name, where in places.items() if len(where) > 1}
+
+
+def test_every_module_has_its_test_by_path():
+    """ie_scaling/a/b.py has tests/a/test_b.py, experiments/a.py tests/experiments/test_a.py; an __init__.py none."""
+    modules = [path for folder in (PACKAGE, "experiments") for path in files_under(folder) if path.stem != "__init__"]
+    paths = [path.relative_to(ROOT) for path in modules]
+    untested = {path.as_posix() for path in paths if not _test_of(path).is_file()}
+    assert untested == set(UNTESTED), "modules without a test, or listed in UNTESTED and tested or gone"
+
+
+def _test_of(path):
+    inside = path.relative_to(PACKAGE) if path.parts[0] == PACKAGE else path
+    return ROOT / "tests" / inside.with_name(f"test_{path.name}")
+
+
+def test_few_rooms_of_laws_are_seen_from_outside():
+    """laws.X is a room, whether X is a module or a package with all that is in it."""
+    laws = f"{PACKAGE}.laws"
+    outside = [path for path in MODULES if not covers("laws", part_of(path))]
+    outside += [*files_under("experiments"), *files_under("configs"), ROOT / "run.py"]
+    seen = {name for path in outside for name in imports(path) if name.startswith(f"{laws}.")}
+    rooms = {name.removeprefix(f"{laws}.").split(".")[0] for name in seen}
+    assert len(rooms) <= MOST_ROOMS, sorted(rooms)
+
+
+def test_modules_import_one_another_in_no_circle():
+    """At module level; a package's __init__.py counts as imported with each module in it but for the package's own."""
+    imported = {}
+    for path in files_under(PACKAGE):
+        module = f"{PACKAGE}.{part_of(path)}".rstrip(".")
+        names = {name for name in imports(path, top_level_only=True) if covers(PACKAGE, name)}
+        names |= {name.rsplit(".", depth)[0] for name in names for depth in range(1, name.count(".") + 1)}
+        imported[module] = {name for name in names if not covers(name, module)}
+    graphlib.TopologicalSorter(imported).prepare()  # names the modules of a circle

@@ -14,7 +14,7 @@ from ie_scaling.running.progress import say
 NAME = "metrics.jsonl"
 
 
-class Entry(TypedDict):
+class StepMetrics(TypedDict):
     """A line: nats per token of a step's batch, and what else is measured at it."""
 
     step: int
@@ -31,7 +31,7 @@ class Entry(TypedDict):
 class MetricsFile:
     """The entries in ascending steps with the lines they came from, and in words what is wrong with the rest ("")."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[StepMetrics, ...]
     lines: tuple[str, ...]
     damage: str
 
@@ -57,7 +57,7 @@ def read(directory: Path) -> MetricsFile:
         raise InputError(f"{path}: must be a file of JSON lines; move it away, and the command goes on")
     lines = path.read_bytes().decode("utf-8", errors="replace").split("\n")
     cut_off = lines.pop().strip("\0 \r")
-    entries: list[tuple[Entry, str]] = []
+    entries: list[tuple[StepMetrics, str]] = []
     bad = []
     for number, line in enumerate(lines, start=1):
         entry = _entry(line)
@@ -79,7 +79,7 @@ def keep_damaged(directory: Path, damage: str) -> None:
     say(f"{damage}: left out; the file as it was is {aside.name}")
 
 
-def _entry(line: str) -> Entry | None:
+def _entry(line: str) -> StepMetrics | None:
     """The metrics in a line, or None where it holds no step from 1 on with a finite loss."""
     try:
         entry = json.loads(line)
@@ -87,7 +87,7 @@ def _entry(line: str) -> Entry | None:
         return None
     if not isinstance(entry, dict) or not _is_step(entry.get("step")) or not _is_finite(entry.get("loss")):
         return None
-    return cast(Entry, entry) if _is_finite(entry.get("grad_norm", 0.0)) else None
+    return cast(StepMetrics, entry) if _is_finite(entry.get("grad_norm", 0.0)) else None
 
 
 def _is_step(value: Any) -> bool:
