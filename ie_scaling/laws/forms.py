@@ -20,6 +20,7 @@ from ie_scaling.errors import InputError
 from ie_scaling.laws.choices import COUNTS
 from ie_scaling.laws.law import Law, Term, Tie
 from ie_scaling.laws.terms import (
+    COUPLED_TERM,
     D_TERM,
     DEPTH_TERM,
     E_TERM,
@@ -45,6 +46,7 @@ ALL_TIED = Tie("alpha=beta=gamma", (("beta", "alpha"), ("gamma", "alpha")))
 CORE = (E_TERM, N_TERM, D_TERM)
 
 
+KAPLAN = "Kaplan et al. 2020, arXiv 2001.08361, eq. 1.5"
 HOFFMANN = "Hoffmann et al. 2022, arXiv 2203.15556"
 BIAN = "Bian et al. 2025, arXiv 2501.18107, eq. 4"
 CONDITIONAL = "Bian et al. 2025, arXiv 2510.18245, eq. 3"
@@ -145,6 +147,22 @@ LAWS = {
         ),
     )
 }
+
+
+def _coupled(law: Law) -> Law:
+    """The same law with its powers of N and of D coupled: the scarcer of parameters and tokens counts for more."""
+    name = "coupled" if law.name == "chinchilla" else f"coupled_{law.name}"
+    source = f"{KAPLAN}; {law.citation}" if law.citation != OURS else KAPLAN
+    return dataclasses.replace(
+        law,
+        name=name,
+        terms=(E_TERM, COUPLED_TERM, *law.terms[len(CORE) :]),
+        formula=law.formula.replace("C(N, D)", "C_h(N, D)"),
+        citation=f"{source}, coupled",
+    )
+
+
+LAWS |= {law.name: law for law in [_coupled(law) for law in LAWS.values() if law.terms[: len(CORE)] == CORE]}
 
 
 def get_law(name: str, tie: str = "", count: str = "") -> Law:

@@ -39,6 +39,7 @@ class Role(enum.StrEnum):
     FLOOR = enum.auto()  # of the loss
     COEFFICIENT = enum.auto()  # of a power
     EXPONENT = enum.auto()
+    COUPLING = enum.auto()  # of powers, h
     COUNT = enum.auto()  # what an embedding parameter counts for, ω
     OTHER = enum.auto()
 
@@ -96,7 +97,8 @@ class Term:
     """A summand or a factor: its parameters, the features it reads, its value and its raw coefficients.
 
     `value(params, features, N, reference)` is an array like N; `derive(params, reference)` gives the coefficients as
-    the literature prints them. `reads_count` says that the value depends on N.
+    the literature prints them. `reads_count` says that the value depends on N. `parts` are the powers that a term
+    combines, where it is made of several: their parameters are among its own.
     """
 
     parameters: tuple[Parameter, ...]
@@ -104,6 +106,12 @@ class Term:
     value: Callable[[Params, Features, jax.Array, Reference], jax.Array]
     derive: Callable[[Params, Reference], dict[str, Any]] = lambda p, reference: {}
     reads_count: bool = False
+    parts: tuple["Term", ...] = ()
+
+    @property
+    def powers(self) -> tuple["Term", ...]:
+        """The powers that it is, or combines; those of a coefficient and an exponent."""
+        return tuple(part for part in self.parts or (self,) if part.name_of(Role.EXPONENT))
 
     def name_of(self, role: Role) -> str | None:
         """The name of its parameter of this role; None without one."""
@@ -153,14 +161,19 @@ class Law:
         return not any(part.reads_count for part in (*self.terms, *self.factors))
 
     @property
+    def powers(self) -> tuple[Term, ...]:
+        """The powers that the summands are, or combine."""
+        return tuple(power for term in self.terms for power in term.powers)
+
+    @property
     def size_powers(self) -> tuple[Term, ...]:
-        """The summands that are powers of N."""
-        return tuple(term for term in self.terms if term.reads_count and term.name_of(Role.EXPONENT))
+        """Those of N."""
+        return tuple(power for power in self.powers if power.reads_count)
 
     @property
     def token_powers(self) -> tuple[Term, ...]:
-        """The summands that are powers of D."""
-        return tuple(term for term in self.terms if "n_tokens" in term.needs and term.name_of(Role.EXPONENT))
+        """Those of D."""
+        return tuple(power for power in self.powers if "n_tokens" in power.needs)
 
     @property
     def positions(self) -> dict[str, int]:

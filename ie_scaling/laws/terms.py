@@ -47,6 +47,33 @@ D_TERM = Term(
     lambda p, x, N, ref: p["B_ref"] * _power(x.n_tokens, ref.D0, -p["beta"]),
     lambda p, ref: {"B": p["B_ref"] * ref.D0 ** p["beta"]},
 )
+
+
+# 90 % of the prior from 0.13 to 1.9: both the sum, h = 1, and the 0.2 to 0.4 of public tables.
+COUPLING_PARAMETER = Parameter("h", Support.POSITIVE, 0.5, 0.8, reach=3.0, role=Role.COUPLING)
+
+
+def _couple(*powers: Term) -> Term:
+    """(a^(1/h) + b^(1/h) + …)^h of these powers: their sum at h = 1, the largest of them as h goes to 0."""
+
+    def value(p: Params, x: Features, N: jax.Array, ref: Reference) -> jax.Array:
+        log_powers = jnp.stack([jnp.log(power.value(p, x, N, ref)) for power in powers])
+        return jnp.exp(p["h"] * jax.nn.logsumexp(log_powers / p["h"], axis=0))
+
+    def derive(p: Params, ref: Reference) -> dict[str, Any]:
+        return {name: raw for power in powers for name, raw in power.derive(p, ref).items()}
+
+    return Term(
+        (*(parameter for power in powers for parameter in power.parameters), COUPLING_PARAMETER),
+        tuple(need for power in powers for need in power.needs),
+        value,
+        derive,
+        reads_count=any(power.reads_count for power in powers),
+        parts=powers,
+    )
+
+
+COUPLED_TERM = _couple(N_TERM, D_TERM)
 WIDTH_TERM = Term(
     (_coefficient("A_d_ref", 0.05), _exponent("a")),
     ("d_model",),
@@ -70,22 +97,23 @@ INTERIOR_FACTOR = Term(
     ("aspect_ratio",),
     lambda p, x, N, ref: 1 + p["kappa"] * (jnp.log(x.aspect_ratio) - jnp.log(p["R_star"])) ** 2,
 )
+
+
+def _from_moving_optimum(p: Params, x: Features, slope: str, ratio: jax.Array) -> jax.Array:
+    """ln(R/R*) less how far the optimum has moved at this ratio to the reference point."""
+    return jnp.log(x.aspect_ratio) - jnp.log(p["R_star"]) - p[slope] * jnp.log(ratio)
+
+
 MOVING_WITH_N_FACTOR = Term(
     (*INTERIOR_FACTOR.parameters, Parameter("slope_N", Support.REAL, 0.0, 0.3)),
     ("aspect_ratio",),
-    lambda p, x, N, ref: (
-        1 + p["kappa"] * ((jnp.log(x.aspect_ratio) - jnp.log(p["R_star"])) - p["slope_N"] * jnp.log(N / ref.N0)) ** 2
-    ),
+    lambda p, x, N, ref: 1 + p["kappa"] * _from_moving_optimum(p, x, "slope_N", N / ref.N0) ** 2,
     reads_count=True,
 )
 MOVING_WITH_D_FACTOR = Term(
     (*INTERIOR_FACTOR.parameters, Parameter("slope_D", Support.REAL, 0.0, 0.3)),
     ("aspect_ratio",),
-    lambda p, x, N, ref: (
-        1
-        + p["kappa"]
-        * ((jnp.log(x.aspect_ratio) - jnp.log(p["R_star"])) - p["slope_D"] * jnp.log(x.n_tokens / ref.D0)) ** 2
-    ),
+    lambda p, x, N, ref: 1 + p["kappa"] * _from_moving_optimum(p, x, "slope_D", x.n_tokens / ref.D0) ** 2,
 )
 QUERY_GROUP_FACTOR = Term(
     (Parameter("eta_g", Support.REAL, 0.0, 0.02, reach=0.5),),

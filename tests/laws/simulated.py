@@ -18,6 +18,7 @@ TRUTH = {
     "alpha": 0.31,
     "B_ref": 0.5,
     "beta": 0.42,
+    "h": 0.43,
     "epsilon_ref": 0.03,
     "gamma": 0.7,
     "kappa": 0.011,

@@ -35,7 +35,8 @@ def by_hand(law, p):
     if law.name == "conditional_published_additive":
         return X.loss_optimal + curve(relative_width, p["a0"], p["a1"], p["a2"]) + curve(ratio, 0.0, p["b1"], p["b2"])
     log_ratio = np.log(X.aspect_ratio / p["R_star"]) if "R_star" in p else 0.0
-    core = p["E"] + p["A"] * n_params ** -p["alpha"] + p["B"] * X.n_tokens ** -p["beta"]
+    h, powers = p.get("h", 1.0), (p["A"] * n_params ** -p["alpha"], p["B"] * X.n_tokens ** -p["beta"])
+    core = p["E"] + sum(power ** (1 / h) for power in powers) ** h
     return {
         "chinchilla": lambda: core,
         "aspect_ratio": lambda: core * (1 + p["epsilon"] * X.aspect_ratio ** p["gamma"]),
@@ -49,7 +50,7 @@ def by_hand(law, p):
         "effective_gqa": lambda: core * (1 + p["kappa"] * log_ratio**2) * (1 + p["eta_g"] * np.log(X.query_group)),
         "conditional": lambda: core * u(relative_width, p["k_x"], p["x_star"]) * u(ratio, p["k_r"], p["r_star"]),
         "width_depth": lambda: core + p["A_d"] * X.d_model ** -p["a"] + p["A_n"] * X.n_layers ** -p["b"],
-    }[law.name]()
+    }[law.name.removeprefix("coupled_").replace("coupled", "chinchilla")]()
 
 
 EVERY = [(name, tie.name, count) for name, law in forms.LAWS.items() for tie in law.ties for count in forms.COUNTS]

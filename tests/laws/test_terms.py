@@ -1,7 +1,9 @@
 """Terms and factors at the reference point, where each is what its coefficients say, and away from it."""
 
+import dataclasses
 import math
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -49,6 +51,25 @@ def test_ten_times_the_parameters_divide_the_power_of_n():
     assert value(terms.N_TERM, p, n_params=2e7) == pytest.approx(0.7 * 10**-0.3, rel=1e-6)
     assert terms.N_TERM.reads_count
     assert not terms.D_TERM.reads_count
+
+
+COUPLED = {"A_ref": 0.7, "alpha": 0.3, "B_ref": 0.2, "beta": 0.5}
+
+
+@pytest.mark.parametrize(("h", "expected"), [(1.0, 0.9), (0.5, math.hypot(0.7, 0.2)), (1e-3, 0.7)])
+def test_coupled_powers_are_their_sum_at_1_and_the_largest_near_0(h, expected):
+    with jax.enable_x64(True):
+        assert value(terms.COUPLED_TERM, COUPLED | {"h": h}) == pytest.approx(expected, rel=1e-6)
+    assert terms.COUPLED_TERM.derive(COUPLED, REFERENCE)["B"] * REFERENCE.D0**-0.5 == pytest.approx(0.2)
+    assert terms.COUPLED_TERM.reads_count
+
+
+def test_a_coupled_law_of_no_floor_is_that_of_kaplan():
+    """[(N_c/N)^(α_N/α_D) + D_c/D]^α_D is the coupled core with h = β and no floor [K20]."""
+    p, features = COUPLED | {"h": 0.5}, dataclasses.replace(AT_REFERENCE, n_tokens=np.array([3e8]))
+    n_critical, d_critical = 0.7 ** (1 / 0.3) * 2e6, 0.2 ** (1 / 0.5) * 1e8
+    by_hand = ((n_critical / 5e6) ** (0.3 / 0.5) + d_critical / 3e8) ** 0.5
+    assert value(terms.COUPLED_TERM, p, features, 5e6) == pytest.approx(by_hand, rel=1e-6)
 
 
 def test_factors_of_an_optimum_are_one_there():

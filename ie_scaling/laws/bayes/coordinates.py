@@ -24,9 +24,10 @@ def bend(problem: Problem, y_P: jax.Array) -> jax.Array:
     powers = _powers(problem.law)
     if powers:
         first, *others = powers
-        ratios = [jnp.zeros_like(columns[first]), *(columns[i] - _log_exponent(columns, powers[i]) for i in others)]
-        log_first = columns[first] - jax.nn.logsumexp(jnp.stack(ratios, axis=-1), axis=-1)
-        for i, ratio in zip((first, *others), ratios, strict=True):
+        ratios = {first: jnp.zeros_like(columns[first])}
+        ratios |= {i: columns[i] - _log_exponent(columns, powers[i]) for i in others}
+        log_first = columns[first] - _log_sum(problem.law, ratios, columns)
+        for i, ratio in ratios.items():
             columns[i] = log_first + ratio
     _shift_to_own_size(problem, columns, +1)
     return jnp.stack(columns, axis=-1)  # no scatter: XLA compiles and runs these few slices faster
@@ -40,7 +41,7 @@ def straighten(problem: Problem, z_P: jax.Array) -> jax.Array:
     if powers:
         first, *others = powers
         log_first = columns[first]
-        columns[first] = jax.nn.logsumexp(jnp.stack([columns[i] for i in powers], axis=-1), axis=-1)
+        columns[first] = _log_sum(problem.law, {i: columns[i] for i in powers}, columns)
         for i in others:
             columns[i] = columns[i] - log_first + _log_exponent(columns, powers[i])
     return jnp.stack(columns, axis=-1)
@@ -63,11 +64,26 @@ def _powers(law: Law) -> dict[int, int | None]:
     """The index of each summand's positive coefficient, with that of its exponent; the floor, without one, first."""
     indices = law.positions
     exponent_of: dict[int, int | None] = dict.fromkeys(law.positions_of(Role.FLOOR))
-    for term in law.terms:
-        coefficient, exponent = term.name_of(Role.COEFFICIENT), term.name_of(Role.EXPONENT)
-        if coefficient is not None:
-            exponent_of[indices[coefficient]] = indices[exponent] if exponent is not None else None
+    for power in law.powers:
+        exponent_of[indices[power.name_of(Role.COEFFICIENT) or ""]] = indices[power.name_of(Role.EXPONENT) or ""]
     return exponent_of if len(exponent_of) > 1 else {}
+
+
+def _log_sum(law: Law, logs: dict[int, jax.Array], columns: list[jax.Array]) -> jax.Array:
+    """ln of the sum of the law's terms, from the logs of the floor and of each power's coefficient, by index.
+
+    A factor common to all of them is a factor of the sum, coupled or not.
+    """
+    indices, summands = law.positions, [logs[i] for i in law.positions_of(Role.FLOOR)]
+    for term in law.terms:
+        coupling = term.name_of(Role.COUPLING)
+        parts = [logs[indices[power.name_of(Role.COEFFICIENT) or ""]] for power in term.powers]
+        if coupling is None:
+            summands += parts
+        else:
+            h = jnp.exp(columns[indices[coupling]])
+            summands.append(h * jax.nn.logsumexp(jnp.stack(parts, axis=-1) / h[..., None], axis=-1))
+    return jax.nn.logsumexp(jnp.stack(summands, axis=-1), axis=-1)
 
 
 def _log_exponent(columns: list[jax.Array], exponent: int | None) -> jax.Array | float:

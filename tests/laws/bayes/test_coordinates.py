@@ -12,7 +12,10 @@ from ie_scaling.laws.problem import pose
 from tests.laws.simulated import simulate
 
 ROWS = Observations.from_frame(simulate(forms.get_law("effective"), seed=1))
-CASES = [(name, tie.name, count) for name, law in forms.LAWS.items() for tie in law.ties for count in COUNTS]
+ADDITIVE = [name for name in forms.LAWS if not name.startswith("coupled")]
+CASES = [(name, tie.name, count) for name in ADDITIVE for tie in forms.LAWS[name].ties for count in COUNTS]
+CASES += [("coupled", "free", "total"), ("coupled_effective", "alpha=beta", "effective")]
+CASES += [("coupled_width_depth", "free", "effective")]
 
 
 @pytest.mark.parametrize(("name", "tie", "count"), CASES)

@@ -16,12 +16,14 @@ CASES = [
     ("aspect_ratio", "free", ""),
     ("effective", "", ""),
     ("effective_moving_D", "", ""),
+    ("coupled_effective", "", ""),
     ("conditional_published", "", ""),
     ("conditional_published_additive", "", ""),
     *(
         pytest.param(*case, marks=pytest.mark.slow)
         for case in (
             ("effective_moving_N", "", ""),
+            *((name, "", "") for name in forms.LAWS if name.startswith("coupled") and name != "coupled_effective"),
             ("effective_gqa", "", ""),
             ("conditional", "", ""),
             ("width_depth", "", ""),
