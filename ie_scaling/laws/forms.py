@@ -88,7 +88,7 @@ LAWS = {
             (MOVING_WITH_N_FACTOR,),
             SPLIT,
             "effective",
-            "C(N, D)·(1 + κ·(ln(R/R*) − s_N·ln(N/N0))²)",
+            "C(N, D)·(1 + κ·(ln(R/R*) − s_N·2·tanh(ln(N/N0)/2))²)",
             OURS,
         ),
         _law(  # the optimum moves with tokens
@@ -97,7 +97,7 @@ LAWS = {
             (MOVING_WITH_D_FACTOR,),
             SPLIT,
             "effective",
-            "C(N, D)·(1 + κ·(ln(R/R*) − s_D·ln(D/D0))²)",
+            "C(N, D)·(1 + κ·(ln(R/R*) − s_D·2·tanh(ln(D/D0)/2))²)",
             OURS,
         ),
         _law(

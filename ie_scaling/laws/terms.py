@@ -10,10 +10,19 @@ import jax.numpy as jnp
 from ie_scaling.laws.law import Parameter, Params, Role, Support, Term
 from ie_scaling.laws.observations import Features, Reference
 
+# An optimum moves with ln of tokens (or size) near the table's mean, and no farther than SATURATION times its slope:
+# beyond a factor of some 20 from the mean it stays.
+SATURATION = 2.0
+
 
 def _power(x: jax.Array, x0: float, exponent: jax.Array) -> jax.Array:
     """(x/x0)^exponent."""
     return jnp.exp(exponent * jnp.log(x / x0))
+
+
+def _saturate(log_ratio: jax.Array) -> jax.Array:
+    """About log_ratio near 0, and ± SATURATION far from it."""
+    return SATURATION * jnp.tanh(log_ratio / SATURATION)
 
 
 def _u(z: jax.Array, strength: jax.Array, best: jax.Array) -> jax.Array:
@@ -101,7 +110,7 @@ INTERIOR_FACTOR = Term(
 
 def _from_moving_optimum(p: Params, x: Features, slope: str, ratio: jax.Array) -> jax.Array:
     """ln(R/R*) less how far the optimum has moved at this ratio to the reference point."""
-    return jnp.log(x.aspect_ratio) - jnp.log(p["R_star"]) - p[slope] * jnp.log(ratio)
+    return jnp.log(x.aspect_ratio) - jnp.log(p["R_star"]) - p[slope] * _saturate(jnp.log(ratio))
 
 
 MOVING_WITH_N_FACTOR = Term(

@@ -19,6 +19,10 @@ def u(z, k, best):
     return 1 + k * (np.log(z / best) + best / z - 1)
 
 
+def saturate(ratio):
+    return 2 * np.tanh(np.log(ratio) / 2)
+
+
 def curve(z, c0, c1, c2):
     return c0 + c1 * np.log(z) + c2 / z
 
@@ -42,10 +46,10 @@ def by_hand(law, p):
         "aspect_ratio": lambda: core * (1 + p["epsilon"] * X.aspect_ratio ** p["gamma"]),
         "effective": lambda: core * (1 + p["kappa"] * log_ratio**2),
         "effective_moving_N": lambda: (
-            core * (1 + p["kappa"] * (log_ratio - p["slope_N"] * np.log(n_params / p["N0"])) ** 2)
+            core * (1 + p["kappa"] * (log_ratio - p["slope_N"] * saturate(n_params / p["N0"])) ** 2)
         ),
         "effective_moving_D": lambda: (
-            core * (1 + p["kappa"] * (log_ratio - p["slope_D"] * np.log(X.n_tokens / p["D0"])) ** 2)
+            core * (1 + p["kappa"] * (log_ratio - p["slope_D"] * saturate(X.n_tokens / p["D0"])) ** 2)
         ),
         "effective_gqa": lambda: core * (1 + p["kappa"] * log_ratio**2) * (1 + p["eta_g"] * np.log(X.query_group)),
         "conditional": lambda: core * u(relative_width, p["k_x"], p["x_star"]) * u(ratio, p["k_r"], p["r_star"]),

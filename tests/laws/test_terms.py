@@ -81,8 +81,17 @@ def test_factors_of_an_optimum_are_one_there():
 
 def test_a_moving_optimum_is_where_its_slope_puts_it():
     p = {"kappa": 0.01, "R_star": 30.0, "slope_N": -0.1, "slope_D": -0.1}
-    assert value(terms.MOVING_WITH_N_FACTOR, p, n_params=2e6 * math.e) == pytest.approx(1 + 0.01 * 0.01, rel=1e-6)
-    assert value(terms.MOVING_WITH_D_FACTOR, p, AT_REFERENCE.scale_tokens(math.e)) == pytest.approx(1.0001, rel=1e-6)
+    moved = 0.1 * 2 * math.tanh(0.5)
+    at_more_tokens = AT_REFERENCE.scale_tokens(math.e)
+    assert value(terms.MOVING_WITH_N_FACTOR, p, n_params=2e6 * math.e) == pytest.approx(1 + 0.01 * moved**2, rel=1e-6)
+    assert value(terms.MOVING_WITH_D_FACTOR, p, at_more_tokens) == pytest.approx(1 + 0.01 * moved**2, rel=1e-6)
+
+
+def test_a_moving_optimum_moves_with_the_log_near_the_table_and_stays_far_from_it():
+    p = {"kappa": 1.0, "R_star": 30.0, "slope_D": 1.0}
+    moved = [math.sqrt(value(terms.MOVING_WITH_D_FACTOR, p, AT_REFERENCE.scale_tokens(k)) - 1) for k in (1.2, 1e3, 1e6)]
+    assert moved[0] == pytest.approx(math.log(1.2), rel=0.01)
+    assert moved[1:] == pytest.approx([terms.SATURATION] * 2, rel=0.01)
 
 
 def test_the_other_factors_at_the_reference_point():

@@ -1,5 +1,6 @@
 """Token-equivalents: the closed form of Chinchilla's, and the first crossing of laws that do not fall for ever."""
 
+import dataclasses
 from pathlib import Path
 
 import jax
@@ -9,7 +10,7 @@ import pytest
 
 from experiments import rank
 from ie_scaling.inference import numerics
-from ie_scaling.laws import forms
+from ie_scaling.laws import forms, terms
 from ie_scaling.laws.bayes import tokens
 from ie_scaling.laws.least_squares import solver
 from ie_scaling.laws.observations import Observations, features_of
@@ -44,12 +45,23 @@ def test_chinchilla_has_a_closed_form(rows):
     np.testing.assert_allclose(ours_A, expected_A, rtol=1e-9)
 
 
+def moving_for_ever():
+    """`effective_moving_D` with an optimum that does not saturate."""
+    factor = dataclasses.replace(
+        terms.MOVING_WITH_D_FACTOR,
+        value=lambda p, x, N, ref: (
+            1 + p["kappa"] * (jnp.log(x.aspect_ratio / p["R_star"]) - p["slope_D"] * jnp.log(x.n_tokens / ref.D0)) ** 2
+        ),
+    )
+    return dataclasses.replace(forms.get_law("effective_moving_D"), factors=(factor,))
+
+
 def test_under_a_moving_optimum_the_first_crossing_is_taken(rows):
-    """Its loss rises again with many more tokens, so that a factor of 10⁴ says nothing of what a tenth more buys.
+    """Where it moves with ln D for ever, loss rises again, and a factor of 10⁴ says nothing of what a tenth more buys.
 
     Against a dense scan: of the six shapes of arXiv 2501.18107 four at least need some tenths more tokens.
     """
-    law = forms.get_law("effective_moving_D")
+    law = moving_for_ever()
     fitted = solver.fit(pose(law, rows), n_starts=16)
     shapes = [lookup.resolve(name) for name in rank.Config().candidates]
     features = features_of(shapes, 3e10)

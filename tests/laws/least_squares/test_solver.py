@@ -1,5 +1,7 @@
 """Known surfaces recovered, published optima reached, and open parameters named."""
 
+import itertools
+
 import numpy as np
 import pytest
 from scipy import optimize
@@ -9,6 +11,7 @@ from ie_scaling.laws import forms
 from ie_scaling.laws.least_squares import descent, solver
 from ie_scaling.laws.observations import Observations
 from ie_scaling.laws.problem import pose
+from ie_scaling.laws.proportions import Proportions
 from tests.laws.simulated import read, simulate, truth
 
 CASES = [
@@ -140,3 +143,15 @@ def test_bootstrap_resamples_models():
     assert np.isfinite(by_model).all()
     spread = [draws.std(axis=0)[law.names.index("alpha")] for draws in (by_model, by_row)]
     assert spread[0] > 1.1 * spread[1]  # rows of one model share its effect: resampling rows is overconfident
+
+
+@pytest.mark.parametrize("table", ["bian2025", "gemstones_cooldown"])
+def test_under_a_moving_optimum_more_tokens_never_hurt_and_the_optimum_stays_near_the_table(table):
+    rows = read(table)
+    fitted = solver.fit(pose(forms.get_law("effective_moving_D"), rows), n_starts=16)
+    family, tokens = Proportions.of(rows), np.geomspace(1e9, 1e14, 200)
+    for n_total, ratio in itertools.product((1e8, 7e9, 7e10), (10.0, 100.0, 300.0)):
+        assert np.diff(fitted.predict(family.members(n_total, ratio, tokens))).max() < 0
+    ratios = np.geomspace(2, 2048, 500)
+    best = ratios[fitted.predict(family.members(7e10, ratios, 1.4e13)).argmin()]
+    assert rows.features.aspect_ratio.min() < best < rows.features.aspect_ratio.max()
