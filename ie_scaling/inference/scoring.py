@@ -1,4 +1,4 @@
-"""How good predictions are: error, variance explained, order, coverage, and CRPS; losses in nats, arrays in."""
+"""How good predictions are: error, variance explained, order, coverage, interval score, CRPS; losses in nats, arrays in."""
 
 from collections.abc import Mapping
 
@@ -38,6 +38,12 @@ def crps(loss_R: np.ndarray, draws_WR: np.ndarray) -> np.ndarray:
     weight_W = 2 * np.arange(1, n_draws + 1) - n_draws - 1
     spread_R = weight_W @ np.sort(draws_WR, axis=0) / n_draws**2
     return np.abs(draws_WR - loss_R).mean(axis=0) - spread_R
+
+
+def interval_score(loss_R: np.ndarray, low_R: np.ndarray, high_R: np.ndarray, level: float = 0.9) -> np.ndarray:
+    """Width of each interval, and 2/(1 − level) times what the loss lies outside it [GR], in nats, [R]; less is better."""
+    outside_R = np.maximum(low_R - loss_R, 0) + np.maximum(loss_R - high_R, 0)
+    return high_R - low_R + 2 / (1 - level) * outside_R
 
 
 def metrics(loss_R: np.ndarray, prediction_R: np.ndarray) -> Mapping[str, float | int | None]:

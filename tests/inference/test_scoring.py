@@ -26,3 +26,8 @@ def test_crps_of_normal_draws_is_the_closed_form():
     z = (loss - 2.0) / 0.3
     exact = 0.3 * (z * (2 * stats.norm.cdf(z) - 1) + 2 * stats.norm.pdf(z) - 1 / np.sqrt(np.pi))
     np.testing.assert_allclose(scoring.crps(loss, draws), exact, rtol=0.02)
+
+
+def test_the_interval_score_by_hand():
+    losses, low, high = np.array([2.5, 1.9, 3.2]), np.full(3, 2.0), np.full(3, 3.0)
+    np.testing.assert_allclose(scoring.interval_score(losses, low, high), [1.0, 3.0, 5.0])
