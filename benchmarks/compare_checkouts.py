@@ -138,7 +138,6 @@ JOBS = {
             "published": "('chinchilla:alpha=beta',)",
             "n_folds": 2,
             "n_bootstrap": 50,
-            "n_resamples": 100,
             **SHORT_NUTS,
         },
     ),

@@ -1,4 +1,4 @@
-"""Contest laws on run tables: which of them predicts models, and sizes, that it did not see?"""
+"""Contest laws on run tables: which of them predicts models, sizes, and token budgets, that it did not see?"""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from ie_scaling.laws.choices import COUNTS, MOST_RESAMPLES, MOST_STARTS, fix_col
 from ie_scaling.running import files, workdir
 from ie_scaling.running.config import between, one_of, positive, seeded, within
 from ie_scaling.running.diagnostic import Diagnostic, Kind
-from ie_scaling.running.progress import Progress
+from ie_scaling.running.progress import Progress, say
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from ie_scaling.laws.evidence.cross_validation import Result
+    from ie_scaling.laws.evidence.splits import Splits
     from ie_scaling.laws.law import Law
     from ie_scaling.laws.observations import Observations
 
@@ -25,11 +26,13 @@ SECONDS_A_FIT = 5
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Config:
-    """Contest laws on run tables by how well they predict models, and sizes, that they did not see.
+    """Contest laws on run tables by how well they predict models, sizes, and token budgets, that they did not see.
 
     `tables` are run tables, `columns` a map from our column names to theirs (docs/run_table.md), `where` a row filter
     for all of them. `laws` are NAME, NAME:TIE or NAME:TIE:COUNT; a law without a count is contested under each of
-    `counts`. Every number is in nats². `baseline` (one of the laws, in full) is what paired differences are taken from.
+    `counts`; one that a table lacks a column for is skipped there. Every number is in nats². `baseline` (one of the
+    laws, in full) is what paired differences are taken from. By size the largest share `extrapolate` of the models is
+    left out; by tokens the rows of most tokens, at most that share of them.
     """
 
     tables: tuple[str, ...] = ("data/bian2025.csv", "data/gemstones_cooldown.csv")
@@ -100,7 +103,7 @@ def load(config: Config) -> Tables:
     """The laws and the tables, checked.
 
     Raises:
-      InputError: a bad law or table, fewer models than folds, or a feature that a law needs and a table lacks.
+      InputError: a bad law or table, fewer models than folds, or a table that lacks what every law needs.
     """
     from ie_scaling.laws.evidence import cross_validation
 
@@ -115,7 +118,7 @@ def resume(config: Config, loaded: Tables, directory: Path) -> Comparison:
     import pandas as pd
 
     from ie_scaling.laws import reading
-    from ie_scaling.laws.evidence import cross_validation
+    from ie_scaling.laws.evidence import law_table
     from ie_scaling.tables import cells
 
     tables = []
@@ -124,14 +127,20 @@ def resume(config: Config, loaded: Tables, directory: Path) -> Comparison:
             name = Path(path).stem
             results = _contest(config, loaded.laws, name, rows, directory / "parts" / name, progress)
             tables.append(
-                cross_validation.tabulate(
+                law_table.tabulate(
                     name, rows, results, baseline=config.baseline, n_bootstrap=config.n_bootstrap, seed=config.seed
                 )
             )
     table = pd.concat(tables, ignore_index=True)
     cells.write_table(directory / "comparison.csv", table)
-    files.write_text(directory / "comparison.md", cross_validation.to_markdown(table))
-    return Comparison(table=table, diagnostics=reading.diagnose(loaded.rows.values()) + not_converged(table))
+    files.write_text(directory / "comparison.md", law_table.to_markdown(table))
+    diagnostics = [
+        *reading.diagnose(loaded.rows.values()),
+        *_not_by_tokens(config, loaded),
+        *not_contested(table),
+        *not_converged(table),
+    ]
+    return Comparison(table=table, diagnostics=diagnostics)
 
 
 def _contest(
@@ -141,9 +150,7 @@ def _contest(
     from ie_scaling.laws.evidence import cross_validation
     from ie_scaling.laws.problem import pose
 
-    splits = cross_validation.split(
-        rows, n_folds=config.n_folds, n_repeats=config.n_repeats, extrapolate=config.extrapolate, seed=config.seed
-    )
+    splits = _split(config, rows)
 
     def evaluate(law: Law):
         result = cross_validation.evaluate(
@@ -159,6 +166,11 @@ def _contest(
     results = []
     for law in laws:
         text = cross_validation.name_of(law)
+        if reason := cross_validation.lacks(law, rows):
+            say(f"{name}: {text} is skipped: {reason}")
+            results.append(cross_validation.skipped(law, rows, reason))
+            progress.advance(note=f"{name} {text} skipped")
+            continue
         path = folder / f"{text.replace(':', '-')}.json"
         plain = files.read_or_make(path, functools.partial(evaluate, law))
         results.append(cross_validation.from_plain(law, plain))
@@ -166,9 +178,39 @@ def _contest(
     return results
 
 
+def _split(config: Config, rows: Observations) -> Splits:
+    from ie_scaling.laws.evidence import splits
+
+    return splits.split(
+        rows, n_folds=config.n_folds, n_repeats=config.n_repeats, extrapolate=config.extrapolate, seed=config.seed
+    )
+
+
+def _not_by_tokens(config: Config, loaded: Tables) -> list[Diagnostic]:
+    """Each table on which there is no extrapolation by tokens, and why."""
+    reasons = {Path(path).stem: _split(config, rows).without_tokens for path, rows in loaded.rows.items()}
+    return [
+        Diagnostic(Kind.TABLE, name, f"no extrapolation by tokens: {reason}")
+        for name, reason in reasons.items()
+        if reason
+    ]
+
+
+def not_contested(table: pd.DataFrame) -> list[Diagnostic]:
+    """Each table with laws that it lacks columns for, by what it lacks."""
+    from ie_scaling.laws.evidence.cross_validation import SKIPPED
+
+    out = table[table["status"] == SKIPPED]
+    lacking = out["reasons"].str.split(", law ").str[0].str.rsplit(": ", n=1).str[-1]
+    return [
+        Diagnostic(Kind.LAW, str(name), f"{reason}: {', '.join(dict.fromkeys(group['law']))} not contested")
+        for (name, reason), group in out.groupby(["table", lacking], sort=False)
+    ]
+
+
 def not_converged(table: pd.DataFrame) -> list[Diagnostic]:
     """Each table whose best extrapolating fit did not converge."""
-    fair = table[~table["sees_budget_minimum"]]
+    fair = table[~table["sees_budget_minimum"] & table["mse_extrapolation"].notna()]
     best = fair.loc[fair.groupby("table")["mse_extrapolation"].idxmin()]
     return [
         Diagnostic(Kind.LEAST_SQUARES, str(row.table), f"the best extrapolating fit is {row.status} ({row.reasons})")
@@ -193,6 +235,6 @@ def show(directory: Path) -> None:
 def estimate(config: Config, loaded: Tables) -> str:
     """Tables, laws and a rough time."""
     lines = [f"{path}: {len(rows)} rows of {len(rows.model_ids)} models" for path, rows in loaded.rows.items()]
-    n_fits, n_laws = config.n_folds * config.n_repeats + 2, len(loaded.laws)
+    n_fits, n_laws = config.n_folds * config.n_repeats + 3, len(loaded.laws)
     lines.append(f"{n_laws} laws, {n_fits} fits each on each table")
     return "\n".join([*lines, f"about {SECONDS_A_FIT * n_laws * len(loaded.rows)} s on two CPU cores"])

@@ -72,10 +72,8 @@ def _variance(value_X: np.ndarray, index_X: np.ndarray, n_clusters: int) -> floa
     if index_X.ndim == 1:
         total = (np.bincount(index_X, residual_X) ** 2).sum()
         return total / len(residual_X) ** 2 * n_clusters / (n_clusters - 1)
-    sum_C, n_C = (
-        sum(np.bincount(index_X[:, side], weight_X, n_clusters) for side in (0, 1))
-        for weight_X in (residual_X, np.ones(len(residual_X)))
-    )
+    sum_C = np.bincount(index_X.ravel(), np.repeat(residual_X, 2), n_clusters)
+    n_C = np.bincount(index_X.ravel(), minlength=n_clusters)
     n_left_C = len(residual_X) - n_C
     if not n_left_C.all():
         return np.nan

@@ -1,4 +1,4 @@
-"""How good predictions are: error, variance explained, order, coverage, interval score, CRPS; losses in nats, arrays in."""
+"""How good predictions are: error, order, coverage, interval score, CRPS; losses in nats, arrays in."""
 
 from collections.abc import Mapping
 
@@ -41,7 +41,7 @@ def crps(loss_R: np.ndarray, draws_WR: np.ndarray) -> np.ndarray:
 
 
 def interval_score(loss_R: np.ndarray, low_R: np.ndarray, high_R: np.ndarray, level: float = 0.9) -> np.ndarray:
-    """Width of each interval, and 2/(1 − level) times what the loss lies outside it [GR], in nats, [R]; less is better."""
+    """Each interval's width plus 2/(1 − level) times what the loss lies outside it [GR], in nats, [R]."""
     outside_R = np.maximum(low_R - loss_R, 0) + np.maximum(loss_R - high_R, 0)
     return high_R - low_R + 2 / (1 - level) * outside_R
 

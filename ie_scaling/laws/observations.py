@@ -122,8 +122,19 @@ class Observations:
 
     @property
     def scale_R(self) -> np.ndarray:
-        """The scale of each row, a number: rows of one size and one token budget share it."""
-        return _scales(self.features.n_known, self.features.n_tokens)
+        """The scale of each row, a number: rows of one size share it, and of one token budget or one D/N.
+
+        At each size whichever of the two makes more pairs of models, the budget where neither does.
+        """
+        n_known, n_tokens = self.features.n_known, self.features.n_tokens
+        scale_R = _scales(n_known, n_tokens)
+        size_R = _cluster(np.log(n_known), SAME_SIZE)
+        for size in np.unique(size_R):
+            rows = np.flatnonzero(size_R == size)
+            by_ratio = _cluster(np.log(n_tokens[rows] / n_known[rows]), SAME_TOKENS)
+            if _n_pairs(by_ratio, self.model_R[rows]) > _n_pairs(scale_R[rows], self.model_R[rows]):
+                scale_R[rows] = -1 - len(self) * size - by_ratio  # below every number of a budget
+        return scale_R
 
     @classmethod
     def from_frame(
@@ -281,6 +292,12 @@ def _scales(n_total_R: np.ndarray, n_tokens_R: np.ndarray) -> np.ndarray:
     """Numbers the scales: rows of one size and one token budget."""
     size_R, budget_R = _cluster(np.log(n_total_R), SAME_SIZE), _cluster(np.log(n_tokens_R), SAME_TOKENS)
     return size_R * len(n_total_R) + budget_R
+
+
+def _n_pairs(group_R: np.ndarray, model_R: np.ndarray) -> int:
+    """Pairs of rows of one group and of two models."""
+    same = group_R[:, None] == group_R[None, :]
+    return int((same & (model_R[:, None] != model_R[None, :])).sum()) // 2
 
 
 def _cluster(values_R: np.ndarray, gap: float) -> np.ndarray:

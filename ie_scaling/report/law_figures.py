@@ -105,35 +105,38 @@ def isoloss(rows: Observations, fit: LeastSquaresFit) -> Figure:
 
 
 def law_contest(table: pd.DataFrame) -> Figure:
-    """For each table a row of two panels: mean squared error of every law on models, and on sizes, left out.
+    """For each table a row of panels: mean squared error of every law on models, sizes and token budgets left out.
 
     `table` is comparison.csv; 90 % intervals over models, log scale, best extrapolation at the top.
     """
     names = list(table["table"].unique())
     n_laws = max((table["table"] == name).sum() for name in names)
-    figure = Figure(figsize=(10, len(names) * (1.1 + 0.21 * n_laws)), dpi=120, layout="constrained")
-    panels = figure.subplots(len(names), 2, squeeze=False, sharey="row")
+    figure = Figure(figsize=(13, len(names) * (1.1 + 0.21 * n_laws)), dpi=120, layout="constrained")
+    titles = {"cross_validation": "cross-validation", "extrapolation": "by size", "extrapolation_tokens": "by tokens"}
+    panels = figure.subplots(len(names), len(titles), squeeze=False, sharey="row")
     for row, name in zip(panels, names, strict=True):
-        group = table[table["table"] == name].sort_values("mse_extrapolation")
+        group = table[(table["table"] == name) & table["mse_cross_validation"].notna()].sort_values("mse_extrapolation")
         labels = [f"{law} ({tie}), N {count}" for law, tie, count in group[["law", "tie", "count"]].to_numpy()]
         families = {law: f"C{index % 10}" for index, law in enumerate(dict.fromkeys(table["law"]))}
-        for axes, score in zip(row, ("cross_validation", "extrapolation"), strict=True):
+        for axes, (score, title) in zip(row, titles.items(), strict=True):
             axes.spines[["top", "right"]].set_visible(False)
             axes.grid(alpha=0.25, linewidth=0.6)
             for position, entry in enumerate(group.to_dict("records")):
                 low, middle, high = (1e4 * entry[f"mse_{score}{tail}"] for tail in ("_lo90", "", "_hi90"))
-                reach = [[max(middle - low, 0)], [max(high - middle, 0)]]
+                if not np.isfinite(middle):
+                    continue
+                reach = np.nan_to_num([[middle - low], [high - middle]], nan=0.0)
                 axes.errorbar(
                     [middle], [position], xerr=reach, fmt="o", markersize=4, capsize=2, color=families[entry["law"]]
                 )
             axes.set_xscale("log")
             axes.xaxis.set_major_formatter(LogFormatterSciNotation())
             axes.xaxis.set_minor_formatter(NullFormatter())
-            axes.set_title(f"{name}: {score.replace('_', '-')}", fontsize=9, loc="left")
+            axes.set_title(f"{name}: {title}", fontsize=9, loc="left")
         row[0].set_yticks(range(len(labels)), labels, fontsize=7)
         row[0].invert_yaxis()
     for axes in panels[-1]:
-        axes.set_xlabel("mean squared error, 1e-4 nats², 90 % over models")
+        axes.set_xlabel("MSE, 1e-4 nats² (90 % over models)")
     return figure
 
 
@@ -208,16 +211,23 @@ def families(pooled: Mapping[str, Any]) -> Figure:
 
 
 def contest(scores: pd.DataFrame) -> Figure:
-    """A row for each table and way of leaving out: CRPS, coverage of 90 % intervals, and decisions right, by entry.
+    """A row for each table and way of leaving out: CRPS, interval score, coverage and decisions right, by entry.
 
     `scores` is contest.csv; bars are 90 % intervals over models. Entries are alike in every panel.
     """
     entries = [name for name in dict.fromkeys(scores["entry"]) if name != "at random"]
     groups = [group for _, group in scores.groupby(["table", "left_out"], sort=False)]
-    figure = Figure(figsize=(11, len(groups) * (0.7 + 0.17 * len(entries))), dpi=120, layout="constrained")
-    panels = figure.subplots(len(groups), 3, squeeze=False, sharey="row")
-    kinds = {name: COLORS[index] for index, name in enumerate(("bayes", "bootstrap", "curve_fit", "one"))}
-    metrics = (("crps", 1e3, "CRPS (mnat)"), ("coverage90", 100, "covered by 90 % (%)"), ("decision", 100, "right (%)"))
+    figure = Figure(figsize=(13, len(groups) * (0.7 + 0.17 * len(entries))), dpi=120, layout="constrained")
+    panels = figure.subplots(len(groups), 4, squeeze=False, sharey="row")
+    kinds = {
+        name: COLORS[index % len(COLORS)] for index, name in enumerate(dict.fromkeys(e.split()[0] for e in entries))
+    }
+    metrics = (
+        ("crps", 1e3, "CRPS (mnat)"),
+        ("interval_score", 1e3, "interval score, 90 % (mnat)"),
+        ("coverage90", 100, "covered by 90 % (%)"),
+        ("decision", 100, "right (%)"),
+    )
     for row, group in zip(panels, groups, strict=True):
         table, way = group[["table", "left_out"]].iloc[0]
         by_entry = group.set_index("entry")
@@ -227,16 +237,17 @@ def contest(scores: pd.DataFrame) -> Figure:
             for position, name in enumerate(entries):
                 low, middle, high = (scale * by_entry.at[name, f"{metric}{tail}"] for tail in ("_lo90", "", "_hi90"))
                 if np.isfinite(middle):
-                    reach = [[max(middle - low, 0)], [max(high - middle, 0)]]
+                    reach = np.nan_to_num([[max(middle - low, 0)], [max(high - middle, 0)]], nan=0.0)
                     color = kinds[name.split()[0]]
                     axes.errorbar([middle], [position], xerr=reach, fmt="o", markersize=4, capsize=2, color=color)
             axes.set_xlabel(label, fontsize=8)
             axes.tick_params(labelsize=7)
             axes.set_yticks(range(len(entries)), entries, fontsize=7)
-        row[0].set(xscale="log")
-        row[0].xaxis.set_minor_formatter(NullFormatter())
-        row[1].axvspan(80, 97, color=COLORS[5], alpha=0.25, linewidth=0)
-        row[2].axvline(50, color="black", linestyle=":", linewidth=0.8)
+        for axes in row[:2]:
+            axes.set(xscale="log")
+            axes.xaxis.set_minor_formatter(NullFormatter())
+        row[2].axvspan(80, 97, color=COLORS[5], alpha=0.25, linewidth=0)
+        row[3].axvline(50, color="black", linestyle=":", linewidth=0.8)
         row[0].set_title(f"{table}, left out by {way}", fontsize=9, loc="left")
         row[0].invert_yaxis()
     return figure

@@ -12,6 +12,7 @@ from ie_scaling.running import runner
 from ie_scaling.tables import cells
 from tests.laws.simulated import simulate
 
+TOKENS = (1e8, 3e8, 7e8, 3e9)
 QUICK = compare_laws.Config(
     tables=("runs.csv",),
     laws=("chinchilla", "effective:free:effective"),
@@ -26,7 +27,7 @@ QUICK = compare_laws.Config(
 
 @pytest.fixture
 def table(tmp_path):
-    cells.write_table(tmp_path / "runs.csv", simulate(forms.get_law("effective"), seed=5, sigma=0.002))
+    cells.write_table(tmp_path / "runs.csv", simulate(forms.get_law("effective"), seed=5, sigma=0.002, tokens=TOKENS))
     return str(tmp_path / "runs.csv")
 
 
@@ -35,7 +36,7 @@ def test_a_contest_leaves_its_tables_and_resumes_from_its_parts(table, tmp_path)
     assert runner.run(compare_laws, config, tmp_path / "out") == []
     written = pd.read_csv(tmp_path / "out" / "comparison.csv")
     assert written["law"].tolist() == ["chinchilla", "effective"]
-    assert "**runs**, 30 rows of 10 models" in (tmp_path / "out" / "comparison.md").read_text()
+    assert "**runs**, 40 rows of 10 models" in (tmp_path / "out" / "comparison.md").read_text()
     assert (tmp_path / "out" / "figures" / "contest.png").is_file()
     parts = sorted((tmp_path / "out" / "parts" / "runs").iterdir())
     assert [path.stem for path in parts] == ["chinchilla-free-total", "effective-free-effective"]
@@ -52,6 +53,22 @@ def test_a_best_fit_that_did_not_converge_is_a_diagnostic():
     ]
     diagnostics = compare_laws.not_converged(pd.DataFrame(rows))
     assert [str(entry) for entry in diagnostics] == ["runs: the best extrapolating fit is at_bound (E)"]
+
+
+def test_laws_whose_columns_are_blank_are_skipped_with_a_line(tmp_path, table):
+    frame = pd.read_csv(table)
+    frame[["d_model", "n_layers", "n_heads", "n_kv_heads", "d_head", "d_ff"]] = float("nan")
+    cells.write_table(tmp_path / "sizes.csv", frame)
+    config = dataclasses.replace(QUICK, tables=(str(tmp_path / "sizes.csv"),))
+    diagnostics = runner.run(compare_laws, config, tmp_path / "out")
+    lines = [str(entry) for entry in diagnostics]
+    assert "sizes: column d_model and n_layers is blank: effective not contested" in lines
+    written = pd.read_csv(tmp_path / "out" / "comparison.csv")
+    assert written["status"].tolist()[1] == "skipped"
+    assert written["mse_extrapolation"].notna().tolist() == [True, False]
+    alone = dataclasses.replace(config, laws=("effective:free:effective",), baseline="effective:free:effective")
+    with pytest.raises(InputError, match="d_model and n_layers is blank"):
+        compare_laws.load(alone)
 
 
 @pytest.mark.parametrize(

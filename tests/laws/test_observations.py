@@ -77,3 +77,15 @@ def test_a_run_listed_with_two_losses_is_refused():
 def test_more_non_embedding_than_total_is_refused():
     with pytest.raises(ValueError, match="row 3, column n_params_non_embedding"):
         Observations.from_frame(FRAME.assign(n_params_total=FRAME["n_params_total"].where(FRAME.index != 2, 1.0)))
+
+
+def test_runs_of_one_size_and_tokens_per_parameter_are_of_one_scale():
+    tokens = lambda architecture: 20 * accounting.count_parameters(architecture)  # noqa: E731
+    frame = simulate(forms.get_law("chinchilla"), tokens=tokens)
+    frame["n_params_total"] = 1e8 * np.array([1, 1.03, 1.08, 2, 2.05, 2.1, 4, 4.1, 8, 16])
+    frame["n_params_non_embedding"] = 0.5 * frame["n_params_total"]
+    rows = Observations.from_frame(frame.assign(n_tokens=20 * frame["n_params_total"]))
+    assert [len(set(rows.scale_R[start:stop])) for start, stop in ((0, 3), (3, 6), (6, 8))] == [1, 1, 1]
+    assert len(set(rows.scale_R)) == 5
+    level = Observations.from_frame(frame.assign(n_tokens=1e9))  # at one budget D/N differs, and says nothing
+    assert len(set(level.scale_R)) == 5

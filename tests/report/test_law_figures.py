@@ -78,9 +78,9 @@ def test_the_contest_has_a_panel_for_each_table_and_score():
     for table in ("one", "two"):
         for law, value in (("a", 2e-4), ("b", 1e-4)):
             row = {"table": table, "law": law, "tie": "free", "count": "total"}
-            for score in ("cross_validation", "extrapolation"):
+            for score in ("cross_validation", "extrapolation", "extrapolation_tokens"):
                 row |= {f"mse_{score}{tail}": value * scale for tail, scale in (("", 1), ("_lo90", 0.5), ("_hi90", 2))}
             rows.append(row)
     panels = law_figures.law_contest(pd.DataFrame(rows)).axes
-    assert len(panels) == 4
+    assert len(panels) == 6
     assert [label.get_text() for label in panels[0].get_yticklabels()] == ["b (free), N total", "a (free), N total"]

@@ -15,7 +15,7 @@ from ie_scaling.inference.config import NutsConfig
 from ie_scaling.laws import bayes
 from ie_scaling.laws.bayes import leave_out, quantities
 from ie_scaling.laws.bayes.posterior import Posterior
-from ie_scaling.laws.evidence import calibration, cross_validation, prior_checks, sensitivity
+from ie_scaling.laws.evidence import calibration, prior_checks, sensitivity, splits
 from ie_scaling.laws.evidence.record import Judgment
 from ie_scaling.laws.law import Law
 from ie_scaling.laws.problem import Problem, pose
@@ -153,7 +153,7 @@ def short(posterior: Posterior) -> ShortCertificate:
 def roll_forward(problem: Problem, seed: int) -> dict[str, Any]:
     """Fit all but the largest quarter of the models, predict it as new runs: coverage and log score."""
     law, rows = problem.law, problem.rows
-    largest_R = cross_validation.largest_models(rows, 0.25)
+    largest_R = splits.largest_models(rows, 0.25)
     smaller, larger = rows.take(~largest_R), rows.take(largest_R)
     posterior = _posterior(pose(law, smaller), seed, f"roll {law.name} forward")
     names = [larger.model_ids[model] for model in larger.model_R]

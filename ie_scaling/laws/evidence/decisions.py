@@ -1,11 +1,13 @@
 """Choices among shapes of one size and budget: which pairs, which was better, and what a choice cost.
 
-A scale is a set of runs of one size and one token budget (`Observations.scale_R`); decisions are made within it, as a
-researcher makes them. The baseline that nobody may skip ranks shapes by their order at one small scale [DD]. Letters:
-R rows, P pairs, S scales.
+A scale is a set of runs of one size and one token budget or D/N (`Observations.scale_R`); decisions are made within it,
+as a researcher makes them. The baselines that nobody may skip rank shapes by the losses at one small scale [DD], and by
+non-embedding parameters. Letters: R rows, P pairs, S scales.
 """
 
 import dataclasses
+import enum
+from collections.abc import Callable
 
 import numpy as np
 
@@ -54,19 +56,78 @@ def regret(scales: tuple[np.ndarray, ...], predicted_R: np.ndarray, loss_R: np.n
     return np.array(regrets)
 
 
-def order_at_one_small_scale(fitted: Observations, held_out: Observations) -> np.ndarray | None:
-    """A stand-in loss for each held-out row, [R]: of the run nearest in d/n at the fitted scale with the most shapes.
+class Curve(enum.StrEnum):
+    """What is drawn through the losses of one scale, over ln(d/n)."""
 
-    None where no scale holds two shapes. Only the order of the values means anything.
+    INTERPOLATED = enum.auto()  # straight lines between its runs, level beyond them
+    PARABOLA = enum.auto()  # of ln loss; a straight line where there are two ratios
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Order:
+    """Stand-in losses of rows [R], of which the order alone means anything, and how often it is right.
+
+    `p_right` is the share of pairs of the fitted rows that the same rule calls right by Laplace's rule of
+    succession (½ for none): what the Brier score takes for its probability.
     """
-    scale_R, ratio_R = fitted.scale_R, fitted.features.aspect_ratio
-    sizes = {
-        int(scale): (len(np.unique(ratio_R[scale_R == scale])), fitted.features.n_total[scale_R == scale].mean())
-        for scale in np.unique(scale_R)
-    }
-    scale = max(sizes, key=sizes.__getitem__)  # the larger of equals
-    if sizes[scale][0] < 2:
+
+    stand_in_R: np.ndarray
+    p_right: float
+
+
+def order_at_one_small_scale(fitted: Observations, held_out: Observations, curve: Curve) -> Order | None:
+    """The order along a curve through the losses of the fitted scale that spans most of ln(d/n); None without one.
+
+    Of equals the one of most shapes, then the larger, so that no loss decides which scale it is.
+    """
+    scale_R, log_ratio_R = fitted.scale_R, np.log(fitted.features.aspect_ratio)
+    known_R = ~np.isnan(log_ratio_R)
+    if not known_R.any() or np.isnan(held_out.features.aspect_ratio).any():
         return None
-    rows = np.flatnonzero(scale_R == scale)
-    distance_RS = np.abs(np.log(held_out.features.aspect_ratio)[:, None] - np.log(ratio_R[rows])[None, :])
-    return fitted.loss_R[rows][distance_RS.argmin(axis=1)]
+    best = max(np.unique(scale_R[known_R]), key=lambda scale: _extent(fitted, known_R & (scale_R == scale)))
+    own_R = known_R & (scale_R == best)
+    if np.ptp(log_ratio_R[own_R]) == 0:
+        return None
+    draw = {Curve.INTERPOLATED: _interpolate, Curve.PARABOLA: _parabola}[curve]
+    at = draw(log_ratio_R[own_R], fitted.log_loss_R[own_R])
+    others = fitted.take(known_R & ~own_R)
+    p_right = _share_right(others, at(np.log(others.features.aspect_ratio))) if len(others) else 0.5
+    return Order(stand_in_R=at(np.log(held_out.features.aspect_ratio)), p_right=p_right)
+
+
+def order_by_parameters(fitted: Observations, held_out: Observations) -> Order:
+    """The order of "the one with more non-embedding parameters wins" (of N_total where they are unknown)."""
+    return Order(stand_in_R=-_parameters(held_out), p_right=_share_right(fitted, -_parameters(fitted)))
+
+
+def _parameters(rows: Observations) -> np.ndarray:
+    n_non_embedding = rows.features.n_non_embedding
+    return rows.features.n_known if np.isnan(n_non_embedding).any() else n_non_embedding
+
+
+def _extent(rows: Observations, mask_R: np.ndarray) -> tuple[float, ...]:
+    """How wide a scale is: its range of ln(d/n), its ratios, its size, its tokens."""
+    x, log_ratio = rows.features.take(mask_R), np.log(rows.features.aspect_ratio[mask_R])
+    return round(np.ptp(log_ratio), 9), len(np.unique(log_ratio)), x.n_known.mean(), x.n_tokens.mean()
+
+
+def _interpolate(x_R: np.ndarray, y_R: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Straight lines between the points, means where several share an x."""
+    nodes, index_R = np.unique(x_R, return_inverse=True)
+    values = np.bincount(index_R, y_R) / np.bincount(index_R)
+    return lambda at: np.interp(at, nodes, values)
+
+
+def _parabola(x_R: np.ndarray, y_R: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    return np.polynomial.Polynomial.fit(x_R, y_R, min(2, len(np.unique(x_R)) - 1))
+
+
+def _share_right(rows: Observations, stand_in_R: np.ndarray) -> float:
+    decisions = Decisions.among(rows.loss_R, rows.model_R, rows.scale_R)
+    right_P = right(decisions.probabilities(stand_in_R[None, :]), decisions)
+    return max(0.5, float(right_P.sum() + 1) / (len(right_P) + 2))
+
+
+def right(p_first_P: np.ndarray, decisions: Decisions) -> np.ndarray:
+    """Whether each pair was decided right; a coin toss counts half."""
+    return 0.5 + 0.5 * np.sign(p_first_P - 0.5) * np.sign(decisions.first_won_P - 0.5)

@@ -4,7 +4,7 @@ W draws, R rows. Losses in nats per token; every draw is of one more run (level 
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from scipy import special, stats
@@ -17,10 +17,20 @@ from ie_scaling.laws.observations import Observations
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Forecast:
-    """Draws [W, R] and ln of the predictive density, per nat, at each realized loss, [R]."""
+    """Draws [W, R] and ln of the predictive density, per nat, at each realized loss, [R]; None where it has none.
+
+    `ends_2R`, by level in per cent, are the ends of intervals [2, R] that are not quantiles of the draws.
+    """
 
     loss_WR: np.ndarray
-    log_density_R: np.ndarray
+    log_density_R: np.ndarray | None
+    ends_2R: Mapping[int, np.ndarray] = dataclasses.field(default_factory=dict)
+
+    def interval(self, level: int) -> np.ndarray:
+        """The ends of the central interval of a level in per cent, [2, R]."""
+        if level in self.ends_2R:
+            return self.ends_2R[level]
+        return np.quantile(self.loss_WR, (0.5 - level / 200, 0.5 + level / 200), axis=0)
 
 
 def of_posterior(posterior: Posterior, held_out: Observations, seed: int) -> Forecast:
@@ -29,21 +39,32 @@ def of_posterior(posterior: Posterior, held_out: Observations, seed: int) -> For
     loss_WR = posterior.losses(held_out.features, level="new_run", seed=seed, model_ids=names).all()
     every_row = np.arange(len(held_out), dtype=np.int32)
     log_density_WR = leave_out.log_likelihood(posterior, held_out.features, held_out.log_loss_R, every_row)
+    known_R = np.isin(names, posterior.model_ids)
+    if known_R.any():  # in which the effect of a model is known, not integrated over
+        own_WR = _about_fitted_models(posterior, held_out, names, seed)
+        log_density_WR = np.where(known_R, own_WR, log_density_WR)
     mean_R = special.logsumexp(log_density_WR, axis=0) - np.log(len(log_density_WR))
     return Forecast(loss_WR=loss_WR, log_density_R=mean_R - held_out.log_loss_R)
 
 
+def _about_fitted_models(posterior: Posterior, held_out: Observations, names: list[str], seed: int) -> np.ndarray:
+    """ln density per ln(nat) of one more run about each draw of its shape, [W, R]."""
+    shape_WR = posterior.losses(held_out.features, level="shape", seed=seed, model_ids=names).all()
+    scale_WR, nu_W = posterior.scale_of_runs(held_out.features), posterior.flat["nu"]
+    return stats.t.logpdf(held_out.log_loss_R - np.log(shape_WR), nu_W[:, None], scale=scale_WR)
+
+
 def mix(forecasts: Sequence[Forecast], weight_K: np.ndarray) -> Forecast:
-    """The mixture of several: draws in proportion to the weights, densities weighted."""
+    """The mixture of several: draws in proportion to the weights, densities weighted; none where one has none."""
     n_draws = min(len(forecast.loss_WR) for forecast in forecasts)
     parts = []
     for forecast, count in zip(forecasts, stacking.apportion(weight_K, n_draws), strict=True):
         parts.append(forecast.loss_WR[np.linspace(0, len(forecast.loss_WR) - 1, count).astype(int)])
-    log_density_KR = np.stack([forecast.log_density_R for forecast in forecasts])
-    return Forecast(
-        loss_WR=np.concatenate(parts),
-        log_density_R=special.logsumexp(log_density_KR, axis=0, b=np.asarray(weight_K)[:, None]),
-    )
+    densities = [forecast.log_density_R for forecast in forecasts if forecast.log_density_R is not None]
+    mixed = None
+    if len(densities) == len(forecasts):
+        mixed = special.logsumexp(np.stack(densities), axis=0, b=np.asarray(weight_K)[:, None])
+    return Forecast(loss_WR=np.concatenate(parts), log_density_R=mixed)
 
 
 def of_curve_fit(fitted: LeastSquaresFit, held_out: Observations, n_draws: int, seed: int) -> Forecast:

@@ -9,9 +9,9 @@ import numpy as np
 
 from ie_scaling.inference import scoring
 from ie_scaling.laws import forms
-from ie_scaling.laws.evidence import cross_validation
-from ie_scaling.laws.evidence.cross_validation import Score
+from ie_scaling.laws.evidence import cross_validation, splits
 from ie_scaling.laws.evidence.printed import Check, as_stopped, check
+from ie_scaling.laws.evidence.splits import Score
 from ie_scaling.laws.law import Law
 from ie_scaling.laws.least_squares import published, solver
 from ie_scaling.laws.least_squares.solver import LeastSquaresFit
@@ -195,12 +195,12 @@ def _exploratory(table: str, printed: Mapping[str, tuple[str, str]]) -> Row:
 
     def row(tables: ShippedTables, effort: Effort) -> list[Check]:
         rows = tables.read(table)
-        splits = cross_validation.split(rows, n_folds=5, n_repeats=20, extrapolate=0.25, seed=effort.seed)
+        every = splits.split(rows, n_folds=5, n_repeats=20, extrapolate=0.25, seed=effort.seed)
         checks = []
         for text, (across, beyond) in printed.items():
             result = cross_validation.evaluate(
                 pose(forms.parse(text), rows),
-                splits,
+                every,
                 huber_delta=1e-3,
                 n_starts=effort.n_starts,
                 n_fold_starts=8,

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ie_scaling.laws import forms
+from ie_scaling.laws import bayes, forms
 from ie_scaling.laws.evidence import forecast
 from ie_scaling.laws.evidence.forecast import Forecast
-from ie_scaling.laws.least_squares import published
+from ie_scaling.laws.least_squares import published, solver
+from ie_scaling.laws.observations import Observations
 from ie_scaling.laws.problem import pose
-from tests.laws.simulated import read
+from tests.laws.simulated import read, simulate
 
 
 def test_a_mixture_weighs_draws_and_densities():
@@ -29,3 +30,20 @@ def test_curve_fit_is_normal_about_its_curve():
     sd = np.sqrt((residual_R**2).sum() / (len(rows) - 5))
     np.testing.assert_allclose(predicted.log_density_R, stats.norm.logpdf(residual_R, 0, sd), rtol=1e-6)
     assert predicted.loss_WR.std(axis=0) == pytest.approx(np.full(len(rows), sd), rel=0.1)
+
+
+def test_a_mixture_with_one_that_has_no_density_has_none():
+    one = Forecast(loss_WR=np.full((4, 2), 1.0), log_density_R=np.log([0.2, 0.4]))
+    other = Forecast(loss_WR=np.full((4, 2), 2.0), log_density_R=None)
+    assert forecast.mix([one, other], np.array([0.5, 0.5])).log_density_R is None
+
+
+def test_a_fitted_model_is_predicted_about_its_own_effect():
+    rows = Observations.from_frame(simulate(forms.get_law("chinchilla"), seed=3, tau=0.05, sigma=0.002))
+    point = solver.fit(pose(forms.get_law("chinchilla"), rows), n_starts=4)
+    draws = bayes.bootstrap(point, 40, 0)
+    known = forecast.of_posterior(draws, rows, 0)
+    renamed = Observations.from_frame(rows.frame.assign(model_id="another " + rows.frame["model_id"]))
+    fresh = forecast.of_posterior(draws, renamed, 0)
+    assert known.log_density_R.mean() > fresh.log_density_R.mean() + 1  # narrower by ln(0.05 / 0.002) at most
+    assert known.loss_WR.std(axis=0).mean() < 0.5 * fresh.loss_WR.std(axis=0).mean()
