@@ -49,6 +49,9 @@ class Config:
         "effective_moving_N",
         "effective_moving_D",
         "effective_gqa",
+        "coupled",
+        "coupled_effective",
+        "coupled_effective_moving_D",
         "conditional_published",
         "conditional_published_additive",
     )

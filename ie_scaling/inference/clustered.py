@@ -20,6 +20,7 @@ class Values(enum.Enum):
 
     ANY = enum.auto()
     POSITIVE = enum.auto()
+    COST = enum.auto()  # 0 as often as not, so that logs will not do
     SHARE = enum.auto()
 
 
@@ -52,7 +53,14 @@ def mean(value_X: np.ndarray, cluster_X: np.ndarray, values: Values = Values.ANY
     if n_clusters < 2:
         return Mean(middle, np.nan, np.nan, n_clusters)
     error = float(np.sqrt(_variance(value_X, index_X, n_clusters)))
-    low, high = _INTERVALS[values](middle, error, n_clusters) if np.isfinite(error) else (np.nan, np.nan)
+    if not np.isfinite(error):
+        return Mean(middle, np.nan, np.nan, n_clusters)
+    if values is Values.SHARE:
+        low, high = _share(middle, error, n_clusters, len(value_X))
+    else:
+        low, high = (_positive if values is Values.POSITIVE else _any)(middle, error, n_clusters)
+    if values is Values.COST:
+        low, high = (max(low, 0.0), high) if middle > 0 else (np.nan, np.nan)
     return Mean(middle, low, high, n_clusters)
 
 
@@ -93,16 +101,13 @@ def _positive(middle: float, error: float, n_clusters: int) -> tuple[float, floa
     return middle * np.exp(-reach), middle * np.exp(min(reach, 700.0))
 
 
-def _share(middle: float, error: float, n_clusters: int) -> tuple[float, float]:
+def _share(middle: float, error: float, n_clusters: int, n_values: int) -> tuple[float, float]:
     """Clopper and Pearson's interval of the effective number of values; of the clusters where all agree."""
     spread = middle * (1 - middle)
-    n_effective = n_clusters if min(spread, error) < 1e-12 else spread / error**2
+    n_effective = n_clusters if min(spread, error) < 1e-12 else min(spread / error**2, n_values)
     tails = stats.t.ppf(1 - TAIL, np.array([max(n_effective, 2) - 1, n_clusters - 1]))
     n_effective *= min((tails[0] / tails[1]) ** 2, 1.0)
     n_right = middle * n_effective
     low = stats.beta.ppf(TAIL, n_right, n_effective - n_right + 1) if n_right > 0 else 0.0
     high = stats.beta.ppf(1 - TAIL, n_right + 1, n_effective - n_right) if n_right < n_effective else 1.0
     return float(low), float(high)
-
-
-_INTERVALS = {Values.ANY: _any, Values.POSITIVE: _positive, Values.SHARE: _share}

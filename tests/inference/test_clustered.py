@@ -61,12 +61,25 @@ def test_a_share_of_all_is_not_certain():
     assert own.low == pytest.approx(0.05 ** (1 / 5))  # five of five
 
 
+def test_clusters_more_alike_than_chance_earn_nothing():
+    cluster_X = np.repeat(np.arange(5), 10)
+    alike = np.tile([1.0] * 8 + [0.0] * 2, 5)  # eight of ten in every one, so that clusters do not differ at all
+    alike[7], alike[18] = 0.0, 1.0
+    own = clustered.mean(alike, cluster_X, Values.SHARE)
+    alone = clustered.mean(alike, np.arange(50), Values.SHARE)
+    assert own.high - own.low >= alone.high - alone.low
+
+
 def test_one_cluster_none_and_nothing():
     assert np.isnan(clustered.mean(np.array([1.0, 2.0]), np.zeros(2)).low)
     assert np.isnan(clustered.mean(np.array([]), np.array([])).value)
     zero = clustered.mean(np.zeros(4), np.arange(4), Values.POSITIVE)
     assert zero.value == 0
     assert np.isnan(zero.high)
+    assert np.isnan(clustered.mean(np.zeros(4), np.arange(4), Values.COST).high)
+    cost = clustered.mean(np.array([0.0, 0.0, 3.0]), np.arange(3), Values.COST)
+    assert (cost.low, cost.value) == (0, 1)
+    assert cost.high == pytest.approx(1 + 2.92, abs=0.01)  # t of two degrees of freedom times 1
 
 
 def test_groups_that_share_a_name_are_one():

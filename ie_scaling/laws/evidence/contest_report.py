@@ -47,6 +47,9 @@ class Verdict(enum.StrEnum):
     TOO_FEW = TOO_FEW
 
 
+TOLD = (Verdict.BETTER, Verdict.WORSE, Verdict.NO_DIFFERENCE)
+
+
 def verdict(row: Any) -> Verdict:
     """The verdict on a row of the table of differences; fewer than `MIN_CLUSTERS` models give none."""
     low, high = row["difference_lo90"], row["difference_hi90"]
@@ -142,14 +145,15 @@ def _earned(judged: pd.DataFrame) -> str:
         line = [entry, rival]
         for metric in COMPARED:
             verdicts = pairs.loc[pairs["metric"] == metric, "verdict"]
-            counts = [f"{(verdicts == kind).sum()} {kind}" for kind in Verdict if (verdicts == kind).any()]
+            counts = [f"{(verdicts == kind).sum()} {kind}" for kind in TOLD if (verdicts == kind).any()]
             line.append(", ".join(counts) or "–")
         lines.append(line)
     if not lines:
         return ""
-    return "\n**Posteriors beside the same laws by least squares**, over the ways of leaving out\n\n" + markdown.table(
-        ("posterior", "beside", *COMPARED.values()), lines
+    title = (
+        "**Posteriors beside the same laws by least squares**, over the ways of leaving out that score enough models"
     )
+    return f"\n{title}\n\n" + markdown.table(("posterior", "beside", *COMPARED.values()), lines)
 
 
 def _coverage(scores: pd.DataFrame, entries: Sequence[Entry]) -> str:

@@ -25,7 +25,7 @@ METRICS = {
     "squared_error": ("row", Values.POSITIVE),
     "decision": ("pair", Values.SHARE),
     "brier": ("pair", Values.SHARE),
-    "regret": ("scale", Values.POSITIVE),
+    "regret": ("scale", Values.COST),
 }  # what each is averaged over, and what values it has
 DECISIONS = ("decision", "brier", "regret")
 

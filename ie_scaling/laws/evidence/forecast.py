@@ -55,7 +55,10 @@ def _about_fitted_models(posterior: Posterior, held_out: Observations, names: li
 
 
 def mix(forecasts: Sequence[Forecast], weight_K: np.ndarray) -> Forecast:
-    """The mixture of several: draws in proportion to the weights, densities weighted; none where one has none."""
+    """The mixture of several: draws in proportion to the weights, densities and ends of intervals weighted.
+
+    No density, and no ends but the draws' quantiles, where one of them has none.
+    """
     n_draws = min(len(forecast.loss_WR) for forecast in forecasts)
     parts = []
     for forecast, count in zip(forecasts, stacking.apportion(weight_K, n_draws), strict=True):
@@ -64,7 +67,12 @@ def mix(forecasts: Sequence[Forecast], weight_K: np.ndarray) -> Forecast:
     mixed = None
     if len(densities) == len(forecasts):
         mixed = special.logsumexp(np.stack(densities), axis=0, b=np.asarray(weight_K)[:, None])
-    return Forecast(loss_WR=np.concatenate(parts), log_density_R=mixed)
+    levels = set.intersection(*(set(forecast.ends_2R) for forecast in forecasts))
+    ends = {
+        level: np.tensordot(weight_K, np.stack([forecast.ends_2R[level] for forecast in forecasts]), 1)
+        for level in levels
+    }
+    return Forecast(loss_WR=np.concatenate(parts), log_density_R=mixed, ends_2R=ends)
 
 
 def of_curve_fit(fitted: LeastSquaresFit, held_out: Observations, n_draws: int, seed: int) -> Forecast:

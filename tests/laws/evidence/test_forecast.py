@@ -34,8 +34,10 @@ def test_curve_fit_is_normal_about_its_curve():
 
 def test_a_mixture_with_one_that_has_no_density_has_none():
     one = Forecast(loss_WR=np.full((4, 2), 1.0), log_density_R=np.log([0.2, 0.4]))
-    other = Forecast(loss_WR=np.full((4, 2), 2.0), log_density_R=None)
+    other = Forecast(loss_WR=np.full((4, 2), 2.0), log_density_R=None, ends_2R={90: np.array([[1.0, 2.0], [3.0, 4.0]])})
     assert forecast.mix([one, other], np.array([0.5, 0.5])).log_density_R is None
+    assert forecast.mix([one, other], np.array([0.5, 0.5])).ends_2R == {}
+    np.testing.assert_allclose(forecast.mix([other, other], np.array([0.3, 0.7])).interval(90), other.interval(90))
 
 
 def test_a_fitted_model_is_predicted_about_its_own_effect():
