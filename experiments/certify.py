@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ie_scaling import laws
 from ie_scaling.errors import InputError
-from ie_scaling.laws.choices import COUNTS, MOST_RESAMPLES, fix_columns
+from ie_scaling.laws.choices import COUNTS, MOST_RESAMPLES, Misses, fix_columns
 from ie_scaling.running import diagnostic, files, workdir
 from ie_scaling.running.config import between, one_of, positive, require, seeded, within
 from ie_scaling.running.diagnostic import Diagnostic, Kind
@@ -38,6 +38,7 @@ class Config:
     law: str = "effective"
     tie: str = ""
     count: str = ""
+    misses: str = "independent"
     n_tables: int = 300
     n_warmup: int = 300
     n_samples: int = 500
@@ -50,6 +51,7 @@ class Config:
     def __post_init__(self) -> None:
         fix_columns(self)
         one_of(self, "count", ("", *COUNTS))
+        one_of(self, "misses", Misses)
         for field in ("n_warmup", "n_samples"):
             require(getattr(self, field) % CHUNK == 0, field, getattr(self, field), f"must be a multiple of {CHUNK}")
         within(self, CHUNK, MOST_RESAMPLES, "n_warmup", "n_samples")
@@ -89,7 +91,7 @@ def load(config: Config) -> Problem:
     law = forms.get_law(config.law, config.tie, config.count)
     if "loss_optimal" in law.needs:
         raise InputError(f"law={law.name!r}: reads the smallest loss at the budget itself, nothing to simulate from")
-    problem = laws.pose(law, reading.read(config.runs, config.where, config.columns))
+    problem = laws.pose(law, reading.read(config.runs, config.where, config.columns), misses=Misses(config.misses))
     rows = problem.rows
     if "n_total" not in law.needs and np.isnan(rows.features.n_total).any():
         raise InputError(

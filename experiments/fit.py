@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ie_scaling.inference.config import NutsConfig
 from ie_scaling.laws import bayes, choices, least_squares
-from ie_scaling.laws.choices import FitMethod, Objective, Resample
+from ie_scaling.laws.choices import FitMethod, Misses, Objective, Resample
 from ie_scaling.running import diagnostic, files, workdir
 from ie_scaling.running.config import at_least, positive, require, to_plain
 from ie_scaling.running.diagnostic import Diagnostic, Kind
@@ -31,7 +31,9 @@ class Config:
     the run table's column names to the table's own (docs/run_table.md), `where` the rows that are fitted, `holdout` the
     rows that are only predicted (a row filter, the path of another table, or `rest` for every row that is not fitted).
     `count` names which N the law uses; an empty `tie` or `count` means the law's own default. `resample` says what a
-    bootstrap draws: whole models, or rows where every row is a run of its own.
+    bootstrap draws: whole models, or rows where every row is a run of its own. `misses` says what the posterior lets
+    the law miss of a model: `independent`, a number of its own, or `smooth`, also what is alike of shapes alike and how
+    its loss falls with tokens (docs/bayes.md).
 
     A table in the directory of a sweep that is not finished is refused, or taken with a warning where
     `allow_unfinished` says so.
@@ -55,6 +57,7 @@ class Config:
     n_starts: int = 64
     n_bootstrap: int = 0
     resample: str = "model"
+    misses: str = "independent"
     flop_budgets: tuple[float, ...] = ()
     aspect_ratio: float = 0.0
     aspect_pair: tuple[float, ...] = (32.0, 256.0)
@@ -110,6 +113,7 @@ def load(config: Config) -> PosedSplit:
         holdout=config.holdout,
         columns=config.columns,
         gives_intervals=config.method != FitMethod.LEAST_SQUARES or resamples_models,
+        misses=Misses(config.misses),
     )
 
 

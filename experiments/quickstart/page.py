@@ -75,7 +75,7 @@ def _decision_section(results: Findings) -> page.Section:
     for law, posterior in results.posteriors.items():
         identities = posterior.identify(architectures)
         losses_of = posterior.losses(features, level=config.select.level, seed=config.select.seed, model_ids=identities)
-        chance = ranking.rank_probabilities(losses_of(np.arange(posterior.n_draws)))
+        chance = ranking.rank_probabilities(losses_of.to_choose(np.arange(posterior.n_draws)))
         caption = f"Law {law}: P(rank = k) of each candidate by loss, level {config.select.level}, latency ignored."
         heatmaps[f"rank_probability_{law}"] = (figures.rank_heatmap(labels, chance, law), caption)
     columns = ["n_params_total", "loss_mean", "loss_lo90", "loss_hi90", "p_best", "p_top_k", "expected_rank"]

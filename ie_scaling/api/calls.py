@@ -49,6 +49,7 @@ def fit(
     n_starts: int = 64,
     n_bootstrap: int = 0,
     resample: str = "model",
+    misses: str = "independent",
     nuts: Mapping[str, Any] | None = None,
     allow_unfinished: bool = False,
     seed: int = 0,
@@ -62,6 +63,7 @@ def fit(
       method: `least_squares` gives a PointFit (with `n_bootstrap` a PosteriorFit of so many refits), `bayes` a
         PosteriorFit of NUTS draws, `both` one that has the PointFit as its `point`.
       where: a row filter.
+      misses: what a posterior lets the law miss of a model: `independent`, or `smooth` (docs/bayes.md).
       nuts: fields of NutsConfig, such as {"n_chains": 4, "n_warmup": 1000, "n_samples": 1000}.
       progress: whether progress is shown on stderr.
 
@@ -73,7 +75,7 @@ def fit(
     """
     values: dict[str, Any] = {"law": law, "tie": tie, "count": count, "where": where, "method": method}
     values |= {"columns": fields.column_map(columns), "objective": objective, "huber_delta": huber_delta}
-    values |= {"n_starts": n_starts, "n_bootstrap": n_bootstrap, "resample": resample, "seed": seed}
+    values |= {"n_starts": n_starts, "n_bootstrap": n_bootstrap, "resample": resample, "misses": misses, "seed": seed}
     settings = fields.build(fits.Settings, "fit", values | {"nuts": fields.group("nuts", nuts)})
     runs = open_rows(rows, settings.columns, fields.flag("allow_unfinished", allow_unfinished))
     with shown(fields.flag("progress", progress)):

@@ -10,7 +10,7 @@ from ie_scaling.laws.bayes import fit_failures, quantities
 from ie_scaling.laws.bayes.posterior import Posterior
 from ie_scaling.laws.bayes.quantities import Question
 from ie_scaling.laws.bayes.sampler import Prepared
-from ie_scaling.laws.choices import FitMethod, Objective, Resample
+from ie_scaling.laws.choices import FitMethod, Misses, Objective, Resample
 from ie_scaling.laws.evidence import certificate
 from ie_scaling.laws.least_squares import LeastSquaresFit, published
 from ie_scaling.laws.problem import Problem
@@ -35,6 +35,7 @@ class Settings:
     n_starts: int
     n_bootstrap: int
     resample: str
+    misses: str
     nuts: NutsConfig
     seed: int
 
@@ -77,7 +78,8 @@ def _pose(settings: Settings, runs: RunSource, warned: Sequence[str]) -> Problem
     resamples_models = settings.n_bootstrap > 0 and settings.resample == Resample.MODEL
     gives_intervals = settings.method != FitMethod.LEAST_SQUARES or resamples_models
     with shown(False):  # warnings about the rows are in the result
-        split = reading.split(runs, law, where=settings.where, gives_intervals=gives_intervals)
+        misses = Misses(settings.misses)
+        split = reading.split(runs, law, where=settings.where, gives_intervals=gives_intervals, misses=misses)
     new = [line for line in split.warnings if _words(line) not in map(_words, warned)]
     rows = dataclasses.replace(split.problem.rows, warnings=(*warned, *new))
     return dataclasses.replace(split.problem, rows=rows)

@@ -29,6 +29,10 @@ from ie_scaling.inference.config import NutsConfig
 
 CHUNK = 250  # transitions between reports of progress
 MAX_TREE_DEPTH = 8
+MOST_DENSE = (
+    40  # coordinates: of more, a chain's warm-up is too short to learn a dense mass matrix, and jaxlib 0.10.2's
+)
+# LAPACK calls of two threads at once have been seen to wait for one another forever
 SIDE_BY_SIDE = 2  # chains of one group, where they share a density
 STATS = ("diverging", "n_steps", "acceptance_rate", "energy", "lp")
 
@@ -42,8 +46,9 @@ class Target:
       sites_of: sites from coordinates y_Q; its Jacobian determinant is constant.
       log_density: of sites.
       draw_rest: what is drawn from its conditional, by a key, given sites.
-      learn_covariances: whether warm-up learns a dense mass matrix, or variances alone: enough, and twice as fast to
-        learn, where the scale that `run` is given already has the covariances about right.
+      learn_covariances: whether warm-up learns a dense mass matrix (of up to MOST_DENSE coordinates), or variances
+        alone: enough, and twice as fast to learn, where the scale that `run` is given already has the covariances about
+        right.
     """
 
     n_coordinates: int
@@ -272,6 +277,11 @@ def _compile(begin: Callable, advance: Callable, complete: Callable, start: tupl
         return Programs(beginning.result(), advancing.result(), completing.result())
 
 
+def _is_dense(target: Target) -> bool:
+    """Whether warm-up learns a dense mass matrix."""
+    return target.learn_covariances and target.n_coordinates <= MOST_DENSE
+
+
 def _functions(
     target_of: Callable[[Any], Target], schedule: ChainSchedule, frame_axis: int | None
 ) -> tuple[Callable, Callable]:
@@ -290,7 +300,7 @@ def _functions(
         return start(
             jnp.zeros_like(frame[1]) if x_Q is None else x_Q,
             schedule.n_warmup,
-            dense_mass=target_of(frame[0]).learn_covariances,
+            dense_mass=_is_dense(target_of(frame[0])),
             target_accept_prob=schedule.target_accept,
             max_tree_depth=schedule.max_tree_depth,
             model_args=(frame,),

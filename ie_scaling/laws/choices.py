@@ -42,6 +42,14 @@ class Resample(enum.StrEnum):
     ROW = enum.auto()
 
 
+class Misses(enum.StrEnum):
+    """What a posterior lets its law miss of a model: a number of each model's own, or also what is smooth in its sizes,
+    and how its loss falls with tokens."""
+
+    INDEPENDENT = enum.auto()
+    SMOOTH = enum.auto()
+
+
 def check_fitting(config: Any) -> None:
     """The rules of the fields that say how one law is fitted, and the one form of its map of columns.
 
@@ -50,6 +58,7 @@ def check_fitting(config: Any) -> None:
     """
     fix_columns(config)
     options = {"count": ("", *COUNTS), "method": FitMethod, "objective": Objective, "resample": Resample}
+    options["misses"] = Misses
     for field, valid in options.items():
         one_of(config, field, valid)
     positive(config, "huber_delta")

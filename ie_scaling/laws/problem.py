@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from ie_scaling.laws.choices import Misses
 from ie_scaling.laws.law import Law
 from ie_scaling.laws.observations import Features, Observations, Reference
 
@@ -22,11 +23,15 @@ class Grouping:
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class Problem:
-    """A law, the R rows of M models that it is fitted to, and the reference point where coefficients are stated."""
+    """A law, the R rows of M models that it is fitted to, and the reference point where coefficients are stated.
+
+    What the law misses is for a posterior of it to model; least squares does not.
+    """
 
     law: Law
     rows: Observations
     reference: Reference
+    misses: Misses = Misses.INDEPENDENT
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -66,14 +71,20 @@ class Problem:
         return dataclasses.replace(self, rows=dataclasses.replace(self.rows, log_loss_R=log_loss_R))
 
 
-def pose(law: Law, rows: Observations, reference: Reference | None = None) -> Problem:
+def pose(
+    law: Law,
+    rows: Observations,
+    reference: Reference | None = None,
+    misses: Misses = Misses.INDEPENDENT,
+) -> Problem:
     """A law on the rows of a table; coefficients are stated at the rows' own reference point unless one is given.
 
     Raises:
       InputError: a feature that the law needs is blank.
     """
     rows.require(law.needs, law.name)
-    return Problem(law=law, rows=rows, reference=reference or rows.reference(law.reference_omega))
+    reference = reference or rows.reference(law.reference_omega)
+    return Problem(law=law, rows=rows, reference=reference, misses=Misses(misses))
 
 
 def group(model_R: np.ndarray, n_models: int) -> Grouping:

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from ie_scaling.errors import InputError
+from ie_scaling.laws.choices import Misses
 from ie_scaling.laws.law import Law
 from ie_scaling.laws.observations import Observations
 from ie_scaling.laws.problem import Problem, pose
@@ -56,10 +57,12 @@ def split(
     holdout: str = "",
     columns: str | Mapping[str, Any] = "",
     gives_intervals: bool = True,
+    misses: Misses = Misses.INDEPENDENT,
 ) -> PosedSplit:
     """A law posed on the rows that `where` keeps, and those that `holdout` names: a table, a row filter, or `rest`.
 
-    `gives_intervals` says that the spread among models will matter: then few models are warned of.
+    `gives_intervals` says that the spread among models will matter: then few models are warned of. `misses` is what a
+    posterior will let the law miss.
 
     Raises:
       InputError: too few rows, none held out, or a feature that the law needs and rows lack.
@@ -79,7 +82,7 @@ def split(
     if held_out is not None:
         held_out.require(law.needs, law.name)
     return PosedSplit(
-        problem=pose(law, fitted),
+        problem=pose(law, fitted, misses=misses),
         holdout=held_out,
         n_in_table=len(runs),
         where=where,

@@ -151,6 +151,15 @@ class Mixture:
         """As `Predictive`."""
         return self._gather(draws_w, positions, [part.__call__ for part in self.parts])
 
+    @property
+    def is_chosen_by_means(self) -> bool:
+        """As of `Predictive`, of any of the laws."""
+        return any(part.is_chosen_by_means for part in self.parts)
+
+    def to_choose(self, draws_w: np.ndarray, positions: np.ndarray | None = None) -> np.ndarray:
+        """As `Predictive.to_choose`, each law as its misses are."""
+        return self._gather(draws_w, positions, [part.to_choose for part in self.parts])
+
     def means(self, draws_w: np.ndarray, positions: np.ndarray | None = None) -> np.ndarray:
         """As `Predictive.means`."""
         return self._gather(draws_w, positions, [part.means for part in self.parts])

@@ -19,7 +19,7 @@ def compare(config: ComparisonConfig, belief: Belief, space: Space, best: str) -
     for k, posterior in enumerate(belief.posteriors):
         identities = posterior.identify(space.architectures)
         losses_of = posterior.losses(features, level=config.level, seed=config.seed, model_ids=identities)
-        summary = ranking.stream(losses_of, posterior.n_draws, len(names), 1)
+        summary = ranking.stream(losses_of.to_choose, posterior.n_draws, len(names), 1)
         own, chosen = int(summary.expected_regret_A.argmin()), names.index(best)
         rows.append(
             {

@@ -35,6 +35,7 @@ def decide(
     top_k: int,
     seed: int,
     mean_WA: np.ndarray | None = None,
+    choice_WA: np.ndarray | None = None,
 ) -> pd.DataFrame:
     """One row a candidate; ranks and regret are among the feasible ones and blank for the rest.
 
@@ -46,6 +47,8 @@ def decide(
       min_p_feasible: a candidate is feasible where it meets the bound with at least this probability, as its latency
         has it: one request where that was measured, the median of a new benchmark where it is predicted.
       mean_WA: mean losses given each draw's parameters; the draws themselves where it is not given.
+      choice_WA: the losses that ranks, regret and Pareto fronts are of (`Predictive.to_choose`); intervals are of the
+        draws, which they are where it is not given.
 
     Raises:
       InputError: no candidate is feasible; says by how much the bound is missed.
@@ -54,6 +57,7 @@ def decide(
     feasible_A = bound.feasible(latency, min_p_feasible)
     loss_WA = np.exp(log_loss_WA)
     mean_WA = loss_WA if mean_WA is None else mean_WA
+    log_choice_WA = log_loss_WA if choice_WA is None else np.log(choice_WA)
     latency_WA = latency.draw_medians(len(log_loss_WA), np.random.default_rng(seed))
     table = pd.DataFrame(
         {
@@ -64,10 +68,10 @@ def decide(
             "latency_lo90": np.quantile(latency_WA, 0.05, axis=0),
             "latency_hi90": np.quantile(latency_WA, 0.95, axis=0),
             "p_feasible": p_feasible_A,
-            "p_pareto": p_pareto(log_loss_WA, latency_WA),
+            "p_pareto": p_pareto(log_choice_WA, latency_WA),
         }
     )
-    of_feasible_WA = loss_WA[:, feasible_A]
+    of_feasible_WA = (loss_WA if choice_WA is None else choice_WA)[:, feasible_A]
     among = ranking.RankSummary.of(of_feasible_WA, top_k)
     regret = Regret.of(of_feasible_WA, mean_WA[:, feasible_A], of_feasible_WA.min(axis=1))
     columns = {
@@ -107,10 +111,15 @@ class RunnerUp:
         return self.extra_loss | {"p_better_than_recommended": self.p_better_than_recommended} | ratio
 
 
-def runner_up(table: pd.DataFrame, log_loss_WA: np.ndarray, mean_WA: np.ndarray | None = None) -> RunnerUp | None:
+def runner_up(
+    table: pd.DataFrame,
+    log_loss_WA: np.ndarray,
+    mean_WA: np.ndarray | None = None,
+    choice_WA: np.ndarray | None = None,
+) -> RunnerUp | None:
     """The feasible candidate of least regret besides the recommended one; None where there is none.
 
-    Twins of the recommended one, of the same mean loss in every draw, are passed over.
+    Twins of the recommended one, of the same mean loss in every draw, are passed over. Arrays as of `decide`.
     """
     best = int(table.index[table["recommended"]][0])
     twins_A = twins_of(np.exp(log_loss_WA) if mean_WA is None else mean_WA, best)
@@ -119,9 +128,10 @@ def runner_up(table: pd.DataFrame, log_loss_WA: np.ndarray, mean_WA: np.ndarray 
         return None
     second = int(others.sort_values(kind="stable").index[0])
     extra_W = np.exp(log_loss_WA[:, second]) - np.exp(log_loss_WA[:, best])
+    of_choice_W = extra_W if choice_WA is None else choice_WA[:, second] - choice_WA[:, best]
     return RunnerUp(
         index=second,
         extra_loss=extra_loss(extra_W),
-        p_better_than_recommended=float((extra_W < 0).mean()),
+        p_better_than_recommended=float((of_choice_W < 0).mean()),
         latency_ratio=float(table.at[second, "latency_mean"] / table.at[best, "latency_mean"]),
     )

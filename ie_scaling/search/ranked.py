@@ -52,11 +52,15 @@ class Ranking:
 
 @dataclasses.dataclass(frozen=True)
 class _Listed:
-    """The candidates of the table, in its order: their positions among all, paired draws [W, A] and regret."""
+    """The candidates of the table, in its order: their positions among all, paired draws [W, A] and regret.
+
+    `choice_WA` are the draws that the choice is made by (`Predictive.to_choose`).
+    """
 
     index_A: np.ndarray
     space: Space
     loss_WA: np.ndarray
+    choice_WA: np.ndarray
     mean_WA: np.ndarray
     regret: Regret
 
@@ -79,7 +83,7 @@ def rank(
     """
     features, identities = space.features(config.n_tokens), belief.identify(space.architectures)
     losses_of = belief.losses(features, config.level, config.seed, identities)
-    summary = ranking.stream(losses_of, belief.n_draws, len(space), config.top_k, on_progress)
+    summary = ranking.stream(losses_of.to_choose, belief.n_draws, len(space), config.top_k, on_progress)
     listed = _list(summary, losses_of, space, config.n_listed)
     probability_AK, best = summary.rank_probability_AK[listed.index_A], listed.names[0]
     failed, laws = diagnose(belief, space, features), None
@@ -98,7 +102,7 @@ def rank(
         "warnings": diagnostic.lines(failed),
         "rank_probability": dict(zip(listed.names[: config.n_compared], probability_AK.tolist(), strict=False)),
     }
-    if second := _runner_up(listed.names, listed.loss_WA, listed.mean_WA):
+    if second := _runner_up(listed):
         answer["runner_up"] = second
     own = [identities[index] for index in listed.index_A]
     of_few = _at_every_level(config, belief, listed.space, own) if len(space) <= config.n_compared else {}
@@ -110,10 +114,11 @@ def _list(summary: ranking.RankSummary, losses_of: Predictive | Mixture, space: 
     every_W = np.arange(summary.n_draws)
     index_A = np.argsort(summary.expected_regret_A, kind="stable")[:n_listed]
     loss_WA, mean_WA = losses_of(every_W, index_A), losses_of.means(every_W, index_A)
-    regret = Regret.of(loss_WA, mean_WA, summary.best_W)
+    choice_WA = losses_of.to_choose(every_W, index_A) if losses_of.is_chosen_by_means else loss_WA
+    regret = Regret.of(choice_WA, mean_WA, summary.best_W)
     order = _order(space.take(index_A), regret)
-    index_A = index_A[order]
-    return _Listed(index_A, space.take(index_A), loss_WA[:, order], mean_WA[:, order], regret.take(order))
+    index_A, draws = index_A[order], (loss_WA[:, order], choice_WA[:, order], mean_WA[:, order])
+    return _Listed(index_A, space.take(index_A), *draws, regret.take(order))
 
 
 def _tabulate(
@@ -162,14 +167,14 @@ def _order(space: Space, regret: Regret) -> np.ndarray:
     return np.concatenate([[first], order[order != first]])
 
 
-def _runner_up(names: list[str], loss_WA: np.ndarray, mean_WA: np.ndarray) -> dict[str, str | float]:
+def _runner_up(listed: _Listed) -> dict[str, str | float]:
     """The next in order that the law can tell from the first, and its loss over the first's; empty without one."""
-    others = np.flatnonzero(~twins_of(mean_WA, 0))
+    others = np.flatnonzero(~twins_of(listed.mean_WA, 0))
     if not len(others):
         return {}
-    gap_W = loss_WA[:, others[0]] - loss_WA[:, 0]
-    better = {"p_better_than_best": float((gap_W < 0).mean())}
-    return {"architecture": names[others[0]], **extra_loss(gap_W), **better}
+    gap_W, choice_gap_W = (draws_WA[:, others[0]] - draws_WA[:, 0] for draws_WA in (listed.loss_WA, listed.choice_WA))
+    better = {"p_better_than_best": float((choice_gap_W < 0).mean())}
+    return {"architecture": listed.names[others[0]], **extra_loss(gap_W), **better}
 
 
 def _at_every_level(
@@ -178,7 +183,7 @@ def _at_every_level(
     """P(best) at each level, the odds against the best, and the tokens that would buy each regret back."""
     columns, features = {}, space.features(config.n_tokens)
     for level in Level:
-        loss_WA = belief.losses(features, level, config.seed, identities)(np.arange(belief.n_draws))
+        loss_WA = belief.losses(features, level, config.seed, identities).to_choose(np.arange(belief.n_draws))
         columns[f"p_best_{level}"] = ranking.p_best(loss_WA)
         if level == config.level:
             columns["p_beats_best"] = ranking.pairwise(loss_WA)[:, 0]

@@ -87,6 +87,7 @@ def select(config: SelectionConfig, posterior: Posterior, candidates: Candidates
     identities = belief.identify(space.architectures)
     losses_of = belief.losses(space.features(config.n_tokens), config.level, config.seed, identities)
     log_loss_WA, mean_WA = np.log(losses_of(every_W)), losses_of.means(every_W)
+    choice_WA = losses_of.to_choose(every_W) if losses_of.is_chosen_by_means else None
     decided = decision.decide(
         log_loss_WA,
         candidates.latency,
@@ -95,12 +96,13 @@ def select(config: SelectionConfig, posterior: Posterior, candidates: Candidates
         top_k=config.top_k,
         seed=config.seed,
         mean_WA=mean_WA,
+        choice_WA=choice_WA,
     )
     table = pd.concat([shape_table.architecture_table(space.architectures, config.n_tokens), decided], axis=1).assign(
         size_difference=space.size_difference_A, fitted_models=list(map(ranked.join_models, identities))
     )
     failed = diagnose(config, posterior, candidates)
-    second = decision.runner_up(decided, log_loss_WA, mean_WA)
+    second = decision.runner_up(decided, log_loss_WA, mean_WA, choice_WA)
     answer = _answer(config, candidates, table, posterior.law.name, diagnostic.lines(failed))
     answer["runner_up"] = None if second is None else {"architecture": names[second.index], **second.figures}
     best, tied_A = int(table["recommended"].to_numpy().argmax()), table["tied"].to_numpy(bool)

@@ -32,6 +32,7 @@ SETTINGS = fits.Settings(
     n_starts=4,
     n_bootstrap=0,
     resample="model",
+    misses="independent",
     nuts=NutsConfig(),
     seed=0,
 )
@@ -100,6 +101,7 @@ def test_fields_and_defaults_are_those_of_the_command():
     [
         ({"objective": "squared", "n_bootstrap": 20}, "needs objective huber_log"),
         ({"resample": "seed"}, "resample='seed': must be one of model, row"),
+        ({"misses": "rough"}, "misses='rough': must be one of independent, smooth"),
         ({"n_starts": 0}, "n_starts=0: must lie from 1"),
         ({"seed": -1}, "seed=-1: must be at least 0"),
     ],

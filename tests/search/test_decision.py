@@ -55,3 +55,15 @@ def test_a_bound_that_nothing_meets_says_by_how_much():
         decision.decide(
             np.zeros((2, 2)), latency([1.0, 2.0], spread=1e-9), bound=Bound(0.5), min_p_feasible=0.9, top_k=1, seed=0
         )
+
+
+def test_ranks_are_of_the_draws_to_choose_by_and_intervals_of_the_others():
+    rng = np.random.default_rng(0)
+    mean_WA = np.array([2.0, 2.01]) * np.ones((500, 2))
+    loss_WA = mean_WA + 0.2 * rng.standard_normal((500, 2))
+    options = {"bound": Bound(), "min_p_feasible": 0.9, "top_k": 1, "seed": 0}
+    table = decision.decide(np.log(loss_WA), latency([1.0, 1.5]), mean_WA=mean_WA, choice_WA=mean_WA, **options)
+    assert table["p_best"].tolist() == [1.0, 0.0]
+    assert table["p_pareto"].tolist() == [1.0, 0.0]
+    assert (table["loss_hi90"] - table["loss_lo90"] > 0.5).all()
+    assert decision.runner_up(table, np.log(loss_WA), mean_WA, mean_WA).p_better_than_recommended == 0

@@ -11,10 +11,12 @@ from ie_scaling.errors import InputError
 from ie_scaling.laws.bayes import posterior
 from ie_scaling.laws.level import Level
 from ie_scaling.search import belief, ranked, ranking, space
-from ie_scaling.search.config import GridConfig
+from ie_scaling.search.config import GridConfig, RankingConfig
 from ie_scaling.search.space import Space
+from tests.laws import small_smooth
 from tests.search import small_fit
 from tests.search.small_fit import GRID
+from tests.search.test_belief import stack_of
 
 
 @pytest.fixture
@@ -64,3 +66,23 @@ def test_draws_that_predict_no_loss_are_one_line_that_names_draw_and_candidate(f
     made.draws["E"][1, 7] = np.nan
     with pytest.raises(InputError, match=r"law effective: draw 307 of the posterior predicts a loss of nan for 'd\d+"):
         ranked.rank(fit, belief.Belief((made,)), Space.of((), GRID))
+
+
+def test_where_misses_are_smooth_choices_are_by_means_and_intervals_by_draws():
+    posed = small_smooth.problem("effective")
+    made = small_smooth.posterior(posed, n_draws=200, tau=0.02)
+    space, config = Space.of((), GRID), RankingConfig(n_tokens=1e8, top_k=3)
+    listed = ranked.rank(config, belief.Belief((made,)), space)
+    losses_of = made.losses(space.features(1e8), level="shape", model_ids=made.identify(space.architectures))
+    every_W, names = np.arange(400), [architecture.name for architecture in space.architectures]
+    best = names.index(listed.answer["best"])
+    regret_A = ranking.expected_regret(losses_of.means(every_W))
+    row = listed.table.iloc[0]
+    assert row["expected_regret"] == pytest.approx(regret_A[best], rel=1e-9)
+    assert row["p_best"] == pytest.approx(ranking.p_best(losses_of.means(every_W))[best], abs=1e-12)
+    low, high = np.quantile(losses_of(every_W)[:, best], [0.05, 0.95])
+    assert (row["loss_lo90"], row["loss_hi90"]) == pytest.approx((low, high), rel=1e-12)
+    two = belief.Belief((made, made), stack_of(np.array([0.5, 0.5]), np.array([0, 0])))
+    mixed = two.losses(space.features(1e8), "shape", 0, made.identify(space.architectures))
+    assert mixed.is_chosen_by_means
+    np.testing.assert_array_equal(mixed.to_choose(every_W), mixed.means(every_W))

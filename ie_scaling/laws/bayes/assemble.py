@@ -7,7 +7,8 @@ import scipy.stats
 
 from ie_scaling.inference import diagnostics, numerics
 from ie_scaling.inference.draws import Origin
-from ie_scaling.laws.bayes import noise, quantities, sampler
+from ie_scaling.laws.bayes import discrepancy, noise, quantities, sampler
+from ie_scaling.laws.bayes.discrepancy import NO_SINES
 from ie_scaling.laws.bayes.fitted_rows import FittedRows
 from ie_scaling.laws.bayes.posterior import Posterior
 from ie_scaling.laws.law import Law
@@ -23,7 +24,9 @@ NORMAL_NU = 1e6  # Student-t with so many degrees of freedom is a normal
 def monitored(law: Law, samples: sampler.Samples) -> dict[str, np.ndarray]:
     """What the gate looks at: free coordinates by parameter name, noise, effects, log density."""
     coordinates = {name: samples.z_CSP[..., i] for i, name in enumerate(law.names)}
-    return coordinates | samples.noise | {"u": samples.effects_CSM, "lp": samples.stats["lp"]}
+    missed = {"u": samples.effects_CSM, "v": samples.slopes_CSM, "sines": samples.sines_CSK}
+    own = {name: values for name, values in missed.items() if values is not None}
+    return coordinates | samples.noise | own | {"lp": samples.stats["lp"]}
 
 
 def from_samples(problem: Problem, samples: sampler.Samples, gate: diagnostics.Gate, seed: int) -> Posterior:
@@ -34,6 +37,9 @@ def from_samples(problem: Problem, samples: sampler.Samples, gate: diagnostics.G
         reference=problem.reference,
         draws=law.from_free(samples.z_CSP) | samples.noise,
         effects_CSM=samples.effects_CSM,
+        slopes_CSM=samples.slopes_CSM,
+        sines_CSK=samples.sines_CSK,
+        sines=NO_SINES if samples.sines_CSK is None else discrepancy.design_of(problem).sines,
         model_ids=problem.rows.model_ids,
         failures=gate.failures,
         gate=gate,
@@ -77,7 +83,8 @@ def draw_prior(problem: Problem, seed: int) -> dict[str, np.ndarray]:
     rng, law = np.random.default_rng(seed), problem.law
     center_P, spread_P = problem.prior
     z_SP = center_P + spread_P * rng.standard_normal((N_PRIOR_DRAWS, len(center_P)))
-    noise_SZ = noise.CENTER + noise.SPREAD * rng.standard_normal((N_PRIOR_DRAWS, len(noise.CENTER)))
+    prior = noise.PRIORS[problem.misses]
+    noise_SZ = prior.center + prior.spread * rng.standard_normal((N_PRIOR_DRAWS, len(prior.center)))
     draws = law.derived(law.from_free(z_SP), problem.reference) | noise.from_coordinates(noise_SZ)
     return {name: np.asarray(values)[None, :] for name, values in draws.items()}
 
@@ -95,18 +102,22 @@ def log_prior(problem: Problem, samples: sampler.Samples) -> dict[str, np.ndarra
     noise_CSZ = noise.to_coordinates(samples.noise)
     names = problem.law.names
     coordinates = {name: (samples.z_CSP[..., i], center_P[i], spread_P[i]) for i, name in enumerate(names)}
-    for i, name in enumerate(noise.COORDINATES):
-        coordinates[name] = noise_CSZ[..., i], noise.CENTER[i], noise.SPREAD[i]
+    prior = noise.PRIORS[problem.misses]
+    for i, name in enumerate(prior.coordinates):
+        coordinates[name] = noise_CSZ[..., i], prior.center[i], prior.spread[i]
     return {name: scipy.stats.norm.logpdf(*values) for name, values in coordinates.items()}
 
 
 def _with_rows(posterior: Posterior, observations: Observations, seed: int) -> Posterior:
     """With the fitted rows, the log likelihood of each, and losses of the same models trained again."""
-    shape = posterior.shape
+    shape, features = posterior.shape, observations.features
     law_draws = {name: posterior.flat[name] for name in posterior.law.names}
     with numerics.double_precision():
-        predicted = solver.predict_draws(posterior.law, law_draws, observations.features, posterior.reference)
+        predicted = solver.predict_draws(posterior.law, law_draws, features, posterior.reference)
     center_CSR = np.asarray(predicted).reshape(*shape, -1) + posterior.effects_CSM[..., observations.model_R]
+    if posterior.discrepancy is not None:
+        missed_WR = posterior.discrepancy.of_rows(features, observations.model_R, posterior.reference.D0)
+        center_CSR = center_CSR + missed_WR.reshape(center_CSR.shape)
     sigma_CSR = posterior.scale_of_runs(observations.features).reshape(*shape, -1)
     nu_CS1 = posterior.draws["nu"][..., None]
     log_density_CSR = scipy.stats.t.logpdf(observations.log_loss_R, nu_CS1, center_CSR, sigma_CSR)

@@ -35,7 +35,7 @@ BLOCK = (
 def log_marginal(
     residual_R: jax.Array, grouping: Grouping, tau: jax.Array, sigma_R: jax.Array, nu: jax.Array
 ) -> jax.Array:
-    """ln of the integral for each model, [M]; residuals in ln(nats), σ of each row."""
+    """ln of the integral for each model, [M]; residuals in ln(nats), σ of each row, τ of all or of each, [M]."""
     return special.logsumexp(_nodes(residual_R, grouping, tau, sigma_R, nu, N_NODES)[1], axis=(0, 1))
 
 
@@ -77,6 +77,7 @@ def _log_integrand(u_SKM, residual_MJ, sigma_MJ, weight_MJ, tau, nu) -> jax.Arra
             size_SKM = (residual_MJ[:, j][None, None, :] - u_SKM) / sigma_MJ[:, j][None, None, :]
             kernel_SKM *= 1 + weight_MJ[:, j][None, None, :] * size_SKM**2 / nu
         log_kernel_SKM += jnp.log(kernel_SKM)
+    tau = tau[None, None, :] if jnp.ndim(tau) else tau
     constant = special.gammaln((nu + 1) / 2) - special.gammaln(nu / 2) - 0.5 * jnp.log(nu * jnp.pi)
     constant_M = (weight_MJ * (constant - jnp.log(sigma_MJ))).sum(axis=1)
     log_prior_SKM = -0.5 * (u_SKM / tau) ** 2 - (jnp.log(tau) + 0.5 * math.log(2 * math.pi))

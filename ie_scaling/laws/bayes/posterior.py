@@ -28,9 +28,11 @@ from ie_scaling.errors import InputError
 from ie_scaling.inference import numerics
 from ie_scaling.inference.draws import Draws, DrawSummary, summarize
 from ie_scaling.laws.bayes import fit_directory, fit_failures, noise, posterior_file, tokens
+from ie_scaling.laws.bayes.discrepancy import NO_SINES, Discrepancy, Sines, log_tokens
 from ie_scaling.laws.bayes.fitted_rows import FittedRows
 from ie_scaling.laws.bayes.fitted_shapes import FittedShapes
 from ie_scaling.laws.bayes.predictive import Identity, Predictive
+from ie_scaling.laws.choices import Misses
 from ie_scaling.laws.law import Law
 from ie_scaling.laws.level import Level
 from ie_scaling.laws.observations import Features, Reference, features_of
@@ -44,6 +46,8 @@ class Posterior(Draws):
 
     Attributes:
       effects_CSM: u of each fitted model, in ln(nats); `model_ids` names them.
+      slopes_CSM: where misses are smooth, v of each fitted model, in ln(nats) per ln(token).
+      sines, sines_CSK: where they are, the sines of s over the fitted sizes, and their weights in units of τ_s.
       fitted_rows: what it was fitted to; None of a file without it.
       log_likelihood_CSR: ln density of each fitted row, its model's effect given.
       replicated_CSR: ln losses of the same models trained again, drawn from the posterior predictive.
@@ -57,6 +61,9 @@ class Posterior(Draws):
     reference: Reference
     effects_CSM: np.ndarray
     model_ids: tuple[str, ...]
+    slopes_CSM: np.ndarray | None = None
+    sines: Sines = NO_SINES
+    sines_CSK: np.ndarray | None = None
     fitted_rows: FittedRows | None = None
     log_likelihood_CSR: np.ndarray | None = None
     replicated_CSR: np.ndarray | None = None
@@ -115,8 +122,7 @@ class Posterior(Draws):
         self.require(features)
         dtype = np.float32 if len(features) > MANY else np.float64
         fitted = {column: models for column, models in enumerate(map(self._models, identities or ())) if models}
-        effects_WM = self.effects_CSM.reshape(self.n_draws, -1)
-        own = [effects_WM[:, models].mean(axis=1) for models in fitted.values()]
+        own = [self._own(models, features.take(np.array([column]))) for column, models in fitted.items()]
         return Predictive(
             law=self.law,
             reference=self.reference,
@@ -126,8 +132,31 @@ class Posterior(Draws):
             seed=seed,
             own_a=np.array(list(fitted), int),
             own_Wa=np.stack(own, axis=1) if own else np.empty((self.n_draws, 0)),
+            discrepancy=self.discrepancy,
             identities=range(len(features)) if identities is None else identities,
         )
+
+    @property
+    def misses(self) -> Misses:
+        """What the posterior lets its law miss."""
+        return Misses.INDEPENDENT if self.slopes_CSM is None else Misses.SMOOTH
+
+    @functools.cached_property
+    def discrepancy(self) -> Discrepancy | None:
+        """What is missed beyond u, chains joined; None where misses are independent."""
+        if self.slopes_CSM is None:
+            return None
+        weight_WK = np.zeros((self.n_draws, 0))
+        if self.sines_CSK is not None:
+            weight_WK = self.flat["tau_smooth"][:, None] * self.sines_CSK.reshape(self.n_draws, -1)
+        return Discrepancy(self.sines, weight_WK, self.slopes_CSM.reshape(self.n_draws, -1))
+
+    def _own(self, models: Sequence[int], candidate: Features) -> np.ndarray:
+        """u, and v·t, of a candidate that was fitted, the mean over its models, [W]."""
+        own_W = self.effects_CSM.reshape(self.n_draws, -1)[:, models].mean(axis=1)
+        if self.discrepancy is None:
+            return own_W
+        return own_W + self.discrepancy.slope_WM[:, models].mean(axis=1) * log_tokens(candidate, self.reference.D0)[0]
 
     def scale_of_runs(self, features: Features) -> np.ndarray:
         """σ of one more run of each architecture in each draw, [W, A], in ln(nats)."""
@@ -196,7 +225,7 @@ class Posterior(Draws):
 
     def summary(self) -> dict[str, DrawSummary]:
         """Mean, sd, 5 %, 50 % and 95 % points of every parameter, raw and derived, and of the noise."""
-        every = self.derived | {name: self.draws[name] for name in noise.NAMES}
+        every = self.derived | {name: self.draws[name] for name in noise.names_in(self.draws)}
         return {name: summarize(values) for name, values in every.items()}
 
     def save(self, path: Path) -> None:

@@ -19,8 +19,10 @@ from ie_scaling.inference.draws import Origin
 from ie_scaling.inference.draws_file import PER_DRAW
 from ie_scaling.laws import forms
 from ie_scaling.laws.bayes import fitted_shapes, noise
+from ie_scaling.laws.bayes.discrepancy import Sines
 from ie_scaling.laws.bayes.fitted_rows import FittedRows
 from ie_scaling.laws.bayes.fitted_shapes import FittedShapes
+from ie_scaling.laws.choices import Misses
 from ie_scaling.laws.law import Law, Support
 from ie_scaling.laws.least_squares.solver import predict_draws
 from ie_scaling.laws.observations import Features, Reference
@@ -53,7 +55,12 @@ def write(path: Path, posterior: "Posterior") -> None:
     p, law = posterior, posterior.law
     coords = draws_file.coordinates(p) | {"model": np.array(p.model_ids, dtype=str)}
     drawn = draws_file.per_draw(p.derived | p.draws).assign_coords(coords)
-    tree = {"posterior": drawn.assign(u=((*PER_DRAW, "model"), p.effects_CSM))}
+    drawn = drawn.assign(u=((*PER_DRAW, "model"), p.effects_CSM))
+    if p.slopes_CSM is not None:
+        drawn = drawn.assign(v=((*PER_DRAW, "model"), p.slopes_CSM))
+    if p.sines_CSK is not None:
+        drawn = drawn.assign(sines=((*PER_DRAW, "sine"), p.sines_CSK))
+    tree = {"posterior": drawn}
     named = {"sample_stats": p.stats, "prior": p.prior, "log_prior": p.log_prior}
     tree |= {name: draws_file.per_draw(values) for name, values in named.items() if values}
     if p.fitted_rows is not None:
@@ -62,6 +69,8 @@ def write(path: Path, posterior: "Posterior") -> None:
         tree["quantities"] = draws_file.per_draw(p.quantities)
     attributes: dict[str, Any] = {"law": law.name, "tie": law.tie, "count": law.count, "method": str(p.method)}
     attributes |= {"failures": json.dumps(p.failures)}
+    if p.misses != Misses.INDEPENDENT:  # a file without the attribute is of these
+        attributes["misses"] = str(p.misses)
     if p.fit_failures:  # the file in a fit directory has none, as diagnostics.json beside it holds them
         attributes[FAILED] = json.dumps(p.fit_failures)
     attributes |= {name: float(getattr(p.reference, name)) for name in REFERENCE_FIELDS}
@@ -96,7 +105,8 @@ def read(path: Path, law: str = "") -> dict[str, Any]:
     """
     data, groups = draws_file.read(path)
     form, reference, method = _read_attributes(path, data, law)
-    names = (*form.names, *noise.NAMES)
+    misses = _read_misses(path, data)
+    names = (*form.names, *noise.NAMES, *(noise.SMOOTH_NAMES if misses == Misses.SMOOTH else ()))
     draws = {name: draws_file.variable(path, data, name, PER_DRAW, np.float64) for name in names}
     model_ids = draws_file.labels(path, data, "model")
     if not model_ids:
@@ -118,6 +128,7 @@ def read(path: Path, law: str = "") -> dict[str, Any]:
         "draws": draws,
         "effects_CSM": draws_file.variable(path, data, "u", (*PER_DRAW, "model"), np.float64),
         "model_ids": model_ids,
+        **(_read_discrepancy(path, data, rows) if misses == Misses.SMOOTH else {}),
         "failures": tuple(draws_file.items(path, data, "failures", str)),
         "fit_failures": tuple(draws_file.items(path, data, FAILED, str)) if FAILED in data.attrs else (),
         "stats": drawn["sample_stats"],
@@ -148,10 +159,18 @@ def _read_attributes(path: Path, data: xr.Dataset, law: str) -> tuple[Law, Refer
         raise InputError(f"{path}: attribute {error}") from None
 
 
+def _read_misses(path: Path, data: xr.Dataset) -> Misses:
+    """What the posterior lets its law miss."""
+    value = draws_file.word(path, data, "misses") if "misses" in data.attrs else Misses.INDEPENDENT
+    if value not in [*Misses]:
+        raise InputError(f"{path}: attribute misses={value!r} must be one of {', '.join(Misses)}")
+    return Misses(value)
+
+
 def _check_domain(path: Path, law: Law, draws: Mapping[str, np.ndarray]) -> None:
     """Every draw within its parameter's support."""
     least = {parameter.name: 0.0 for parameter in law.parameters if parameter.support is not Support.REAL}
-    least |= {"tau": 0.0, "sigma": 0.0, "nu": noise.MIN_NU}
+    least |= {"tau": 0.0, "sigma": 0.0, "nu": noise.MIN_NU, "tau_smooth": 0.0, "tau_tokens": 0.0}
     most = {parameter.name: 1.0 for parameter in law.parameters if parameter.support is Support.UNIT}
     for name, values in draws.items():
         if values.shape != draws["tau"].shape:
@@ -211,6 +230,19 @@ def _read_shapes(path: Path, group: xr.Dataset | None, model_ids: tuple[str, ...
                 raise InputError(f"{path}: group fitted_shapes must hold a number for each of {len(model_ids)} models")
             shapes.values_MF[:, index] = values
     return shapes
+
+
+def _read_discrepancy(path: Path, data: xr.Dataset, rows: FittedRows | None) -> dict[str, Any]:
+    """v, and s where the draws have it, of smooth misses."""
+    fields: dict[str, Any] = {}
+    fields["slopes_CSM"] = draws_file.variable(path, data, "v", (*PER_DRAW, "model"), np.float64)
+    if "sines" in data:
+        sines = Sines() if rows is None else Sines.about(rows.features)
+        weight_CSK = draws_file.variable(path, data, "sines", (*PER_DRAW, "sine"), np.float64)
+        if weight_CSK.shape[-1] != len(sines):
+            raise InputError(f"{path}: has {weight_CSK.shape[-1]} sines, its fitted rows make {len(sines)}; fit again")
+        fields |= {"sines": sines, "sines_CSK": weight_CSK}
+    return fields
 
 
 def _read_row_draws(

@@ -12,6 +12,7 @@ import numpy as np
 from ie_scaling.errors import InputError
 from ie_scaling.inference import numerics
 from ie_scaling.laws.bayes import noise
+from ie_scaling.laws.bayes.discrepancy import Discrepancy, log_tokens
 from ie_scaling.laws.law import Law
 from ie_scaling.laws.level import Level
 from ie_scaling.laws.observations import Features, Reference
@@ -28,8 +29,9 @@ class Predictive:
 
     Attributes:
       flat: the posterior's draws by name, [W].
-      own_Wa: u of the candidates that were fitted, at the indices `own_a`.
+      own_Wa: u, and v·t, of the candidates that were fitted, at the indices `own_a`.
       identities: candidates of equal ones share one fresh effect; numbers where nothing is known of them.
+      discrepancy: what is missed beyond u; None where misses are independent.
       must_be_finite: whether a draw that predicts no finite loss is refused.
     """
 
@@ -42,6 +44,7 @@ class Predictive:
     own_a: np.ndarray
     own_Wa: np.ndarray
     identities: Sequence[Identity | int]
+    discrepancy: Discrepancy | None = None
     must_be_finite: bool = True
 
     def __call__(self, draws_w: np.ndarray, candidates: np.ndarray | None = None) -> np.ndarray:
@@ -68,11 +71,14 @@ class Predictive:
         mean_wA = self._law_losses(draws_w, candidates).astype(np.float64)
         if self.level == Level.LAW:
             return mean_wA
-        log_factor_wA = np.broadcast_to(0.5 * self.flat["tau"][draws_w, None] ** 2, mean_wA.shape).copy()
+        log_factor_wA = np.broadcast_to(0.5 * self._fresh_variance(draws_w, chosen), mean_wA.shape).copy()
         column = {int(candidate): i for i, candidate in enumerate(self.own_a)}
         for index, candidate in enumerate(chosen):
             if int(candidate) in column:
                 log_factor_wA[:, index] = self.own_Wa[draws_w, column[int(candidate)]]
+        if self.discrepancy is not None:
+            distinct, number_A = self._waves
+            log_factor_wA += (self.discrepancy.weight_WK[draws_w] @ distinct.T)[:, number_A[chosen]]
         mean_wA *= np.exp(log_factor_wA)
         if self.level == Level.NEW_RUN:
             drawn = {name: values[draws_w, None] for name, values in self.flat.items()}
@@ -81,14 +87,57 @@ class Predictive:
             mean_wA *= noise.mean_factor(scale_wA, self.flat["nu"][draws_w])
         return mean_wA
 
+    @property
+    def is_chosen_by_means(self) -> bool:
+        """Whether `to_choose` averages over what is each shape's own."""
+        return self.discrepancy is not None and self.level == Level.SHAPE
+
+    def to_choose(self, draws_w: np.ndarray, candidates: np.ndarray | None = None) -> np.ndarray:
+        """Paired draws of the losses that a choice is made by, [w, A].
+
+        Where misses are smooth, what is a shape's own and nobody can know before it is trained is averaged over at
+        level `shape`: else the best of many near-copies would be whichever drew the luckiest. At `new_run` luck is
+        meant; where misses are independent they are all that is known of shapes alike, and stay in.
+        """
+        if not self.is_chosen_by_means:
+            return self(draws_w, candidates)
+        mean_wA = self.means(draws_w, candidates).astype(self.flat["tau"].dtype)
+        self._require_finite(mean_wA, draws_w, candidates)
+        return mean_wA
+
+    def _fresh_variance(self, draws_w: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+        """Variance of what is each shape's own and in no draw, [w, A] or [w, 1]."""
+        variance_w1 = self.flat["tau"][draws_w, None] ** 2
+        if self.discrepancy is None:
+            return variance_w1
+        slope_w1, smooth_w1 = (self.flat[name][draws_w, None] ** 2 for name in noise.SMOOTH_NAMES[::-1])
+        return variance_w1 + slope_w1 * self._log_tokens_A[chosen] ** 2 + smooth_w1 * self._is_unknown_A[chosen]
+
+    def _smooth_noise(self, draw: int, rng: np.random.Generator) -> np.ndarray:
+        """What the law misses of the shapes in one draw, [A]: s, and what is each one's own."""
+        assert self.discrepancy is not None
+        n_shapes, number_A = self._shapes
+        tau, tau_smooth, tau_tokens = (self.flat[name][draw] for name in ("tau", *noise.SMOOTH_NAMES))
+        noise_A = (tau * rng.standard_normal(n_shapes, dtype=np.float32))[number_A]
+        if self._log_tokens_A.any():
+            noise_A += tau_tokens * rng.standard_normal(n_shapes, dtype=np.float32)[number_A] * self._log_tokens_A
+        if self._is_unknown_A.any():
+            noise_A += tau_smooth * rng.standard_normal(n_shapes, dtype=np.float32)[number_A] * self._is_unknown_A
+        noise_A[self.own_a] = self.own_Wa[draw]
+        distinct, distinct_A = self._waves
+        return noise_A + (distinct @ self.discrepancy.weight_WK[draw])[distinct_A]
+
     def _noise(self, draw: int) -> np.ndarray:
         """What shape and run add to ln loss in one draw, [A]."""
         rng = np.random.Generator(np.random.SFC64([self.seed, draw]))
-        n_shapes, number_A = self._shapes
-        noise_A = self.flat["tau"][draw] * rng.standard_normal(n_shapes, dtype=np.float32)
-        if n_shapes < len(number_A):
-            noise_A = noise_A[number_A]
-        noise_A[self.own_a] = self.own_Wa[draw]
+        if self.discrepancy is not None:
+            noise_A = self._smooth_noise(draw, rng)
+        else:
+            n_shapes, number_A = self._shapes
+            noise_A = self.flat["tau"][draw] * rng.standard_normal(n_shapes, dtype=np.float32)
+            if n_shapes < len(number_A):
+                noise_A = noise_A[number_A]
+            noise_A[self.own_a] = self.own_Wa[draw]
         if self.level == Level.NEW_RUN:
             drawn = {name: values[draw] for name, values in self.flat.items()}
             scale_A = noise.scale(self.law, drawn, self.features, self.reference, drawn)
@@ -105,6 +154,24 @@ class Predictive:
             law_draws = {name: self.flat[name][draws_w] for name in self.law.names}
             loss_wU = np.array(_predict_losses(self.law, law_draws, distinct, self.reference))
         return loss_wU if np.array_equal(number_A, np.arange(len(distinct))) else loss_wU[:, number_A]
+
+    @functools.cached_property
+    def _waves(self) -> tuple[np.ndarray, np.ndarray]:
+        """φ of each pair of width and depth among the candidates, [U, K], and which of them each candidate has, [A]."""
+        assert self.discrepancy is not None
+        sizes_A2 = np.stack([self.features.d_model, self.features.n_layers], axis=1)
+        _, first_U, number_A = np.unique(sizes_A2, axis=0, return_index=True, return_inverse=True)
+        return self.discrepancy.sines(self.features.take(first_U)), number_A.reshape(-1)
+
+    @functools.cached_property
+    def _log_tokens_A(self) -> np.ndarray:
+        return log_tokens(self.features, self.reference.D0)
+
+    @functools.cached_property
+    def _is_unknown_A(self) -> np.ndarray:
+        """For want of width or depth, which candidates have an s that no draw knows."""
+        assert self.discrepancy is not None
+        return self.discrepancy.sines.unknown(self.features)
 
     @functools.cached_property
     def _shapes(self) -> tuple[int, np.ndarray]:

@@ -8,17 +8,16 @@ cumulative distribution against a simultaneous band [BANDS].
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypedDict
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from numpyro.infer.util import log_density
 from scipy import stats
 
 from ie_scaling.inference import numerics, nuts
-from ie_scaling.laws.bayes import coordinates, noise, sampler
+from ie_scaling.laws.bayes import coordinates, discrepancy, noise, sampler
 from ie_scaling.laws.observations import Features, Observations
 from ie_scaling.laws.problem import Problem
 from ie_scaling.laws.proportions import Proportions
@@ -31,12 +30,20 @@ SIDE_BY_SIDE = 20  # tables whose chains are one program
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Truths:
-    """S simulated tables with what made them; `effect_SA` are those of the candidate shapes."""
+    """S simulated tables with what made them.
 
-    z_SP: np.ndarray
-    noise_SZ: np.ndarray
+    Attributes:
+      sites: z [S, P], noise [S, Z], and sines [S, K] and slopes [S, V] where there are some.
+      effect_SA: u + v·t of the candidate shapes.
+      log_loss_SR: the tables.
+    """
+
+    sites: dict[str, np.ndarray]
     effect_SA: np.ndarray
     log_loss_SR: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.log_loss_SR)
 
 
 def candidates(observations: Observations) -> Features:
@@ -51,22 +58,36 @@ def simulate(problem: Problem, n_tables: int, seed: int, prior_scale: float = 1.
 
     `prior_scale` other than 1 widens every prior of the simulator alone: an error planted to see it caught.
     """
-    rng = np.random.default_rng(seed)
+    rng, prior = np.random.default_rng(seed), noise.PRIORS[problem.misses]
     center_P, spread_P = problem.prior
-    z_SP = center_P + prior_scale * spread_P * rng.standard_normal((n_tables, len(center_P)))
-    noise_SZ = noise.CENTER + prior_scale * noise.SPREAD * rng.standard_normal((n_tables, len(noise.CENTER)))
+    sites = {
+        "z": center_P + prior_scale * spread_P * rng.standard_normal((n_tables, len(center_P))),
+        "noise": prior.center + prior_scale * prior.spread * rng.standard_normal((n_tables, len(prior.center))),
+    }
+    for name, scale in sampler.site_scales(problem, sites).items():
+        sites[name] = prior_scale * scale * rng.standard_normal(scale.shape)
     with numerics.double_precision():
-        run = jax.jit(jax.vmap(functools.partial(sampler.law_and_noise, problem)))
-        mean_SR, tau_S, sigma_SR, nu_S = map(np.asarray, run(z_SP, noise_SZ))
-    u_SM = tau_S[:, None] * rng.standard_normal((n_tables, problem.n_models))
-    noise_SR = sigma_SR * rng.standard_t(nu_S[:, None], mean_SR.shape)
-    effect_SA = tau_S[:, None] * rng.standard_normal((n_tables, len(CANDIDATE_RATIOS)))
+        parts = jax.device_get(jax.jit(jax.vmap(functools.partial(sampler.parts_of, problem)))(sites))
+    u_SM = parts.effect_sd.reshape(n_tables, -1) * rng.standard_normal((n_tables, problem.n_models))
+    noise_SR = parts.sigma_R * rng.standard_t(parts.nu[:, None], parts.sigma_R.shape)
     return Truths(
-        z_SP=z_SP,
-        noise_SZ=noise_SZ,
-        effect_SA=effect_SA,
-        log_loss_SR=mean_SR + u_SM[:, problem.rows.model_R] + noise_SR,
+        sites=sites,
+        effect_SA=_effects(noise.from_coordinates(sites["noise"]), _log_tokens(problem), rng),
+        log_loss_SR=parts.location_R + u_SM[:, problem.rows.model_R] + noise_SR,
     )
+
+
+def _log_tokens(problem: Problem) -> np.ndarray:
+    """t of the candidates, [A]."""
+    return discrepancy.log_tokens(candidates(problem.rows), problem.reference.D0)
+
+
+def _effects(values: Mapping[str, np.ndarray], log_tokens_A: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """u + v·t of new shapes, a last axis A, of noise by name."""
+    sd_x1 = values["tau"][..., None]
+    if "tau_tokens" in values:
+        sd_x1 = np.sqrt(sd_x1**2 + (values["tau_tokens"][..., None] * log_tokens_A) ** 2)
+    return sd_x1 * rng.standard_normal((*values["tau"].shape, len(log_tokens_A)))
 
 
 def fit_all(
@@ -75,20 +96,15 @@ def fit_all(
     schedule: nuts.ChainSchedule,
     seed: int,
     on_progress: Callable[[int], None] = lambda transitions: None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Posterior draws of (z, noise) for every simulated table, [S, L, P + Z], and divergences [S].
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Posterior draws of the sites for every simulated table, each [S, L, ·], and divergences [S].
 
     One chain a table, which starts at the truth (warm-up forgets it), in coordinates scaled by the design there: the
     posterior depends on neither. `on_progress` gets the transitions of each chain since the last call.
     """
 
     def target_of(log_loss_R):
-        simulated = problem.with_losses(log_loss_R)
-        return nuts.Target(
-            n_coordinates=len(problem.law.names) + sampler.N_NOISE,
-            sites_of=lambda y_Q: sampler.sites_of(problem, y_Q),
-            log_density=lambda sites: log_density(sampler.marginal_model, (simulated,), {}, sites)[0],
-        )
+        return sampler.target_of(problem.with_losses(log_loss_R))
 
     origin_SQ, scale_SQQ = _precondition_all(problem, truths)
     draws = nuts.run_many(
@@ -102,32 +118,38 @@ def fit_all(
         SIDE_BY_SIDE,
         on_progress,
     )
-    return np.concatenate([draws.sites["z"], draws.sites["noise"]], axis=-1), draws.stats["diverging"].sum(axis=1)
+    return draws.sites, draws.stats["diverging"].sum(axis=1)
 
 
-def ranks(problem: Problem, truths: Truths, draws_SLQ: np.ndarray, seed: int) -> dict[str, np.ndarray]:
+def ranks(problem: Problem, truths: Truths, draws: Mapping[str, np.ndarray], seed: int) -> dict[str, np.ndarray]:
     """For each quantity the rank of the truth among its draws, [S], 0 to L.
 
     Quantities: every parameter and the noise; the difference in ln loss between the widest and the deepest candidate,
-    effects included; and the position of the deepest among the four, ties broken at random.
+    all that the law misses included; and the position of the deepest among the four, ties broken at random.
     """
     rng = np.random.default_rng(seed)
-    n_tables, n_draws, _ = draws_SLQ.shape
-    features, law = candidates(problem.rows), problem.law
-    n_params = len(law.names)
-    with numerics.double_precision():
-        flat = jnp.asarray(draws_SLQ.reshape(-1, draws_SLQ.shape[-1])[:, :n_params])
-        law_SLA = np.asarray(_log_losses(problem, flat, features)).reshape(n_tables, n_draws, -1)
-        law_SA = np.asarray(_log_losses(problem, jnp.asarray(truths.z_SP), features))
-    tau_SL = np.exp(draws_SLQ[..., n_params])
-    drawn_SLA = law_SLA + tau_SL[..., None] * rng.standard_normal(law_SLA.shape)
-    true_SA = law_SA + truths.effect_SA
-    names = [*law.names, *noise.COORDINATES]
-    true_SQ = np.concatenate([truths.z_SP, truths.noise_SZ], axis=1)
+    known_SLA, true_SA = _candidate_losses(problem, draws), _candidate_losses(problem, truths.sites)
+    drawn_SLA = known_SLA + _effects(noise.from_coordinates(draws["noise"]), _log_tokens(problem), rng)
+    true_SA = true_SA + truths.effect_SA
+    names = [*problem.law.names, *noise.PRIORS[problem.misses].coordinates]
+    true_SQ, draws_SLQ = (np.concatenate([each["z"], each["noise"]], axis=-1) for each in (truths.sites, draws))
     rank_S = {name: _rank(true_SQ[:, q], draws_SLQ[..., q], rng) for q, name in enumerate(names)}
     rank_S["loss difference"] = _rank(true_SA[:, -1] - true_SA[:, 0], drawn_SLA[..., -1] - drawn_SLA[..., 0], rng)
     rank_S["place of the deepest"] = _rank(_n_better(true_SA), _n_better(drawn_SLA), rng)
     return rank_S
+
+
+def _candidate_losses(problem: Problem, sites: Mapping[str, np.ndarray]) -> np.ndarray:
+    """ln f + s of the candidates at values of the sites, a last axis A in place of each site's own."""
+    features, shape = candidates(problem.rows), sites["z"].shape[:-1]
+    with numerics.double_precision():
+        flat = jnp.asarray(sites["z"].reshape(-1, sites["z"].shape[-1]))
+        log_loss = np.asarray(_log_losses(problem, flat, features)).reshape(*shape, -1)
+    weights = sampler.standard(problem, sites)
+    if "sines" not in weights:
+        return log_loss
+    wave_AK = discrepancy.design_of(problem).sines(features)
+    return log_loss + noise.from_coordinates(sites["noise"])["tau_smooth"][..., None] * (weights["sines"] @ wave_AK.T)
 
 
 def _n_better(loss_xA: np.ndarray) -> np.ndarray:
@@ -196,12 +218,11 @@ def _log_losses(problem: Problem, z_SP: jax.Array, features: Features) -> jax.Ar
 def _precondition_all(problem: Problem, truths: Truths) -> tuple[np.ndarray, np.ndarray]:
     """Origins at the truths and Cholesky scales of the Gauss-Newton posterior there, [S, Q] and [S, Q, Q]."""
 
-    def one(z_P, noise_Z):
-        y_P = coordinates.straighten(problem, z_P)
-        sd = jnp.clip(jnp.exp(noise_Z[1]), 2e-3, 0.1)
-        scale_PP = coordinates.gauss_newton(problem, y_P, sd)
-        scale_QQ = jax.scipy.linalg.block_diag(scale_PP, jnp.diag(noise.TYPICAL_SD))
-        return jnp.concatenate([y_P, noise_Z]), scale_QQ
+    def one(sites):
+        y_P = coordinates.straighten(problem, sites["z"])
+        missed = [sites[name] for name in sampler.site_sizes(problem) if name in sites and name not in ("z", "noise")]
+        scale_OO = sampler.scale_of_others(problem, y_P, jnp.clip(jnp.exp(sites["noise"][1]), 2e-3, 0.1))
+        return jnp.concatenate([y_P, sites["noise"], *missed]), sampler.with_noise(problem, scale_OO)
 
     with numerics.double_precision(), jax.numpy_rank_promotion("allow"):
-        return jax.device_get(jax.jit(jax.vmap(one))(truths.z_SP, truths.noise_SZ))
+        return jax.device_get(jax.jit(jax.vmap(one))(truths.sites))

@@ -93,14 +93,14 @@ def calibrate(
     truths = calibration.simulate(problem, n_tables, seed, prior_scale)
     n_transitions = schedule.n_warmup + schedule.n_samples
     with Progress(f"calibrate {problem.law.name} ({n_tables} tables)", n_transitions, "transitions") as progress:
-        draws_SLQ, n_diverging_S = calibration.fit_all(problem, truths, schedule, seed, progress.advance)
-    rank_S = calibration.ranks(problem, truths, draws_SLQ, seed)
+        draws, n_diverging_S = calibration.fit_all(problem, truths, schedule, seed, progress.advance)
+    rank_S, n_draws = calibration.ranks(problem, truths, draws, seed), draws["z"].shape[1]
     return {
         "n_tables": n_tables,
-        "n_draws": draws_SLQ.shape[1],
+        "n_draws": n_draws,
         "tables_with_divergences": int((n_diverging_S > 0).sum()),
         "planted_prior_scale": prior_scale,
-        "quantities": {name: calibration.judge(values, draws_SLQ.shape[1]) for name, values in rank_S.items()},
+        "quantities": {name: calibration.judge(values, n_draws) for name, values in rank_S.items()},
     }
 
 
@@ -155,7 +155,7 @@ def roll_forward(problem: Problem, seed: int) -> dict[str, Any]:
     law, rows = problem.law, problem.rows
     largest_R = splits.largest_models(rows, 0.25)
     smaller, larger = rows.take(~largest_R), rows.take(largest_R)
-    posterior = _posterior(pose(law, smaller), seed, f"roll {law.name} forward")
+    posterior = _posterior(pose(law, smaller, misses=problem.misses), seed, f"roll {law.name} forward")
     names = [larger.model_ids[model] for model in larger.model_R]
     loss_WR = posterior.losses(larger.features, level="new_run", seed=seed, model_ids=names).all()
     forward: dict[str, Any] = {"n": len(larger), "n_models": len(larger.model_ids)}

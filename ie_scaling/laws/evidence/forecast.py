@@ -37,8 +37,7 @@ def of_posterior(posterior: Posterior, held_out: Observations, seed: int) -> For
     """The forecast of one posterior or bootstrap; a model that was fitted has its own effect in the draws."""
     names = [held_out.model_ids[model] for model in held_out.model_R]
     loss_WR = posterior.losses(held_out.features, level="new_run", seed=seed, model_ids=names).all()
-    every_row = np.arange(len(held_out), dtype=np.int32)
-    log_density_WR = leave_out.log_likelihood(posterior, held_out.features, held_out.log_loss_R, every_row)
+    log_density_WR = leave_out.log_density(posterior, held_out.features, held_out.log_loss_R)
     known_R = np.isin(names, posterior.model_ids)
     if known_R.any():  # in which the effect of a model is known, not integrated over
         own_WR = _about_fitted_models(posterior, held_out, names, seed)

@@ -8,6 +8,7 @@ import numpy as np
 from ie_scaling.inference.draws import DrawSummary, summarize
 from ie_scaling.laws.bayes import noise
 from ie_scaling.laws.bayes.posterior import Posterior
+from ie_scaling.laws.choices import Misses
 from ie_scaling.laws.observations import Features
 from ie_scaling.laws.proportions import Proportions
 
@@ -25,7 +26,7 @@ def predict(posterior: Posterior, seed: int) -> dict[str, Any]:
     """
     rows = posterior.rows
     features, log_loss_R, model_R = rows.features, rows.log_loss_R, rows.model_R
-    blank = _prior_of(posterior)
+    blank = _prior_of(posterior, seed)
     names = [f"another {model}" for model in model_R]
     options: dict[str, Any] = {"level": "new_run", "seed": seed, "model_ids": names}
     with np.errstate(over="ignore"):  # a prior may allow for anything
@@ -41,10 +42,15 @@ def predict(posterior: Posterior, seed: int) -> dict[str, Any]:
     return result
 
 
-def _prior_of(posterior: Posterior) -> Posterior:
+def _prior_of(posterior: Posterior, seed: int) -> Posterior:
     """The prior's draws as if they were a posterior's that has seen no model."""
-    draws = {name: posterior.prior[name] for name in (*posterior.law.names, *noise.NAMES)}
-    return dataclasses.replace(posterior, draws=draws, effects_CSM=np.zeros((*draws["tau"].shape, 0)), model_ids=())
+    draws = {name: posterior.prior[name] for name in (*posterior.law.names, *noise.names_in(posterior.draws))}
+    shape = draws["tau"].shape
+    blank = dataclasses.replace(posterior, draws=draws, effects_CSM=np.zeros((*shape, 0)), model_ids=())
+    if posterior.misses == Misses.INDEPENDENT:
+        return blank
+    weight_CSK = np.random.default_rng(seed).standard_normal((*shape, len(posterior.sines)))
+    return dataclasses.replace(blank, slopes_CSM=np.zeros((*shape, 0)), sines_CSK=weight_CSK)
 
 
 def _at_the_middle(features) -> Any:

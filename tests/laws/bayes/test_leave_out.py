@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from scipy import special
+from scipy import special, stats
 
 from ie_scaling.inference.config import NutsConfig
 from ie_scaling.laws import bayes
@@ -12,6 +12,7 @@ from ie_scaling.laws.bayes import leave_out, posterior
 from ie_scaling.laws.observations import Observations
 from ie_scaling.laws.problem import pose
 from ie_scaling.tables import run_table
+from tests.laws import small_smooth
 
 
 def test_leave_out_scores_are_lower_than_scores_within(fit_directory):
@@ -49,3 +50,34 @@ def test_leave_out_scores_are_those_of_refits(fit_directory, fit_config):
         )
         exact = (special.logsumexp(log_density_WR, axis=0) - np.log(len(log_density_WR))).mean()
         assert left.log_score_M[model] == pytest.approx(exact, abs=0.15)
+
+
+def test_densities_of_smooth_misses_are_those_by_brute_force():
+    """A model's rows given v, with u integrated; a model of one token count, and one more model's row, over u + v·t."""
+    posed = small_smooth.problem()
+    made = small_smooth.posterior(posed, n_draws=2)
+    rows, draw = posed.rows, 3
+    law_R = np.log(made.losses(rows.features, level="law").all())[draw]
+    smooth_R = made.discrepancy.of_sizes(rows.features)[draw]
+    t_R = np.log(rows.features.n_tokens / posed.reference.D0)
+    sigma_R, slope_M = made.scale_of_runs(rows.features)[draw], made.discrepancy.slope_WM[draw]
+    u = np.linspace(-0.06, 0.06, 6001)
+
+    def by_hand(chosen_r, sd, v):
+        residual_rU = (rows.log_loss_R - law_R - smooth_R - v * t_R)[chosen_r][:, None] - u
+        density_U = (stats.t.pdf(residual_rU / sigma_R[chosen_r][:, None], 7.0) / sigma_R[chosen_r][:, None]).prod(
+            axis=0
+        )
+        return np.log(np.trapezoid(density_U * stats.norm.pdf(u, 0, sd), u))
+
+    within_M = leave_out.log_likelihood(made, rows.features, rows.log_loss_R, rows.model_R, made.discrepancy.slope_WM)
+    for model in (0, posed.n_models - 1):
+        own_r = np.flatnonzero(rows.model_R == model)
+        is_alone = len(own_r) == 1
+        sd = np.hypot(0.003, 0.004 * t_R[own_r[0]]) if is_alone else 0.003
+        assert within_M[draw, model] == pytest.approx(by_hand(own_r, sd, 0.0 if is_alone else slope_M[model]), abs=2e-3)
+    anew_R = leave_out.log_density(made, rows.features, rows.log_loss_R)
+    for row in (0, 5):
+        expected = by_hand(np.array([row]), np.hypot(0.003, 0.004 * t_R[row]), 0.0)
+        assert anew_R[draw, row] == pytest.approx(expected, abs=2e-3)
+    assert np.isfinite(leave_out.leave_models_out(small_smooth.posterior(posed)).log_score_M).all()

@@ -7,7 +7,8 @@ import xarray as xr
 from ie_scaling.errors import InputError
 from ie_scaling.inference import draws_file
 from ie_scaling.laws.bayes import posterior as posterior_lib
-from tests.laws import small_posterior
+from ie_scaling.laws.choices import Misses
+from tests.laws import small_posterior, small_smooth
 
 
 @pytest.fixture(scope="module")
@@ -165,4 +166,35 @@ def test_without_its_rows_a_posterior_is_tried_at_its_reference_point(path, writ
 
     change_what_is_read(written, monkeypatch, change)
     with pytest.raises(InputError, match="draw 42 of law 'effective' predicts no loss at its reference point"):
+        posterior_lib.load(path)
+
+
+def test_smooth_misses_come_back(tmp_path):
+    posed = small_smooth.problem()
+    made = small_smooth.posterior(posed)
+    made.save(tmp_path / "smooth.nc")
+    again = posterior_lib.load(tmp_path / "smooth.nc")
+    assert again.misses == made.misses == Misses.SMOOTH
+    assert again.sines == made.sines
+    for name in ("effects_CSM", "slopes_CSM", "sines_CSK"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(made, name))
+    first, second = (each.losses(posed.features, level="shape", seed=3).all() for each in (made, again))
+    np.testing.assert_array_equal(first, second)
+
+
+def test_sines_that_are_not_those_of_the_rows_are_refused(tmp_path, monkeypatch):
+    small_smooth.posterior(small_smooth.problem()).save(tmp_path / "smooth.nc")
+    whole = draws_file.read(tmp_path / "smooth.nc")
+
+    def fewer(tree):
+        tree["posterior"] = tree["posterior"].isel(sine=slice(5))
+
+    change_what_is_read(whole, monkeypatch, fewer)
+    with pytest.raises(InputError, match="has 5 sines, its fitted rows make"):
+        posterior_lib.load(tmp_path / "smooth.nc")
+
+
+def test_unknown_misses_are_refused(written, monkeypatch, path):
+    change_what_is_read(written, monkeypatch, set_attribute("misses", "both"))
+    with pytest.raises(InputError, match="attribute misses='both' must be one of independent, smooth"):
         posterior_lib.load(path)
