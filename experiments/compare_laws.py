@@ -201,12 +201,13 @@ def _not_by_tokens(config: Config, loaded: Tables) -> list[Diagnostic]:
 
 def not_contested(table: pd.DataFrame) -> list[Diagnostic]:
     """Each table with laws that it lacks columns for, by what it lacks."""
+    from ie_scaling.laws.evidence import law_table
     from ie_scaling.laws.evidence.cross_validation import SKIPPED
 
     out = table[table["status"] == SKIPPED]
     lacking = out["reasons"].str.split(", law ").str[0].str.rsplit(": ", n=1).str[-1]
     return [
-        Diagnostic(Kind.LAW, str(name), f"{reason}: {', '.join(dict.fromkeys(group['law']))} not contested")
+        Diagnostic(Kind.LAW, str(name), f"{reason}: not contested are {law_table.names(group)}")
         for (name, reason), group in out.groupby(["table", lacking], sort=False)
     ]
 

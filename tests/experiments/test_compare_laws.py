@@ -62,7 +62,7 @@ def test_laws_whose_columns_are_blank_are_skipped_with_a_line(tmp_path, table):
     config = dataclasses.replace(QUICK, tables=(str(tmp_path / "sizes.csv"),))
     diagnostics = runner.run(compare_laws, config, tmp_path / "out")
     lines = [str(entry) for entry in diagnostics]
-    assert "sizes: column d_model and n_layers is blank: effective not contested" in lines
+    assert "sizes: column d_model and n_layers is blank: not contested are effective (N effective)" in lines
     written = pd.read_csv(tmp_path / "out" / "comparison.csv")
     assert written["status"].tolist()[1] == "skipped"
     assert written["mse_extrapolation"].notna().tolist() == [True, False]

@@ -31,11 +31,17 @@ def to_markdown(table: pd.DataFrame) -> str:
         lines = [_line(row) for row in contested.sort_values("mse_extrapolation").to_dict("records")]
         counts = f"{group['n_rows'].iloc[0]} rows of {group['n_models'].iloc[0]} models"
         text += f"\n**{name}**, {counts}{_scored(contested.iloc[0])}\n\n{markdown.table([*header, 'status'], lines)}"
-        if left_out := [f"{row['law']} ({row['count']})" for _, row in group[group["status"] == SKIPPED].iterrows()]:
-            text += f"\nNot contested, for want of a column: {', '.join(left_out)}.\n"
+        if left_out := names(group[group["status"] == SKIPPED]):
+            text += f"\nNot contested, for want of a column: {left_out}.\n"
     if table["sees_budget_minimum"].any():
         text += "\n† reads the smallest loss observed at the very budget that it predicts: out of the contest.\n"
     return text
+
+
+def names(table: pd.DataFrame) -> str:
+    """The laws of a table, each once, with its ways of counting N."""
+    counts = table.groupby("law", sort=False)["count"].unique()
+    return "; ".join(f"{law} (N {', '.join(own)})" for law, own in counts.items())
 
 
 def _line(row: Mapping[str, Any]) -> list[Any]:

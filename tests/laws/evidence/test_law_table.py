@@ -47,7 +47,7 @@ def test_a_law_without_its_columns_is_skipped_and_blank():
     assert table["status"].tolist()[1] == "skipped"
     assert np.isnan(table["mse_cross_validation"][1])
     assert table["p_best_cross_validation"][0] == 1
-    assert "Not contested, for want of a column: effective" in law_table.to_markdown(table)
+    assert "Not contested, for want of a column: effective (N effective)." in law_table.to_markdown(table)
 
 
 def test_few_models_tell_nothing_and_no_tokens_are_said():
