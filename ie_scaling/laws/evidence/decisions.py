@@ -78,7 +78,7 @@ class Order:
 def order_at_one_small_scale(fitted: Observations, held_out: Observations, curve: Curve) -> Order | None:
     """The order along a curve through the losses of the fitted scale that spans most of ln(d/n); None without one.
 
-    Of equals the one of most shapes, then the larger, so that no loss decides which scale it is.
+    Of equals the one of most shapes, then the cheapest (N·D): a small scale. No loss decides which it is.
     """
     scale_R, log_ratio_R = fitted.scale_R, np.log(fitted.features.aspect_ratio)
     known_R = ~np.isnan(log_ratio_R)
@@ -106,9 +106,9 @@ def _parameters(rows: Observations) -> np.ndarray:
 
 
 def _extent(rows: Observations, mask_R: np.ndarray) -> tuple[float, ...]:
-    """How wide a scale is: its range of ln(d/n), its ratios, its size, its tokens."""
+    """How wide a scale is, and of equals how cheap: its range of ln(d/n), its ratios, its cost."""
     x, log_ratio = rows.features.take(mask_R), np.log(rows.features.aspect_ratio[mask_R])
-    return round(np.ptp(log_ratio), 9), len(np.unique(log_ratio)), x.n_known.mean(), x.n_tokens.mean()
+    return round(np.ptp(log_ratio), 9), len(np.unique(log_ratio)), -(x.n_known * x.n_tokens).mean()
 
 
 def _interpolate(x_R: np.ndarray, y_R: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:

@@ -105,6 +105,13 @@ def test_the_scale_spans_the_widest_range_of_ratios_whatever_its_losses():
     assert order.p_right == (8 + 1) / (10 + 2)  # of the pairs of the other scale, 6 loses to two beyond the minimum
 
 
+def test_of_checkpoints_of_one_scale_the_cheapest_is_asked():
+    later = SMALL.frame.assign(n_tokens=4e9, loss=SMALL.frame["loss"] + np.array([0.0, -0.5, 0.3, 0.0]))
+    both = frame_of([*later.to_dict("records"), *SMALL.frame.to_dict("records")])
+    order = order_at_one_small_scale(both, LARGE, Curve.PARABOLA)
+    np.testing.assert_allclose(order.stand_in_R, np.log(valley(LARGE.features.aspect_ratio)))
+
+
 def test_more_non_embedding_parameters_win_by_hand():
     rows = one_scale([2.0, 4.0, 8.0], [3.0, 2.0, 2.5])  # N_non rises from the first to the last
     order = order_by_parameters(rows, rows)
