@@ -6,7 +6,8 @@
 
 Cost: some minutes on two CPU cores. Leaves certificate.json and figures/calibration.png; --strict exits 1 where a rank
 histogram leaves its 99 % simultaneous band; where the 90 % intervals of the largest quarter of models cover less than
-80 % or more than 97 % of them, and chance would do so less than once in twenty; or where the short certificate fails.
+80 % or more than 97 % of its rows, and the predictive's own draws would less than once in twenty; or where the short
+certificate fails (docs/bayes.md).
 """
 
 from experiments.certify import Config

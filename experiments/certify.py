@@ -126,7 +126,7 @@ def resume(config: Config, loaded: Problem, directory: Path) -> Certificate:
     )
     simulated = files.read_or_make(parts / "calibration.json", calibrate)
     roll_forward = functools.partial(certificate.roll_forward, loaded, config.seed)
-    forward = files.read_or_make(parts / "rolled_forward.json", roll_forward)
+    forward = files.read_or_make(parts / "forward.json", roll_forward)
     all_rows = functools.partial(certificate.of_all_rows, loaded, config.seed)
     short = files.read_or_make(parts / "short.json", all_rows)
     answer = certificate.judge(loaded.law, config.runs, simulated, forward, short)
@@ -146,6 +146,8 @@ def figures(result: Certificate, directory: Path) -> None:
 
 def show(directory: Path) -> None:
     """The verdicts."""
+    from ie_scaling.laws.evidence import record
+
     answer = files.read_json(directory / "certificate.json")
     print(f"law {answer['law']} (tie {answer['tie']}, N {answer['count']}) on {answer['runs']}")
     simulated, forward = answer["calibration"], answer["rolled_forward"]
@@ -156,6 +158,10 @@ def show(directory: Path) -> None:
         f"rolled forward to {forward['n']} rows of the {forward['n_models']} largest models: 90 % intervals cover "
         f"{100 * forward['coverage90']:.0f} %, 50 % intervals {100 * forward['coverage50']:.0f} %"
     )
+    if (share := forward.get("detectable90")) is not None:
+        print(f"a true coverage below {100 * share:.0f} % of them would have been noticed with probability 0.8")
+    for line in record.besides(answer["all_rows"]):
+        print(f"all rows: {line}")
     print("passed" if answer["passed"] else "FAILED")
 
 

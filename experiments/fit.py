@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +18,12 @@ from ie_scaling.running.progress import Progress, say
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ie_scaling.laws.bayes.posterior import Posterior
     from ie_scaling.laws.evidence.record import FitRecord, Fitted
     from ie_scaling.laws.reading import PosedSplit
 
-SECONDS_LEAST_SQUARES, SECONDS_BAYES, BOOTSTRAPS_A_SECOND = 5, 40, 1000
+SECONDS_LEAST_SQUARES, SECONDS_BAYES, SECONDS_FORWARD, BOOTSTRAPS_A_SECOND = 5, 40, 25, 1000
+SAMPLING = "parts/sampling.json"  # what posterior.nc does not hold of its sampling, for a start that finds it
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -42,6 +45,10 @@ class Config:
     between the two of `aspect_pair`, at the geometric means of N_total and D; and N and D of least loss for each of
     `flop_budgets` (6·N_total·D; none means ten times the largest of the table) among shapes of `aspect_ratio` (0 means
     the geometric mean) and the table's median proportions.
+
+    A posterior gets a certificate after it has been saved: interrupted there, the next start goes on from it. Most of
+    the time of that is a second fit, by chains of at most 500 draws, to all but the largest quarter of the models,
+    which says how those are predicted; `skip_forward_coverage` leaves it out.
     """
 
     runs: str = "data/bian2025.csv"
@@ -61,6 +68,7 @@ class Config:
     flop_budgets: tuple[float, ...] = ()
     aspect_ratio: float = 0.0
     aspect_pair: tuple[float, ...] = (32.0, 256.0)
+    skip_forward_coverage: bool = False
     allow_unfinished: bool = False
     seed: int = 0
     nuts: NutsConfig = NutsConfig()
@@ -124,14 +132,14 @@ def preview(_: Config, loaded: PosedSplit) -> list[Diagnostic]:
     return diagnostic.each(Kind.TABLE, loaded.warnings) + reading.mixed_losses(loaded.problem.rows)
 
 
-def compute(config: Config, loaded: PosedSplit) -> FitResult:
-    """Fit, predict every row, and report."""
+def resume(config: Config, loaded: PosedSplit, directory: Path) -> FitResult:
+    """Fit, save the draws, certify a posterior, predict every row, report, and write all of it."""
     from ie_scaling.laws.evidence import checklist, goodness, record
 
-    fitted = fit(config, loaded)
+    fitted = certify(config, fit(config, loaded, directory), directory)
     table = goodness.predict_table(loaded.by_name, fitted.point, fitted.draws)
     fit_json = files.finite(record.summarize(fitted, table))
-    return FitResult(
+    result = FitResult(
         fitted=fitted,
         predictions=table,
         record=fit_json,
@@ -147,21 +155,25 @@ def compute(config: Config, loaded: PosedSplit) -> FitResult:
         diagnostics=diagnose(fitted),
         details=files.finite(_details(fitted)),
     )
+    _write(result, directory)
+    return result
 
 
-def fit(config: Config, split: PosedSplit) -> Fitted:
-    """Least squares, and from there the bootstrap and the posterior that are configured.
+def fit(config: Config, split: PosedSplit, directory: Path) -> Fitted:
+    """Least squares, and from there the bootstrap and the posterior that are configured, which are saved.
 
     Raises:
       FloatingPointError: no start of least squares gave a finite objective.
     """
     from ie_scaling.laws.bayes import quantities
-    from ie_scaling.laws.evidence import certificate, record
+    from ie_scaling.laws.evidence import record
     from ie_scaling.laws.least_squares import published
 
-    problem, bootstrap, posterior = split.problem, None, None
+    problem, bootstrap = split.problem, None
     question = quantities.ask(problem, config.aspect_ratio, config.aspect_pair, config.flop_budgets)
-    prepared = None if config.method == FitMethod.LEAST_SQUARES else bayes.prepare(problem, config.nuts)
+    posterior, prepared = _saved(config, directory), None
+    if posterior is None and config.method != FitMethod.LEAST_SQUARES:
+        prepared = bayes.prepare(problem, config.nuts)
 
     say(f"least squares: {problem.law.name}, {len(problem)} rows, {config.objective}")
     if config.objective == Objective.SQUARED:
@@ -175,6 +187,7 @@ def fit(config: Config, split: PosedSplit) -> Fitted:
             bootstrap = bayes.bootstrap(
                 point, config.n_bootstrap, config.seed, config.resample, progress.advance, question=question
             )
+        bootstrap.save(directory / "bootstrap.nc")
 
     if prepared is not None:
         start = point
@@ -183,6 +196,8 @@ def fit(config: Config, split: PosedSplit) -> Fitted:
         label = f"sampling {problem.law.name} ({config.nuts.n_chains} chains)"
         with Progress(label, config.nuts.n_warmup + config.nuts.n_samples, "draw") as progress:
             posterior = bayes.finish(prepared, start, config.seed, progress.advance, question=question)
+        posterior.save(directory / "posterior.nc")
+        files.write_json(directory / SAMPLING, {"seconds": posterior.seconds, "gate": to_plain(posterior.gate)})
 
     return record.Fitted(
         split=split,
@@ -191,8 +206,35 @@ def fit(config: Config, split: PosedSplit) -> Fitted:
         least_squares=point,
         bootstrap=bootstrap,
         posterior=posterior,
-        certificate=None if posterior is None else certificate.short(posterior),
+        certificate=None,
     )
+
+
+def _saved(config: Config, directory: Path) -> Posterior | None:
+    """The posterior that an interrupted start saved whole: what of its sampling its file lacks is written after it."""
+    from ie_scaling.inference.diagnostics import Gate
+    from ie_scaling.laws.bayes import posterior
+
+    if not (directory / SAMPLING).exists():
+        return None
+    sampling = files.read_json(directory / SAMPLING)
+    gate = Gate(**sampling["gate"] | {"failures": tuple(sampling["gate"]["failures"])})
+    say(f"sampling: {directory / 'posterior.nc'} is there")
+    draws = posterior.load(directory / "posterior.nc", config.law)
+    return dataclasses.replace(draws, gate=gate, seconds=sampling["seconds"], seed=config.seed)
+
+
+def certify(config: Config, fitted: Fitted, directory: Path) -> Fitted:
+    """With the certificate of its posterior; rolled forward at most once, whose result parts/ keeps."""
+    from ie_scaling.laws.evidence import certificate
+
+    if fitted.posterior is None:
+        return fitted
+    roll_forward = functools.partial(certificate.roll_forward_briefly, fitted.split.problem, config.seed, config.nuts)
+    rolled = None
+    if not config.skip_forward_coverage:
+        rolled = files.read_or_make(directory / "parts" / "rolled_forward.json", roll_forward)
+    return dataclasses.replace(fitted, certificate=certificate.short(fitted.posterior, rolled))
 
 
 def diagnose(fitted: Fitted) -> list[Diagnostic]:
@@ -215,18 +257,13 @@ def _details(fitted: Fitted) -> dict[str, Any]:
     return details
 
 
-def save(result: FitResult, directory: Path) -> None:
-    """The draws, predictions.csv, fit.json, fit_report and, of a posterior, certificate.json."""
+def _write(result: FitResult, directory: Path) -> None:
+    """predictions.csv, fit_report, of a posterior certificate.json, and fit.json; the draws are there."""
     from ie_scaling.laws.evidence import checklist
     from ie_scaling.tables import cells
 
-    fitted = result.fitted
-    if fitted.bootstrap is not None:
-        fitted.bootstrap.save(directory / "bootstrap.nc")
-    if fitted.posterior is not None:
-        fitted.posterior.save(directory / "posterior.nc")
-    if fitted.certificate is not None:
-        files.write_json(directory / "certificate.json", files.finite(fitted.certificate.answer))
+    if (certified := result.fitted.certificate) is not None:
+        files.write_json(directory / "certificate.json", files.finite(certified.answer))
     cells.write_table(directory / "predictions.csv", result.predictions)
     files.write_json(directory / "fit_report.json", result.report)
     files.write_text(directory / "fit_report.md", checklist.to_markdown(result.report))
@@ -260,7 +297,8 @@ def estimate(config: Config, loaded: PosedSplit) -> str:
     held_out = "none" if loaded.holdout is None else f"{len(loaded.holdout)} rows"
     seconds = (
         SECONDS_LEAST_SQUARES
-        + SECONDS_BAYES * (config.method != FitMethod.LEAST_SQUARES)
+        + (SECONDS_BAYES + SECONDS_FORWARD * (not config.skip_forward_coverage))
+        * (config.method != FitMethod.LEAST_SQUARES)
         + config.n_bootstrap // BOOTSTRAPS_A_SECOND
     )
     return (

@@ -50,6 +50,7 @@ def fit(
     n_bootstrap: int = 0,
     resample: str = "model",
     misses: str = "independent",
+    skip_forward_coverage: bool = False,
     nuts: Mapping[str, Any] | None = None,
     allow_unfinished: bool = False,
     seed: int = 0,
@@ -64,6 +65,7 @@ def fit(
         PosteriorFit of NUTS draws, `both` one that has the PointFit as its `point`.
       where: a row filter.
       misses: what a posterior lets the law miss of a model: `independent`, or `smooth` (docs/bayes.md).
+      skip_forward_coverage: whether the draws' certificate does without a second, shorter fit to the smaller models.
       nuts: fields of NutsConfig, such as {"n_chains": 4, "n_warmup": 1000, "n_samples": 1000}.
       progress: whether progress is shown on stderr.
 
@@ -76,6 +78,7 @@ def fit(
     values: dict[str, Any] = {"law": law, "tie": tie, "count": count, "where": where, "method": method}
     values |= {"columns": fields.column_map(columns), "objective": objective, "huber_delta": huber_delta}
     values |= {"n_starts": n_starts, "n_bootstrap": n_bootstrap, "resample": resample, "misses": misses, "seed": seed}
+    values["skip_forward_coverage"] = fields.flag("skip_forward_coverage", skip_forward_coverage)
     settings = fields.build(fits.Settings, "fit", values | {"nuts": fields.group("nuts", nuts)})
     runs = open_rows(rows, settings.columns, fields.flag("allow_unfinished", allow_unfinished))
     with shown(fields.flag("progress", progress)):

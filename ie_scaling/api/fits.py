@@ -36,6 +36,7 @@ class Settings:
     n_bootstrap: int
     resample: str
     misses: str
+    skip_forward_coverage: bool
     nuts: NutsConfig
     seed: int
 
@@ -63,7 +64,9 @@ def fit(settings: Settings, runs: RunSource, source: str, warned: Sequence[str] 
         bootstrap = PosteriorFit(posterior=draws, source=source, point=point, remarks=rows.remarks)
     if prepared is not None:
         draws = _sample(settings, prepared, fitted, question)
-        draws = _with_failures(draws, [*certificate.short(draws).diagnostics, *mixed], rows.warnings)
+        skip = settings.skip_forward_coverage
+        rolled = None if skip else certificate.roll_forward_briefly(problem, settings.seed, settings.nuts)
+        draws = _with_failures(draws, [*certificate.short(draws, rolled).diagnostics, *mixed], rows.warnings)
         return PosteriorFit(posterior=draws, source=source, point=point, bootstrap=bootstrap, remarks=rows.remarks)
     answer = bootstrap or point
     assert answer is not None  # without draws, least squares is the answer

@@ -33,6 +33,7 @@ SETTINGS = fits.Settings(
     n_bootstrap=0,
     resample="model",
     misses="independent",
+    skip_forward_coverage=False,
     nuts=NutsConfig(),
     seed=0,
 )

@@ -1,6 +1,7 @@
 """A fit directory holds what the contract says, and bad input leaves nothing behind."""
 
 import dataclasses
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,12 +9,25 @@ import pandas as pd
 import pytest
 
 from experiments import fit
+from ie_scaling.errors import InputError
+from ie_scaling.inference.diagnostics import Gate
 from ie_scaling.laws import forms
 from ie_scaling.laws.bayes import posterior
+from ie_scaling.laws.evidence import certificate
 from ie_scaling.running import config as config_lib
 from ie_scaling.running import diagnostic, files, runner
 from ie_scaling.tables import cells
 from tests.laws.simulated import TRUTH, simulate
+
+GATE = Gate(
+    failures=(),
+    max_rhat=1.0,
+    min_ess_bulk=400.0,
+    min_ess_tail=400.0,
+    n_divergences=0,
+    min_bfmi=1.0,
+    per_parameter={},
+)
 
 
 def run(config, directory):
@@ -57,9 +71,62 @@ def test_mixed_sources_are_flagged(tmp_path):
 def test_files(fit_directory, fit_config):
     assert {path.name for path in fit_directory.iterdir() if path.name[0] != "."} == {
         *("config.json", "inputs.json", "environment.json", "DONE", "fit.json", "predictions.csv", "diagnostics.json"),
-        *("posterior.nc", "bootstrap.nc", "fit_report.json", "fit_report.md", "certificate.json", "figures"),
+        *("posterior.nc", "bootstrap.nc", "fit_report.json", "fit_report.md", "certificate.json", "figures", "parts"),
     }
     assert files.read_json(fit_directory / "config.json") == {"experiment": "fit"} | config_lib.to_plain(fit_config)
+
+
+def test_the_certificate_says_what_it_could_have_noticed(fit_directory):
+    answer, said = (files.read_json(fit_directory / f"{name}.json") for name in ("certificate", "fit"))
+    assert (answer["rolled_forward"]["n_models"], answer["rolled_forward"]["n"]) == (2, 6)
+    assert said["certificate"] == {key: answer[key] for key in ("passed", "failures", "noticeable", "notes")}
+    assert "with probability 0.8" in answer["noticeable"]
+    for place in ("fit_report.md", "fit_report.json"):
+        assert answer["noticeable"] in (fit_directory / place).read_text()
+
+
+def interrupted(fit_directory, tmp_path, *missing):
+    """A copy that has its draws and not yet these."""
+    shutil.copytree(fit_directory, tmp_path / "fit")
+    for name in ("DONE", "certificate.json", "fit.json", "diagnostics.json", *missing):
+        (tmp_path / "fit" / name).unlink()
+    return tmp_path / "fit"
+
+
+def test_an_interrupted_certificate_costs_no_posterior(fit_directory, fit_config, tmp_path, monkeypatch):
+    directory = interrupted(fit_directory, tmp_path)
+    monkeypatch.setattr(fit.bayes, "prepare", None)  # would fail if it were called
+    run(fit_config, directory)
+    for name in ("posterior.nc", "parts/sampling.json", "parts/rolled_forward.json"):
+        assert (directory / name).read_bytes() == (fit_directory / name).read_bytes(), name
+    again, before = (files.read_json(folder / "fit.json") for folder in (directory, fit_directory))
+    assert {name: entry["mean"] for name, entry in again["intervals"].items()} == pytest.approx(
+        {name: entry["mean"] for name, entry in before["intervals"].items()}
+    )
+    assert again["certificate"] == before["certificate"]
+    assert again["gate"] == before["gate"]
+    again, before = (files.read_json(folder / "diagnostics.json") for folder in (directory, fit_directory))
+    assert again == before
+    assert (directory / "DONE").exists()
+
+
+def test_a_certificate_is_begun_when_the_draws_are_saved(fit_directory, fit_config, tmp_path, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    directory = interrupted(fit_directory, tmp_path, "parts/rolled_forward.json", "parts/sampling.json")
+    (directory / "posterior.nc").unlink()
+    saved = posterior.load(fit_directory / "posterior.nc")
+    monkeypatch.setattr(fit.bayes, "prepare", lambda *_: saved)
+    monkeypatch.setattr(fit.bayes, "finish", lambda prepared, *_, **__: dataclasses.replace(saved, gate=GATE))
+    monkeypatch.setattr(certificate, "roll_forward_briefly", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        run(fit_config, directory)
+    assert not (directory / "DONE").exists()
+    assert posterior.load(directory / "posterior.nc").shape == saved.shape
+    run_without = dataclasses.replace(fit_config, skip_forward_coverage=True)
+    with pytest.raises(InputError, match="started with skip_forward_coverage=False"):
+        run(run_without, directory)
 
 
 def test_fit_json(fit_directory):

@@ -8,7 +8,7 @@ import numpy as np
 from ie_scaling.inference.config import NutsConfig
 from ie_scaling.laws.bayes.posterior import Posterior
 from ie_scaling.laws.choices import Objective
-from ie_scaling.laws.evidence.record import FitRecord
+from ie_scaling.laws.evidence.record import FitRecord, besides
 from ie_scaling.laws.law import Law
 from ie_scaling.laws.least_squares import LeastSquaresFit
 from ie_scaling.laws.observations import Observations
@@ -160,6 +160,9 @@ def _goodness(record: FitRecord) -> dict[str, Any]:
     items: dict[str, Any] = {f"{split} rows": values for split, values in record["metrics"].items() if values}
     if record["metrics"]["holdout"] is None:
         items["extrapolation"] = "no rows held out: configs/compare_laws.py scores this law on sizes left out"
+    if (certificate := record["certificate"]) is not None:
+        items["short certificate"] = "passed" if certificate["passed"] else f"FAILED: {certificate['failures']}"
+        items["what the certificate says besides"] = "; ".join(besides(certificate))
     for name, entry in (record["intervals"] or {}).items():
         items[name] = _interval(entry, record)
     for name, entry in record["quantities"].items():

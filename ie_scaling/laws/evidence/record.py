@@ -35,6 +35,13 @@ class Judgment(TypedDict):
     failures: list[str]
 
 
+class CertificateRecord(Judgment):
+    """The verdict of a short certificate, what it could have noticed in one line, and what it notes besides."""
+
+    noticeable: str
+    notes: list[str]
+
+
 class FitRecord(TypedDict):
     """fit.json: `params` are least squares' but under method bayes, `intervals` those of `intervals_from`'s draws.
 
@@ -59,7 +66,7 @@ class FitRecord(TypedDict):
     intervals: dict[str, DrawSummary] | None
     intervals_from: Origin | None
     gate: Judgment | None
-    certificate: Judgment | None
+    certificate: CertificateRecord | None
     reference: dict[str, float]
     n_starts: int
     n_agreeing: int
@@ -167,6 +174,7 @@ def to_text(record: FitRecord) -> str:
         lines.append(f"  least squares: {record['status']}, {minimum}")
         lines += [f"    {reason}" for reason in record["reasons"]]
     lines += _verdict("short certificate", record["certificate"])
+    lines += [f"    {line}" for line in besides(record["certificate"])]
     lines += _verdict("convergence gate", record["gate"])
     lines += [f"  {remark}" for remark in record.get("remarks", [])]
     return "\n".join(lines)
@@ -203,6 +211,14 @@ def _metrics(metrics: Metrics) -> Iterator[str]:
         if values is not None and (split != "all" or metrics["holdout"] is not None):
             shown = (f"{key} {value:.5g}" for key, value in values.items() if value is not None)
             yield f"  {split:8} {', '.join(shown)}"
+
+
+def besides(certificate: CertificateRecord | None) -> list[str]:
+    """What a certificate could have noticed, and its notes; earlier versions wrote neither."""
+    if certificate is None:
+        return []
+    line = certificate.get("noticeable")
+    return [*([line] if line else []), *certificate.get("notes", [])]
 
 
 def _verdict(name: str, verdict: Judgment | None) -> list[str]:

@@ -7,6 +7,8 @@ the law's parameters and of the noise; a model's effect u belongs to the likelih
 """
 
 import enum
+import re
+from collections.abc import Mapping
 from typing import TypedDict
 
 import numpy as np
@@ -14,6 +16,7 @@ import numpy as np
 from ie_scaling.errors import InputError
 from ie_scaling.laws.bayes import leave_out
 from ie_scaling.laws.bayes.posterior import Posterior
+from ie_scaling.laws.observations import Features
 
 THRESHOLD = 0.05
 POWERS = (0.99, 1.01)
@@ -27,12 +30,22 @@ class Influence(enum.StrEnum):
     PRIOR = "the prior decides"
 
 
+class Reach(enum.StrEnum):
+    """What a quantity is of: the law, the noise about it, or what the law says within the fitted rows or beyond."""
+
+    PARAMETER = enum.auto()
+    NOISE = enum.auto()
+    NEAR = enum.auto()
+    FAR = enum.auto()
+
+
 class Sensitivity(TypedDict):
     """How far a quantity moves per doubling of the power of prior or likelihood, and what follows from that."""
 
     prior: float
     likelihood: float
     verdict: Influence
+    reach: Reach
 
 
 def of(posterior: Posterior) -> dict[str, Sensitivity]:
@@ -49,8 +62,59 @@ def of(posterior: Posterior) -> dict[str, Sensitivity]:
     result = {}
     for name, draws in (posterior.draws | posterior.quantities).items():
         prior, likelihood = (sensitivity(draws.reshape(-1), weights) for weights in (by_prior, by_likelihood))
-        result[name] = Sensitivity(prior=prior, likelihood=likelihood, verdict=_verdict(prior, likelihood))
+        reach = _reach(name, posterior)
+        verdict = _verdict(prior, likelihood)
+        result[name] = Sensitivity(prior=prior, likelihood=likelihood, verdict=verdict, reach=reach)
     return result
+
+
+def judge(sensitive: Mapping[str, Sensitivity]) -> tuple[list[str], list[str]]:
+    """Why a fit fails, a line for each quantity, and what is only noted, a line for each influence and reach.
+
+    It fails where the prior decides a parameter of the law or a quantity within the fitted rows. Noise is judged by
+    coverage. Beyond the rows a law must lean on its priors, which an answer owes its reader but does not condemn it;
+    nor does a prior that still moves what the data decide as well.
+    """
+    failures, notes = [], {}
+    for name, entry in sensitive.items():
+        if entry["verdict"] is Influence.DATA:
+            continue
+        if entry["verdict"] is Influence.PRIOR and entry["reach"] in (Reach.PARAMETER, Reach.NEAR):
+            failures.append(f"sensitivity: {entry['verdict']} on {name} (prior {entry['prior']:.2f})")
+        else:
+            beyond = ", beyond the rows" if entry["reach"] is Reach.FAR else ""
+            notes.setdefault((entry["verdict"], beyond), []).append(f"{name} ({entry['prior']:.2f})")
+    lines = [
+        f"sensitivity, without a verdict{beyond}: {what} on {', '.join(names)}"
+        for (what, beyond), names in notes.items()
+    ]
+    return failures, lines
+
+
+def is_far(name: str, value: float, features: Features) -> bool:
+    """Whether a quantity of this name (quantities.compute) is of FLOPs or of an aspect ratio outside the fitted rows.
+
+    `value` is the quantity's, which counts where it is an aspect ratio itself. A name rounds its FLOPs to three digits.
+    A blank feature of the rows bounds nothing.
+    """
+    if budget := re.fullmatch(r"optimal_\w+@(.+)", name):
+        flops_R = 6 * features.n_total * features.n_tokens
+        return not _within(float(budget[1]), flops_R, 1.01)
+    if pair := re.fullmatch(r"log_loss_R(.+)_minus_R(.+)", name):
+        return not all(_within(float(text), features.aspect_ratio, 1.0) for text in pair.groups())
+    return name == "optimal_aspect_ratio" and not _within(value, features.aspect_ratio, 1.0)
+
+
+def _within(value: float, values_R: np.ndarray, slack: float) -> bool:
+    known = values_R[~np.isnan(values_R)]
+    return not len(known) or bool(known.min() / slack <= value <= known.max() * slack)
+
+
+def _reach(name: str, posterior: Posterior) -> Reach:
+    if name in posterior.quantities:
+        median = float(np.median(posterior.quantities[name]))
+        return Reach.FAR if is_far(name, median, posterior.rows.features) else Reach.NEAR
+    return Reach.PARAMETER if name in posterior.law.names else Reach.NOISE
 
 
 def sensitivity(draws_W: np.ndarray, weights: list[np.ndarray]) -> float:

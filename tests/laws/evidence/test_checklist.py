@@ -31,6 +31,7 @@ def record(split):
         "method": "both",
         "params": {"E": 1.9},
         "gate": {"passed": False, "failures": ["R-hat"]},
+        "certificate": {"passed": False, "failures": ["off"], "noticeable": "less than 55 %", "notes": ["tau"]},
         "metrics": {"fit": {"mse": 0.1}, "holdout": None, "all": {"mse": 0.1}},
         "intervals": {"E": INTERVAL},
         "intervals_from": "bayes",
@@ -68,6 +69,8 @@ def test_goodness_says_what_was_not_held_out_and_every_interval(split, record):
     goodness = checklist.fill(record, split, None, None, **OPTIONS)["goodness"]
     assert "no rows held out" in goodness["extrapolation"]
     assert goodness["E"] == "1.91 (90 % 1.8 to 2.1, bayes)"
+    assert goodness["short certificate"] == "FAILED: ['off']"
+    assert goodness["what the certificate says besides"] == "less than 55 %; tau"
     assert goodness["optimal_loss@1e+18, least squares"] == "2.5"
     assert goodness["optimal_loss@1e+18, median"] == "1.91 (90 % 1.8 to 2.1, bayes)"
 

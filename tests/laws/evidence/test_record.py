@@ -69,6 +69,13 @@ def test_a_posterior_has_intervals_quantities_and_verdicts(fit):
     assert not [line for line in lines if "objective" in line]
 
 
+def test_what_a_certificate_could_have_noticed_follows_its_verdict(fit):
+    certificate = record.CertificateRecord(passed=False, failures=["a"], noticeable="b", notes=["c"])
+    lines = record.to_text(fit | {"certificate": certificate}).splitlines()
+    start = lines.index("  short certificate: FAILED")
+    assert lines[start + 1 : start + 4] == ["    a", "    b", "    c"]
+
+
 def test_the_heading_says_whose_estimates_stand(fit):
     assert "posterior mean" in record.to_text(fit | {"method": "bayes"}).splitlines()[1]
     drawn = fit | {"intervals_from": "bootstrap", "quantities": {"optimal_loss@1e+18": {"estimate": None} | INTERVAL}}

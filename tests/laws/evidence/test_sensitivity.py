@@ -1,11 +1,15 @@
 """Power-scaling against a posterior known in closed form."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from ie_scaling.errors import InputError
 from ie_scaling.laws.bayes import posterior as posterior_lib
 from ie_scaling.laws.evidence import sensitivity
+from ie_scaling.laws.evidence.sensitivity import Influence, Reach
+from ie_scaling.laws.observations import Features
 
 
 def normal_normal(prior_sd: float, n_rows: int, prior_mean: float = 0.0):
@@ -36,6 +40,55 @@ def test_distance_is_a_distance():
     far, near = (sensitivity.distance(draws, each / each.sum()) for each in (shifted, mild))
     assert 0 < near < far < 1
     assert sensitivity.distance(5 * draws + 3, shifted / shifted.sum()) == pytest.approx(far, rel=1e-9)
+
+
+def entry(verdict, reach):
+    return sensitivity.Sensitivity(prior=0.12, likelihood=0.2, verdict=verdict, reach=reach)
+
+
+@pytest.mark.parametrize("reach", sensitivity.Reach)
+@pytest.mark.parametrize("verdict", sensitivity.Influence)
+def test_what_the_prior_decides_condemns_within_the_rows_alone(verdict, reach):
+    failures, notes = sensitivity.judge({"x": entry(verdict, reach)})
+    condemns = verdict is Influence.PRIOR and reach in (Reach.PARAMETER, Reach.NEAR)
+    assert failures == ["sensitivity: the prior decides on x (prior 0.12)"] * condemns
+    assert len(notes) == (verdict is not Influence.DATA and not condemns)
+
+
+def test_notes_are_one_line_for_an_influence_and_say_what_lies_beyond():
+    both = {name: entry(Influence.CONFLICT, Reach.FAR) for name in ("optimal_loss@1e+20", "optimal_n_params@1e+20")}
+    _, (noise, far) = sensitivity.judge({"tau": entry(Influence.CONFLICT, Reach.NOISE)} | both)
+    assert noise == "sensitivity, without a verdict: prior and data disagree on tau (0.12)"
+    expected = "prior and data disagree on optimal_loss@1e+20 (0.12), optimal_n_params@1e+20 (0.12)"
+    assert far == f"sensitivity, without a verdict, beyond the rows: {expected}"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "far"),
+    [
+        ("optimal_n_params@6e+18", 1e9, False),  # 6·N·D of the larger row
+        ("optimal_n_params@6.05e+18", 1e9, False),  # rounded
+        ("optimal_loss@6e+19", 2.0, True),
+        ("optimal_n_tokens@1e+15", 1e8, True),
+        ("log_loss_R256_minus_R32", 0.1, False),
+        ("log_loss_R1000_minus_R32", 0.1, True),
+        ("optimal_aspect_ratio", 50.0, False),
+        ("optimal_aspect_ratio", 5.0, True),
+    ],
+)
+def test_what_lies_beyond_the_rows(name, value, far):
+    blank = dict.fromkeys((field.name for field in dataclasses.fields(Features)), np.full(2, np.nan))
+    known = {"n_total": [1e7, 1e9], "n_tokens": [1e9, 1e9], "aspect_ratio": [20.0, 300.0]}
+    features = Features(**blank | {key: np.array(values) for key, values in known.items()})
+    assert sensitivity.is_far(name, value, features) == far
+
+
+def test_the_reach_of_a_fit_is_that_of_its_rows(fit_directory):
+    reached = {
+        name: got["reach"] for name, got in sensitivity.of(posterior_lib.load(fit_directory / "posterior.nc")).items()
+    }
+    assert (reached["alpha"], reached["tau"]) == (Reach.PARAMETER, Reach.NOISE)
+    assert {reach for name, reach in reached.items() if "@" in name} == {Reach.FAR}  # ten times the rows' FLOPs
 
 
 def test_a_bootstrap_has_no_prior(fit_directory):
