@@ -24,7 +24,7 @@ test-samplers: .venv-samplers/.installed
 
 # ray: a sweep on a cluster of two nodes, one of which dies (two minutes).
 test-ray: .venv-ray/.installed
-	.venv-ray/bin/python -m pytest -q -m slow tests/train/test_ray.py
+	.venv-ray/bin/python -m pytest -q -m slow tests/train/executors/test_ray.py
 
 lint: $(VENV)/.installed
 	$(VENV)/bin/ruff check .

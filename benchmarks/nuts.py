@@ -2,7 +2,7 @@
 
   python benchmarks/nuts.py [--repeats=3] [--out=results/nuts_cpu.json]        needs pymc and pytest
 
-Both draw 4 chains of 1,000 + 1,000 from one posterior (tests/laws/test_independent_samplers.py holds that it is one),
+Both draw 4 chains of 1,000 + 1,000 from one posterior (tests/laws/bayes/test_independent_samplers.py holds it is one),
 each in a process of its own, one after the other, with nothing compiled before. PyMC has its defaults but for 4 chains,
 two at a time; it samples each model's effect, as v = u/τ, where ours integrates it out and draws it after. Effective
 draws are the least bulk ESS of the coordinates of law and noise, by one estimator. Ours is timed from a call of the

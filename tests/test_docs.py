@@ -90,3 +90,9 @@ def test_programs_are_spelled_the_american_way() -> None:
         if (words := BRITISH.findall(NAME.sub("", path.read_text(encoding="utf-8"))))
     }
     assert found == {}
+
+
+def test_the_makefile_runs_tests_that_are_there():
+    named = re.findall(r"tests/[\w/]+\.py", (ROOT / "Makefile").read_text(encoding="utf-8"))
+    assert named
+    assert [path for path in named if not (ROOT / path).is_file()] == []
