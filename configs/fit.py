@@ -7,8 +7,8 @@
   python run.py --config=configs/fit.py --config.runs=mine.csv --config.law=chinchilla \
       --config.columns="{'n_params_total': 'N', 'n_tokens': '1e9 * D'}" --workdir=runs/mine    # other names
 
-Cost: a minute or so on two CPU cores (seconds for least squares alone), of which a third is the certificate's second
-fit to the smaller models, once the posterior is saved (--config.skip_forward_coverage leaves it out).
+Cost: a minute or so on two CPU cores (seconds for least squares alone), of which half a minute is the certificate's
+second fit, to the smaller models, once the posterior is saved (--config.skip_forward_coverage leaves it out).
 Expect for the defaults: kappa about 0.008 and R_star about 90, so that shapes of 90 times as wide as deep lose least;
 omega about 0.15, so that an embedding parameter counts for a seventh of another; and a passed convergence gate.
 """

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ie_scaling.laws.evidence.record import FitRecord, Fitted
     from ie_scaling.laws.reading import PosedSplit
 
-SECONDS_LEAST_SQUARES, SECONDS_BAYES, SECONDS_FORWARD, BOOTSTRAPS_A_SECOND = 5, 40, 25, 1000
+SECONDS_LEAST_SQUARES, SECONDS_BAYES, SECONDS_FORWARD, BOOTSTRAPS_A_SECOND = 5, 40, 30, 1000
 SAMPLING = "parts/sampling.json"  # what posterior.nc does not hold of its sampling, for a start that finds it
 
 
