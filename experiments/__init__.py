@@ -1,1 +1,1 @@
-"""One file per verb; each offers Config, main(config, directory) and estimate(config) to run.py."""
+"""The verbs: one file each, or a folder for a study of several; their interface is that of running/runner.py."""

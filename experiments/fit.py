@@ -274,10 +274,7 @@ def figures(result: FitResult, directory: Path) -> None:
     """Of a posterior: what its priors allow, beside the losses."""
     if result.fitted.certificate is None:
         return
-    from ie_scaling.report import (
-        figures,  # here, so that least squares does not wait for matplotlib
-        law_figures,
-    )
+    from ie_scaling.report import figures, law_figures
 
     checks = files.finite(result.fitted.certificate.answer["prior_predictive"])
     figures.save(law_figures.prior_checks(checks), directory / "figures" / "priors.png")

@@ -29,10 +29,9 @@ from ie_scaling.inference.config import NutsConfig
 
 CHUNK = 250  # transitions between reports of progress
 MAX_TREE_DEPTH = 8
-MOST_DENSE = (
-    40  # coordinates: of more, a chain's warm-up is too short to learn a dense mass matrix, and jaxlib 0.10.2's
-)
-# LAPACK calls of two threads at once have been seen to wait for one another forever
+# Coordinates of the largest dense mass matrix. A chain's warm-up is too short to learn a larger one, and then, in
+# jaxlib 0.10.2, the LAPACK calls of two threads can wait for each other forever (seen from 63 on).
+MOST_DENSE = 40
 SIDE_BY_SIDE = 2  # chains of one group, where they share a density
 STATS = ("diverging", "n_steps", "acceptance_rate", "energy", "lp")
 

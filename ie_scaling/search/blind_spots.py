@@ -10,7 +10,6 @@ from ie_scaling import accounting
 from ie_scaling.architecture import Architecture, Shape
 from ie_scaling.inference import reach
 from ie_scaling.laws.bayes.posterior import Posterior
-from ie_scaling.laws.law import Law
 from ie_scaling.laws.observations import Features
 
 FAR = 3.0  # so many times beyond the fitted range a size or a budget is called far; aspect ratios by the half of it
@@ -37,6 +36,7 @@ def _mlp_attention_ratio(shape: Shape[Any]) -> Any:
     return accounting.mlp_attention_ratio(dataclasses.replace(shape, d_model=1))
 
 
+SMOOTH_MISSES_READ = ("d_model", "n_layers")
 FEATURES = (
     Feature("the aspect ratio", "d/n", ("aspect_ratio", "d_model", "n_layers"), lambda shape: shape.aspect_ratio, SAME),
     Feature("query groups", "g", ("query_group",), lambda shape: shape.attention.query_group),
@@ -70,7 +70,7 @@ def find(posteriors: Sequence[Posterior], architectures: Sequence[Architecture],
         fitted_M = fitted_M[~np.isnan(fitted_M)]
         beyond = _beyond(feature, candidate_A[is_new], fitted_M)
         facts = f"{_describe_fitted(feature, fitted_M)}, candidates have {_range(feature, candidate_A)}"
-        blind, sighted = _split(feature, [posterior.law for posterior in posteriors])
+        blind, sighted = _split(feature, posteriors)
         if blind and (beyond or _varies(feature, candidate_A)):
             have = "has" if len(blind) == 1 else "have"
             warnings.append(f"{_name(blind)} {have} no term for {feature.words}; {facts}; {feature.consequence}")
@@ -79,12 +79,14 @@ def find(posteriors: Sequence[Posterior], architectures: Sequence[Architecture],
     return warnings
 
 
-def _split(feature: Feature, laws: Sequence[Law]) -> tuple[list[str], list[str]]:
-    """Names of the laws without a term for the feature, and of those with one."""
-    reads = {law.name: bool({*feature.needs} & {*law.needs}) for law in laws}
-    return [name for name, is_read in reads.items() if not is_read], [
-        name for name, is_read in reads.items() if is_read
-    ]
+def _split(feature: Feature, posteriors: Sequence[Posterior]) -> tuple[list[str], list[str]]:
+    """Names of the laws that do not read the feature, and of those that do, by a term or by smooth misses."""
+    blind, sighted = [], []
+    for posterior in posteriors:
+        of_misses = SMOOTH_MISSES_READ if len(posterior.sines) else ()
+        is_read = {*feature.needs} & {*posterior.law.needs, *of_misses}
+        (sighted if is_read else blind).append(posterior.law.name)
+    return blind, sighted
 
 
 def _name(laws: list[str]) -> str:

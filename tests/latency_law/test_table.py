@@ -17,18 +17,6 @@ DEVICE = simulated.device(0)
 CASES = simulated.cases(12, seed=4)
 
 
-@pytest.fixture
-def frame():
-    rng = np.random.default_rng(0)
-    return simulated.table(CASES, DEVICE, simulated.coordinates(rng, 1, 0.2)[:, 0], rng)
-
-
-@pytest.fixture
-def path(tmp_path, frame):
-    cells.write_table(tmp_path / "latency.csv", frame)
-    return tmp_path / "latency.csv"
-
-
 def test_rows_may_be_held_out_by_shape_size_and_workload(path):
     table = law_table.read(str(path))
     sizes = np.array([accounting.count_parameters(case.architecture) for case in CASES])

@@ -8,6 +8,7 @@ import pytest
 from ie_scaling.architecture import Architecture
 from ie_scaling.laws import forms
 from ie_scaling.laws.bayes import fitted_shapes, posterior
+from ie_scaling.laws.bayes.discrepancy import Sines
 from ie_scaling.laws.bayes.fitted_shapes import FittedShapes
 from ie_scaling.laws.observations import Reference, features_of
 from ie_scaling.search import blind_spots
@@ -98,3 +99,15 @@ def test_a_law_without_any_shape_is_told_and_laws_share_a_line():
     assert lines[0].startswith("law chinchilla has no term for the aspect ratio; fitted runs had d/n = 42.67 to 128")
     lines = warned([DEEPER, dataclasses.replace(DEEPER, n_kv_heads=8)], fit("chinchilla"), fit())
     assert [line for line in lines if line.startswith("laws chinchilla, effective have no term for query groups")]
+
+
+def test_smooth_misses_read_the_aspect_ratio_that_a_law_does_not():
+    plain, wide = fit("chinchilla"), dataclasses.replace(SHAPE, n_layers=2)
+    smooth = dataclasses.replace(
+        plain,
+        slopes_CSM=np.zeros_like(plain.effects_CSM),
+        sines=Sines(numbers=((1, 1),)),
+        sines_CSK=np.zeros((1, 1, 1)),
+    )
+    told = ["no term for the aspect ratio" in " ".join(warned([DEEPER, wide], one)) for one in (plain, smooth)]
+    assert told == [True, False]
