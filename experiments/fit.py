@@ -220,7 +220,7 @@ def _saved(config: Config, directory: Path) -> Posterior | None:
     sampling = files.read_json(directory / SAMPLING)
     gate = Gate(**sampling["gate"] | {"failures": tuple(sampling["gate"]["failures"])})
     say(f"sampling: {directory / 'posterior.nc'} is there")
-    draws = posterior.load(directory / "posterior.nc", config.law)
+    draws = posterior.load(directory / "posterior.nc")  # of this law: the directory is this configuration's
     return dataclasses.replace(draws, gate=gate, seconds=sampling["seconds"], seed=config.seed)
 
 
